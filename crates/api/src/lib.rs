@@ -1,0 +1,1 @@
+//! REST facades: HTTP in, operations out. The only crate that knows HTTP statuses.

@@ -1,0 +1,2 @@
+//! `tollgate-bench`: the load generator and the headline figures.
+fn main() {}

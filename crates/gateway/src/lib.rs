@@ -1,0 +1,1 @@
+//! Listeners, TLS, upgrade and WebSocket frames: the only crate that touches sockets; it runs the shards.

@@ -1,0 +1,1 @@
+//! One process's runtime: operations and the hub.

@@ -1,0 +1,1 @@
+//! Hop's Leap Edge wire protocol.

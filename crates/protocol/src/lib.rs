@@ -1,0 +1,1 @@
+//! The Dialect seam and the transcript bench that drives dialects on virtual time.

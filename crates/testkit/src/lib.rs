@@ -1,0 +1,1 @@
+//! Starts the real binary for tests, and speaks to it as outsiders do.
