@@ -1,1 +1,20 @@
-//! The words and the decisions: ids, credentials, model, authorize, limits, errors, ports. No I/O, no clock.
+//! The words and the decisions of Tollgate: ids, records, permissions, limits, errors, close reasons and the ports.
+//!
+//! What is *not* here: I/O, clocks, tokio, HTTP, SQL and wire formats. Everything in this crate is a plain value, a pure
+//! function, or a trait that an outer crate implements.
+
+pub mod authorize;
+pub mod clock;
+pub mod close;
+pub mod command;
+pub mod delivery;
+pub mod error;
+pub mod ids;
+pub mod json;
+pub mod limits;
+pub mod model;
+pub mod permissions;
+pub mod ports;
+
+pub use close::CloseReason;
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,245 @@
+//! Who may do what: one table for project keys, two small rules for clients. Pure; refused by default.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ids::{KeyId, ProjectId, TokenId};
+use crate::model::{Capabilities, ChannelType};
+use crate::permissions::Permissions;
+
+/// Who is asking.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A backend with a project key.
+    ProjectKey {
+        /// Its project.
+        project: ProjectId,
+        /// The key's public id.
+        key: KeyId,
+        /// What the key may do.
+        permissions: Permissions,
+    },
+    /// A client with a token.
+    Token {
+        /// Its project.
+        project: ProjectId,
+        /// The token's public id.
+        token: TokenId,
+    },
+    /// A client without a token.
+    Anonymous {
+        /// The project it named.
+        project: ProjectId,
+    },
+    /// A person at the machine: the command line.
+    Operator,
+    /// The server itself, for its own upkeep.
+    System,
+}
+
+/// Every operation that a caller may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Create a project, list projects, create, list and revoke their keys.
+    AdministerProjects,
+    /// Read the project that the key belongs to.
+    ReadProject,
+    /// Create a channel.
+    CreateChannel,
+    /// Read channels, state and statistics.
+    ReadChannels,
+    /// Delete a channel.
+    DeleteChannel,
+    /// Replace or merge a channel's state.
+    UpdateChannelState,
+    /// Change a channel's settings.
+    ChangeChannel,
+    /// Publish into a channel.
+    Publish,
+    /// Subscribe or unsubscribe tokens.
+    ManageSubscribers,
+    /// Create a token.
+    CreateToken,
+    /// Read tokens with their secrets.
+    ReadTokens,
+    /// Change a token's state or expiry.
+    UpdateToken,
+    /// Delete a token.
+    DeleteToken,
+    /// Send a direct message to a token.
+    MessageToken,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: &'static [Self] = &[
+        Self::AdministerProjects,
+        Self::ReadProject,
+        Self::CreateChannel,
+        Self::ReadChannels,
+        Self::DeleteChannel,
+        Self::UpdateChannelState,
+        Self::ChangeChannel,
+        Self::Publish,
+        Self::ManageSubscribers,
+        Self::CreateToken,
+        Self::ReadTokens,
+        Self::UpdateToken,
+        Self::DeleteToken,
+        Self::MessageToken,
+    ];
+
+    /// The permission that a project key needs for this; `None` is never for project keys.
+    #[must_use]
+    pub const fn permission(self) -> Option<Permissions> {
+        Some(match self {
+            Self::AdministerProjects => return None,
+            Self::ReadProject => Permissions::NONE,
+            Self::CreateChannel => Permissions::CREATE_CHANNEL,
+            Self::ReadChannels => Permissions::READ_CHANNELS,
+            Self::DeleteChannel => Permissions::DELETE_CHANNELS,
+            Self::UpdateChannelState | Self::ChangeChannel => Permissions::UPDATE_CHANNEL_STATE,
+            Self::Publish => Permissions::PUBLISH_CHANNEL_MESSAGES,
+            Self::ManageSubscribers => Permissions::MANAGE_CHANNEL_SUBSCRIBERS,
+            Self::CreateToken => Permissions::CREATE_LEAP_TOKEN,
+            Self::ReadTokens => Permissions::READ_LEAP_TOKENS,
+            Self::UpdateToken | Self::DeleteToken => Permissions::UPDATE_LEAP_TOKEN,
+            Self::MessageToken => Permissions::MESSAGE_TOKEN,
+        })
+    }
+}
+
+/// The decision for an operation within a project: the project that the caller may work on.
+///
+/// # Errors
+/// `forbidden`, saying which permission is missing.
+pub fn within_project(caller: &Caller, action: Action) -> Result<ProjectId> {
+    match (caller, action.permission()) {
+        (Caller::ProjectKey { project, permissions, .. }, Some(needed)) if permissions.contains(needed) => Ok(*project),
+        (Caller::ProjectKey { .. }, Some(needed)) => {
+            Err(Error::new(ErrorKind::Forbidden, format!("This project key lacks the permission `{needed}`; create a key that has it.")))
+        }
+        _ => Err(Error::new(ErrorKind::Forbidden, "This credential may not do this; a project key is needed.")),
+    }
+}
+
+/// The decision for an operation on the whole server.
+///
+/// # Errors
+/// `forbidden` for everybody but the operator and the server itself.
+pub fn whole_server(caller: &Caller, _action: Action) -> Result<()> {
+    match caller {
+        Caller::Operator | Caller::System => Ok(()),
+        Caller::ProjectKey { .. } | Caller::Token { .. } | Caller::Anonymous { .. } => {
+            Err(Error::new(ErrorKind::Forbidden, "Only an operator of this server may do this."))
+        }
+    }
+}
+
+/// What a client's wish to subscribe comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SubscribeDecision {
+    /// Let it in.
+    Allow,
+    /// Turn it away.
+    Refuse,
+    /// Only the access hook can say.
+    AskHook,
+}
+
+/// Whether a client may subscribe to a channel of its project. `granted` is true where the token is already subscribed.
+#[must_use]
+pub fn client_subscribe(caller: &Caller, kind: ChannelType, granted: bool) -> SubscribeDecision {
+    match (caller, kind) {
+        (Caller::Anonymous { .. }, ChannelType::Unprotected) | (Caller::Token { .. }, ChannelType::Public | ChannelType::Unprotected) => SubscribeDecision::Allow,
+        (Caller::Token { .. }, ChannelType::Private) if granted => SubscribeDecision::Allow,
+        (Caller::Token { .. }, ChannelType::Private) => SubscribeDecision::AskHook,
+        _ => SubscribeDecision::Refuse,
+    }
+}
+
+/// Whether a subscribed client may publish into a channel.
+#[must_use]
+pub fn client_publish(caller: &Caller, capabilities: Capabilities) -> bool {
+    match caller {
+        Caller::Token { .. } => capabilities.has(Capabilities::TOKEN_PUBLISH),
+        Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_PUBLISH),
+        Caller::ProjectKey { .. } | Caller::Operator | Caller::System => false,
+    }
+}
+
+/// Whether a subscribed client may replace a channel's state.
+#[must_use]
+pub fn client_set_state(caller: &Caller, capabilities: Capabilities) -> bool {
+    match caller {
+        Caller::Token { .. } => capabilities.has(Capabilities::TOKEN_SET_STATE),
+        Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_SET_STATE),
+        Caller::ProjectKey { .. } | Caller::Operator | Caller::System => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROJECT: ProjectId = ProjectId::new(1);
+    const TOKEN: Caller = Caller::Token { project: PROJECT, token: TokenId::new(2) };
+    const ANONYMOUS: Caller = Caller::Anonymous { project: PROJECT };
+
+    fn key(permissions: Permissions) -> Caller {
+        Caller::ProjectKey { project: PROJECT, key: KeyId::new(3), permissions }
+    }
+
+    #[test]
+    fn a_key_may_do_exactly_what_its_permissions_say() {
+        for &action in Action::ALL {
+            let Some(needed) = action.permission() else {
+                assert!(within_project(&key(Permissions::all()), action).is_err(), "{action:?}");
+                continue;
+            };
+            assert!(within_project(&key(needed), action).is_ok(), "{action:?}");
+            let others = Permissions::from_bits(Permissions::all().bits() & !needed.bits());
+            assert_eq!(within_project(&key(others), action).is_ok(), needed == Permissions::NONE, "{action:?}");
+            for caller in [TOKEN, ANONYMOUS, Caller::Operator] {
+                assert!(within_project(&caller, action).is_err(), "{caller:?} {action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_operators_administer_the_server() {
+        for caller in [key(Permissions::all()), TOKEN, ANONYMOUS] {
+            assert!(whole_server(&caller, Action::AdministerProjects).is_err());
+        }
+        assert!(whole_server(&Caller::Operator, Action::AdministerProjects).is_ok());
+    }
+
+    #[test]
+    fn the_channel_type_decides_who_subscribes() {
+        use ChannelType::{Private, Public, Unprotected};
+        use SubscribeDecision::{Allow, AskHook, Refuse};
+        let table = [
+            (ANONYMOUS, Private, false, Refuse),
+            (ANONYMOUS, Public, false, Refuse),
+            (ANONYMOUS, Unprotected, false, Allow),
+            (TOKEN, Private, false, AskHook),
+            (TOKEN, Private, true, Allow),
+            (TOKEN, Public, false, Allow),
+            (TOKEN, Unprotected, false, Allow),
+            (key(Permissions::all()), Unprotected, false, Refuse),
+        ];
+        for (caller, kind, granted, expected) in table {
+            assert_eq!(client_subscribe(&caller, kind, granted), expected, "{caller:?} {kind:?} {granted}");
+        }
+    }
+
+    #[test]
+    fn client_writing_follows_the_settings() {
+        let settings = |bits| Capabilities::from_bits(bits).unwrap_or_default();
+        let table = [(0, false, false, false, false), (2, true, false, false, false), (4, false, true, false, false), (8, false, false, true, false), (16, false, false, false, true)];
+        for (bits, token_publish, anonymous_publish, token_state, anonymous_state) in table {
+            let got = (client_publish(&TOKEN, settings(bits)), client_publish(&ANONYMOUS, settings(bits)), client_set_state(&TOKEN, settings(bits)), client_set_state(&ANONYMOUS, settings(bits)));
+            assert_eq!(got, (token_publish, anonymous_publish, token_state, anonymous_state), "{bits}");
+        }
+        assert_eq!(Capabilities::default(), settings(2));
+        assert_eq!(Capabilities::from_bits(32), None);
+    }
+}

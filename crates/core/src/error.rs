@@ -1,0 +1,84 @@
+//! The one error type of the operations, and the table of stable codes. Doors map kinds to statuses; nothing here knows HTTP.
+
+use std::fmt;
+
+/// The result of an operation.
+pub type Result<T> = std::result::Result<T, Error>;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident => $code:literal,)*) => {
+        /// What went wrong, in about a dozen kinds. Every door maps all of them with one total `match`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ErrorKind { $($(#[$doc])* $kind,)* }
+
+        impl ErrorKind {
+            /// Every kind, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// The stable code that callers may match on.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$kind => $code,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// No credential, or one that is unknown, malformed, forged, revoked or of an unsupported kind.
+    InvalidAuth => "invalid_auth",
+    /// The credential is good but does not allow this.
+    Forbidden => "forbidden",
+    /// No such project, channel, token or route.
+    NotFound => "not_found",
+    /// The id is taken.
+    AlreadyExists => "already_exists",
+    /// The body is not what the operation takes: not JSON, not an object, a field of the wrong type.
+    InvalidBody => "invalid_body",
+    /// A path or query parameter, or an argument, is out of its range.
+    InvalidInput => "invalid_input",
+    /// The expected version is not the current one.
+    VersionMismatch => "version_mismatch",
+    /// More bytes than the limit.
+    TooLarge => "payload_too_large",
+    /// More things than the limit allows to exist.
+    LimitReached => "limit_reached",
+    /// Too many calls; try again later.
+    RateLimited => "rate_limited",
+    /// The channel refuses this subscriber.
+    NotGranted => "not_granted",
+    /// The store or another dependency does not answer; nothing was changed that was not acknowledged.
+    Unavailable => "unavailable",
+    /// A defect on our side.
+    Internal => "internal_error",
+}
+
+/// An expected failure of an operation: a kind, and one sentence for the caller (what was wrong, the limit, what to do).
+/// The sentence never contains a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    /// What went wrong.
+    pub kind: ErrorKind,
+    /// One sentence for the caller.
+    pub detail: String,
+}
+
+impl Error {
+    /// An error of `kind` with a sentence for the caller.
+    pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into() }
+    }
+
+    /// `not_found`, naming what was looked for: `Error::not_found("channel", &id)`.
+    pub fn not_found(what: &str, id: &dyn fmt::Display) -> Self {
+        Self::new(ErrorKind::NotFound, format!("There is no {what} {id} in this project."))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind.code(), self.detail)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,204 @@
+//! Ids: numbers that sort by time (snowflakes) with the spellings Hop's users know, and channel ids, which are chosen strings.
+//!
+//! A snowflake is 64 bits: milliseconds since 2022-01-01 in the top bits, a 10-bit node number and a 12-bit sequence. Its
+//! spelling is `<prefix>_<base64url without padding of the decimal number>` (source: Hop's Pika ids).
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::clock::UnixMillis;
+use crate::error::{Error, ErrorKind};
+use crate::limits;
+
+/// 2022-01-01T00:00:00Z in milliseconds since 1970.
+const SNOWFLAKE_EPOCH_MS: u64 = 1_640_995_200_000;
+
+macro_rules! snowflake_id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// The id with this number.
+            #[must_use]
+            pub const fn new(number: u64) -> Self { Self(number) }
+            /// The number of this id.
+            #[must_use]
+            pub const fn get(self) -> u64 { self.0 }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), URL_SAFE_NO_PAD.encode(self.0.to_string()))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result { fmt::Display::fmt(self, f) }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+            fn from_str(text: &str) -> Result<Self, Error> {
+                text.strip_prefix(concat!($prefix, "_"))
+                    .filter(|tail| tail.len() <= 27)
+                    .and_then(|tail| URL_SAFE_NO_PAD.decode(tail).ok())
+                    .and_then(|bytes| String::from_utf8(bytes).ok())
+                    .and_then(|digits| digits.parse().ok())
+                    .map(Self)
+                    .ok_or_else(|| Error::new(ErrorKind::InvalidInput, concat!("This is not a ", $what, " id: it starts with `", $prefix, "_` and is copied whole.")))
+            }
+        }
+    };
+}
+
+snowflake_id!(
+    /// A project, the tenant that owns everything below it. Spelled `project_…`.
+    ProjectId, "project", "project"
+);
+snowflake_id!(
+    /// A project key's public id. Spelled `ptkid_…`; it is not the secret.
+    KeyId, "ptkid", "project key"
+);
+snowflake_id!(
+    /// A token's public id. Spelled `tok_…`; it is not the secret and may be logged.
+    TokenId, "tok", "token"
+);
+snowflake_id!(
+    /// One live connection, for logs and clients (`cid`). Spelled `conn_…`; never reused.
+    ConnectionId, "conn", "connection"
+);
+
+/// Makes ids that sort by time and never repeat, even when the wall clock stands still or jumps back.
+#[derive(Debug, Default)]
+pub struct SnowflakeSource {
+    last: AtomicU64,
+    node: u64,
+}
+
+impl SnowflakeSource {
+    /// A source for node number `node` (0 to 1023) that continues after `last`, the largest id already given out.
+    #[must_use]
+    pub fn new(node: u16, last: u64) -> Self {
+        Self { last: AtomicU64::new(last), node: u64::from(node & 0x3ff) }
+    }
+
+    /// The next number. Later calls give larger numbers.
+    pub fn next(&self, now: UnixMillis) -> u64 {
+        let fresh = (now.0.saturating_sub(SNOWFLAKE_EPOCH_MS) << 22) | (self.node << 12);
+        let step = |last: u64| {
+            // The sequence is the low 12 bits; when it is used up, the time part runs ahead of the clock by a millisecond.
+            let after = if last & 0xfff == 0xfff { (((last >> 22) + 1) << 22) | (self.node << 12) } else { last + 1 };
+            Some(fresh.max(after))
+        };
+        match self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
+            Ok(last) | Err(last) => step(last).expect("invariant: step always gives a number"),
+        }
+    }
+}
+
+/// A channel's id: any string of 1 to 255 bytes without `/ ? #` and control characters, and not `tokens`
+/// (a reserved path segment of Hop's API). Cheap to clone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChannelId(Arc<str>);
+
+impl ChannelId {
+    /// Checks the rules for ids that a caller chose.
+    ///
+    /// # Errors
+    /// `invalid_input`, saying which rule the id breaks.
+    pub fn new(text: &str) -> Result<Self, Error> {
+        let refuse = |why: &str| Err(Error::new(ErrorKind::InvalidInput, format!("The channel id {why}.")));
+        if text.is_empty() {
+            return refuse("is empty");
+        }
+        if text.len() > limits::CHANNEL_ID_BYTES_MAX {
+            return refuse(&format!("has {} bytes; at most {} are allowed", text.len(), limits::CHANNEL_ID_BYTES_MAX));
+        }
+        if text == "tokens" {
+            return refuse("`tokens` is reserved; choose another");
+        }
+        if let Some(bad) = text.chars().find(|c| matches!(c, '/' | '?' | '#') || c.is_control()) {
+            return refuse(&format!("contains {bad:?}; `/ ? #` and control characters are not allowed"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// An id of our own making, spelled `channel_…`.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
+        Self(format!("channel_{}", URL_SAFE_NO_PAD.encode(number.to_string())).into())
+    }
+
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&*self.0, f)
+    }
+}
+
+/// A channel of a project: the key under which brokers, shards and directories know it. Ids repeat across projects.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ChannelKey {
+    /// The owner.
+    pub project: ProjectId,
+    /// The id within the project.
+    pub channel: ChannelId,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn ids_spell_and_parse() {
+        let id = ProjectId::new(1_234_567_890_123);
+        assert_eq!(id.to_string(), "project_MTIzNDU2Nzg5MDEyMw");
+        assert_eq!(id.to_string().parse::<ProjectId>().unwrap(), id);
+        for bad in ["", "project_", "project_!!", "token_MTIz", "project_YWJj", "project_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkw"] {
+            assert_eq!(bad.parse::<ProjectId>().unwrap_err().kind, ErrorKind::InvalidInput, "{bad}");
+        }
+    }
+
+    #[test]
+    fn snowflakes_grow_even_when_the_clock_does_not() {
+        let source = SnowflakeSource::new(3, 0);
+        let times = [1_700_000_000_000_u64, 1_700_000_000_000, 1_600_000_000_000, 1_700_000_000_001];
+        let mut last = 0;
+        for time in times.iter().cycle().take(20_000) {
+            let next = source.next(UnixMillis(*time));
+            assert!(next > last, "{next} after {last}");
+            assert_eq!(next >> 12 & 0x3ff, 3, "the node number stays in its bits");
+            last = next;
+        }
+    }
+
+    #[test]
+    fn channel_ids_follow_the_rules() {
+        for good in ["room1", "group chat", "é", "project_x", &"x".repeat(255)] {
+            assert!(ChannelId::new(good).is_ok(), "{good}");
+        }
+        for bad in ["", "tokens", "a/b", "a?b", "a#b", "a\nb", "a\u{7f}b", &"x".repeat(256)] {
+            assert_eq!(ChannelId::new(bad).unwrap_err().kind, ErrorKind::InvalidInput, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! JSON text that was checked once and is then passed on as bytes: values of messages, and objects of state.
+//!
+//! Text is kept as it came (numbers keep every digit); nothing here builds a tree. Nesting is limited, so that a value which
+//! we accept can be parsed by any client.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use bytes::Bytes;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::error::{Error, ErrorKind};
+use crate::limits::JSON_DEPTH_MAX;
+
+/// Any JSON value, as its text. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonValue(Bytes);
+
+/// A JSON object, as its text. Cheap to clone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct JsonObject(Bytes);
+
+impl JsonValue {
+    /// The value `null`.
+    #[must_use]
+    pub const fn null() -> Self {
+        Self(Bytes::from_static(b"null"))
+    }
+
+    /// Checks that `text` is one JSON value of at most `bytes_max` bytes, nested at most 128 deep.
+    ///
+    /// # Errors
+    /// `invalid_body` when it is not JSON, `payload_too_large` when it is too long.
+    pub fn parse(text: &[u8], bytes_max: usize) -> Result<Self, Error> {
+        let raw: &RawValue = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
+        Self::from_raw(raw, bytes_max)
+    }
+
+    /// The same for a value that a parser has already cut out of a larger text.
+    ///
+    /// # Errors
+    /// `payload_too_large` when it is too long, `invalid_body` when it is nested too deep.
+    pub fn from_raw(raw: &RawValue, bytes_max: usize) -> Result<Self, Error> {
+        check(raw.get(), bytes_max)?;
+        Ok(Self(Bytes::copy_from_slice(raw.get().as_bytes())))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        text(&self.0)
+    }
+}
+
+impl JsonObject {
+    /// The object `{}`.
+    #[must_use]
+    pub const fn empty() -> Self {
+        Self(Bytes::from_static(b"{}"))
+    }
+
+    /// Checks that `text` is one JSON object of at most `bytes_max` bytes, nested at most 128 deep.
+    ///
+    /// # Errors
+    /// `invalid_body` when it is not a JSON object, `payload_too_large` when it is too long.
+    pub fn parse(text: &[u8], bytes_max: usize) -> Result<Self, Error> {
+        let raw: &RawValue = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
+        Self::from_raw(raw, bytes_max)
+    }
+
+    /// The same for a value that a parser has already cut out of a larger text.
+    ///
+    /// # Errors
+    /// As [`JsonObject::parse`].
+    pub fn from_raw(raw: &RawValue, bytes_max: usize) -> Result<Self, Error> {
+        check(raw.get(), bytes_max)?;
+        if !raw.get().starts_with('{') {
+            return Err(Error::new(ErrorKind::InvalidBody, "A JSON object is needed here, like {\"key\": 1}."));
+        }
+        Ok(Self(Bytes::copy_from_slice(raw.get().as_bytes())))
+    }
+
+    /// The text of an object that a store kept for us. Only for text that [`JsonObject::as_str`] gave.
+    #[must_use]
+    pub fn from_stored(text: String) -> Self {
+        debug_assert!(text.starts_with('{'), "stored text of an object");
+        Self(text.into())
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        text(&self.0)
+    }
+
+    /// This object with the top-level keys of `patch` put in place of its own. Keys that `patch` lacks stay; `null` is a value
+    /// (Hop merges one level deep). The order of keys is kept.
+    ///
+    /// # Errors
+    /// `payload_too_large` when the result has more than `bytes_max` bytes.
+    pub fn merge(&self, patch: &Self, bytes_max: usize) -> Result<Self, Error> {
+        let mut entries = self.entries();
+        // By place, not by search: a patch of many small keys must stay linear.
+        let places: HashMap<String, usize> = entries.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect();
+        for (key, value) in patch.entries() {
+            match places.get(&key) {
+                Some(&place) => entries[place].1 = value,
+                None => entries.push((key, value)),
+            }
+        }
+        let mut merged = String::with_capacity(self.0.len() + patch.0.len());
+        merged.push('{');
+        for (index, (key, value)) in entries.iter().enumerate() {
+            if index > 0 {
+                merged.push(',');
+            }
+            merged.push_str(&serde_json::to_string(key).expect("invariant: a string is always JSON"));
+            merged.push(':');
+            merged.push_str(value.get());
+        }
+        merged.push('}');
+        check(&merged, bytes_max)?;
+        Ok(Self(merged.into()))
+    }
+
+    /// The top-level entries, the last of equal keys winning.
+    fn entries(&self) -> Vec<(String, &RawValue)> {
+        let mut deserializer = serde_json::Deserializer::from_slice(&self.0);
+        deserializer.deserialize_map(Entries).expect("invariant: the text was checked to be an object")
+    }
+}
+
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = Vec<(String, &'de RawValue)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut entries: Self::Value = Vec::new();
+        let mut places = HashMap::new();
+        while let Some((key, value)) = map.next_entry::<String, &'de RawValue>()? {
+            match places.get(&key) {
+                Some(&place) => entries.get_mut::<usize>(place).expect("invariant: places are of entries").1 = value,
+                None => {
+                    places.insert(key.clone(), entries.len());
+                    entries.push((key, value));
+                }
+            }
+        }
+        Ok(entries)
+    }
+}
+
+fn text(bytes: &Bytes) -> &str {
+    std::str::from_utf8(bytes).expect("invariant: checked JSON text is UTF-8")
+}
+
+fn not_json(error: &serde_json::Error) -> Error {
+    Error::new(ErrorKind::InvalidBody, format!("The body is not valid JSON: {error}."))
+}
+
+fn check(text: &str, bytes_max: usize) -> Result<(), Error> {
+    if text.len() > bytes_max {
+        return Err(Error::new(ErrorKind::TooLarge, format!("The JSON value has {} bytes; at most {bytes_max} are allowed.", text.len())));
+    }
+    let depth = depth(text);
+    if depth > JSON_DEPTH_MAX {
+        return Err(Error::new(ErrorKind::InvalidBody, format!("The JSON value is nested {depth} deep; at most {JSON_DEPTH_MAX} levels are allowed.")));
+    }
+    Ok(())
+}
+
+/// The deepest nesting of a text that is known to be JSON.
+fn depth(text: &str) -> usize {
+    let (mut now, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in text.bytes() {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'{' | b'[' => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' => now -= 1,
+            _ => {}
+        }
+    }
+    deepest
+}
+
+macro_rules! show_size {
+    ($($name:ident),*) => {$(
+        /// Shows only the size: values are the users' and do not belong in logs.
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!(stringify!($name), "({} bytes)"), self.0.len())
+            }
+        }
+    )*};
+}
+show_size!(JsonValue, JsonObject);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn object(text: &str) -> JsonObject {
+        JsonObject::parse(text.as_bytes(), 1000).unwrap()
+    }
+
+    #[test]
+    fn merge_touches_only_the_given_top_level_keys() {
+        let table = [
+            (r#"{"a":1,"b":{"x":1}}"#, r#"{"b":{"y":2}}"#, r#"{"a":1,"b":{"y":2}}"#),
+            (r#"{"a":1}"#, r#"{"a":null,"c":3}"#, r#"{"a":null,"c":3}"#),
+            ("{}", r#"{"n":12345678901234567890.10}"#, r#"{"n":12345678901234567890.10}"#),
+            (r#"{ "é\"" : [ 1 ] }"#, r#"{"k":"v"}"#, r#"{"é\"":[ 1 ],"k":"v"}"#),
+            (r#"{"a":1,"a":2}"#, r#"{"b":1,"b":2}"#, r#"{"a":2,"b":2}"#),
+        ];
+        for (old, patch, new) in table {
+            assert_eq!(object(old).merge(&object(patch), 1000).unwrap().as_str(), new);
+        }
+    }
+
+    #[test]
+    fn limits_and_shapes_are_checked() {
+        let kind = |text: &str| JsonObject::parse(text.as_bytes(), 300).unwrap_err().kind;
+        for bad in ["", "nul", "[1]", "1", "null", "{\"a\":}", "{} {}", "{\"a\":1"] {
+            assert_eq!(kind(bad), ErrorKind::InvalidBody, "{bad}");
+        }
+        assert_eq!(kind(&format!("{{\"a\":\"{}\"}}", "x".repeat(300))), ErrorKind::TooLarge);
+        let deep = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
+        assert!(JsonValue::parse(deep(128).as_bytes(), 300).is_ok());
+        assert_eq!(JsonValue::parse(deep(129).as_bytes(), 300).unwrap_err().kind, ErrorKind::InvalidBody);
+        assert!(JsonValue::parse(br#""[[[\"[""#, 300).is_ok());
+        assert_eq!(object(r#"{"a":1}"#).merge(&object(r#"{"b":1}"#), 10).unwrap_err().kind, ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn debug_shows_no_content() {
+        assert_eq!(format!("{:?}", object(r#"{"secret":1}"#)), "JsonObject(12 bytes)");
+    }
+}
