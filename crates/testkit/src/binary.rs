@@ -1,0 +1,78 @@
+//! Finds the binary under test and runs its commands. Not the running server: that is [`crate::server`].
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// The `tollgate` binary: `TOLLGATE_BIN` if set, else the one of this test's own target folder, built now (cargo does
+/// nothing when it is fresh) so that no test ever passes on yesterday's server.
+pub fn tollgate() -> &'static Path {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| match std::env::var_os("TOLLGATE_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => build(),
+    })
+}
+
+fn build() -> PathBuf {
+    // …/target/<profile>/deps/<test>-<hash>
+    let test = std::env::current_exe().unwrap();
+    let folder = test.ancestors().find(|dir| dir.ends_with("deps")).and_then(Path::parent).unwrap();
+    let profile = folder.file_name().and_then(|name| name.to_str()).unwrap();
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let built = Command::new(cargo)
+        .args(["build", "--quiet", "--package", "tollgate-server", "--bin", "tollgate"])
+        .args(["--profile", if profile == "debug" { "dev" } else { profile }])
+        .arg("--target-dir")
+        .arg(folder.parent().unwrap())
+        .current_dir(workspace())
+        .status()
+        .unwrap();
+    assert!(built.success(), "the server does not build");
+    folder.join("tollgate")
+}
+
+/// The root folder of the sources under test.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_path_buf()
+}
+
+/// A command of the binary that has none of the caller's `TOLLGATE_*` settings.
+pub fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(tollgate());
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("TOLLGATE_")) {
+            command.env_remove(name);
+        }
+    }
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+/// What a finished command said.
+#[derive(Debug)]
+pub struct Said {
+    pub ok: bool,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs `tollgate ARGS` to its end.
+pub fn run(args: &[&str]) -> Said {
+    said(&command(args).output().unwrap())
+}
+
+/// Runs `tollgate ARGS`, which must succeed, and reads its standard output as JSON.
+pub fn run_json(args: &[&str]) -> serde_json::Value {
+    let said = run(args);
+    assert!(said.ok, "tollgate {args:?} failed: {said:#?}");
+    serde_json::from_str(&said.stdout).unwrap_or_else(|error| panic!("tollgate {args:?}: {error} in {said:#?}"))
+}
+
+pub(crate) fn said(output: &Output) -> Said {
+    Said {
+        ok: output.status.success(),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}

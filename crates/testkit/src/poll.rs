@@ -1,0 +1,41 @@
+//! Waiting for a condition with a deadline. There is no way here to wait for a time and hope.
+
+use std::fmt::Display;
+use std::time::{Duration, Instant, SystemTime};
+
+/// How long a test waits for something that should happen at once.
+pub const SOON: Duration = Duration::from_secs(10);
+
+/// Asks `probe` every 5 ms until it gives something; panics with `what` when `deadline` has passed.
+pub fn until<T>(deadline: Duration, what: impl Display, mut probe: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(start.elapsed() < deadline, "waited {deadline:?} in vain for: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// [`until`] for a plain yes or no, within [`SOON`].
+pub fn wait(what: impl Display, mut probe: impl FnMut() -> bool) {
+    until(SOON, what, || probe().then_some(()));
+}
+
+/// The time `offset` from now, spelled as RFC 3339 with nanoseconds, the way Hop's command line spells it.
+pub fn from_now(offset: Duration) -> String {
+    let since = (SystemTime::now() + offset).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
+    // Days to civil date, counted in 400-year eras of 146,097 days that start on 1 March.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:09}+00:00", since.subsec_nanos())
+}
