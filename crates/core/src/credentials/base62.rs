@@ -1,0 +1,162 @@
+//! Fixed-width base62 of byte arrays, and the checksum that ends every credential.
+//!
+//! Digits are `0-9A-Za-z`, most significant first, so text sorts as the bytes do. Each array has exactly one
+//! spelling. Not here: variable width, and any claim to constant time (spelling and reading index by digit value).
+
+use zeroize::Zeroizing;
+
+const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// Characters of [`checksum`]: the least `n` with 62ⁿ ≥ 2³².
+pub const CHECKSUM_CHARS: usize = 6;
+
+/// Whether `chars` base62 digits can hold every array of `bytes` bytes: chars · log₂ 62 ≥ 8 · bytes.
+const fn is_wide_enough(chars: usize, bytes: usize) -> bool {
+    chars * 5_954_196 >= bytes * 8_000_000 // log₂ 62 = 5.9541963…, cut, so that this errs towards wider
+}
+
+/// Spells `bytes`, read as one big-endian number, in exactly `CHARS` digits with leading zeros.
+///
+/// A width too narrow for `BYTES` does not compile.
+#[must_use]
+pub fn encode<const BYTES: usize, const CHARS: usize>(bytes: &[u8; BYTES]) -> [u8; CHARS] {
+    const { assert!(is_wide_enough(CHARS, BYTES), "too few base62 digits for these bytes") };
+    let mut quotient = Zeroizing::new(*bytes);
+    let mut text = [0; CHARS];
+    for digit in text.iter_mut().rev() {
+        let mut remainder = 0u16;
+        for byte in quotient.iter_mut() {
+            let dividend = remainder << 8 | u16::from(*byte);
+            *byte = (dividend / 62) as u8; // < 256, because remainder < 62
+            remainder = dividend % 62;
+        }
+        *digit = DIGITS[usize::from(remainder)];
+    }
+    text
+}
+
+/// Reads what [`encode`] spelled. `None` for a character outside the alphabet and for a number that does not fit
+/// `BYTES` bytes, so that no array has a second spelling.
+#[must_use]
+pub fn decode<const CHARS: usize, const BYTES: usize>(text: &[u8; CHARS]) -> Option<[u8; BYTES]> {
+    let mut number = [0u8; BYTES];
+    for &character in text {
+        let mut carry = digit_value(character)?;
+        for byte in number.iter_mut().rev() {
+            let product = u16::from(*byte) * 62 + carry;
+            *byte = (product & 0xff) as u8;
+            carry = product >> 8;
+        }
+        if carry != 0 {
+            return None;
+        }
+    }
+    Some(number)
+}
+
+/// Whether every byte is a base62 digit.
+#[must_use]
+pub fn is_base62(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// The digit standing for a value below 62, picked evenly by a random number (bias below 2⁻⁵⁸).
+pub(super) fn random_digit(random: u64) -> u8 {
+    DIGITS[((u128::from(random) * 62) >> 64) as usize]
+}
+
+/// The CRC-32 (IEEE 802.3, as in RFC 1952 §8) of `body` as it is spelled, in six base62 digits.
+///
+/// Detects typing errors and look-alikes without a key; every change of one character is found. No protection
+/// against intent.
+#[must_use]
+pub fn checksum(body: &[u8]) -> [u8; CHECKSUM_CHARS] {
+    encode(&crc32fast::hash(body).to_be_bytes())
+}
+
+fn digit_value(character: u8) -> Option<u16> {
+    let value = match character {
+        b'0'..=b'9' => character - b'0',
+        b'A'..=b'Z' => character - b'A' + 10,
+        b'a'..=b'z' => character - b'a' + 36,
+        _ => return None,
+    };
+    Some(u16::from(value))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn spells_known_numbers() {
+        for (number, text) in [
+            (0, "00000000000"),
+            (9, "00000000009"),
+            (10, "0000000000A"),
+            (36, "0000000000a"),
+            (61, "0000000000z"),
+            (62, "00000000010"),
+            (62 * 62 * 62 - 1, "00000000zzz"),
+            (u64::MAX, "LygHa16AHYF"), // 2⁶⁴ - 1, worked out with arbitrary-precision arithmetic
+        ] {
+            let spelled: [u8; 11] = encode(&number.to_be_bytes());
+            assert_eq!(std::str::from_utf8(&spelled).unwrap(), text, "{number}");
+            assert_eq!(decode::<11, 8>(&spelled), Some(number.to_be_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_does_not_fit_or_is_no_digit() {
+        for text in ["LygHa16AHYG", "zzzzzzzzzzz", "0000000000-", "0000000000_", "0000000 000", "0000000000\u{7f}"] {
+            assert_eq!(decode::<11, 8>(text.as_bytes().try_into().unwrap()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn alphabet_and_digit_values_agree() {
+        for byte in 0..=u8::MAX {
+            let place = DIGITS.iter().position(|digit| *digit == byte);
+            assert_eq!(digit_value(byte).map(usize::from), place, "{byte}");
+            assert_eq!(is_base62(&[byte]), place.is_some(), "{byte}");
+        }
+    }
+
+    #[test]
+    fn checksum_of_the_reference_string() {
+        // CRC-32 of "123456789" is cbf43926, the check value of the CRC catalogue (CRC-32/ISO-HDLC).
+        assert_eq!(decode::<6, 4>(&checksum(b"123456789")), Some([0xcb, 0xf4, 0x39, 0x26]));
+    }
+
+    #[test]
+    fn random_digits_cover_the_alphabet_and_nothing_else() {
+        assert_eq!((random_digit(0), random_digit(u64::MAX)), (b'0', b'z'));
+        let seen: std::collections::BTreeSet<u8> = (0..62u64).map(|n| random_digit(n * (u64::MAX / 62) + 99)).collect();
+        assert_eq!(seen.len(), 62);
+    }
+
+    proptest! {
+        #[test]
+        fn decode_undoes_encode(bytes: [u8; 30]) {
+            let text: [u8; 41] = encode(&bytes);
+            prop_assert!(is_base62(&text));
+            prop_assert_eq!(decode::<41, 30>(&text), Some(bytes));
+        }
+
+        #[test]
+        fn encode_undoes_decode(text in proptest::array::uniform11(0usize..62)) {
+            let text = text.map(|value| DIGITS[value]);
+            if let Some(bytes) = decode::<11, 8>(&text) {
+                prop_assert_eq!(encode::<8, 11>(&bytes), text);
+            }
+        }
+
+        #[test]
+        fn text_sorts_as_numbers(a: u64, b: u64) {
+            let spell = |n: u64| encode::<8, 11>(&n.to_be_bytes());
+            prop_assert_eq!(spell(a).cmp(&spell(b)), a.cmp(&b));
+        }
+    }
+}

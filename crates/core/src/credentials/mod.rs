@@ -1,0 +1,25 @@
+//! Credentials as pure functions: token secrets, project keys, sealing, hook signatures.
+//!
+//! Not here: who may do what (that is the record's word), files, clocks, a random source of its own. Randomness
+//! comes in as `&dyn Entropy`, keys as values. Decisions: `docs/adr/0001-credentials-derived-token-secrets.md` and
+//! `docs/adr/0002-secrets-at-rest.md`. All cryptography is aws-lc-rs.
+
+pub mod base62;
+mod hook_signature;
+mod key_ring;
+mod master_key;
+mod project_key;
+mod sealing;
+mod token_secret;
+
+#[cfg(test)]
+mod test_entropy;
+#[cfg(test)]
+mod token_tests;
+
+pub use hook_signature::sign_hook;
+pub use key_ring::{KeyRing, RING_KEYS_MAX, RingError, RingKey};
+pub use master_key::{MasterKey, MasterKeyError, WrongMasterKey};
+pub use project_key::{PROJECT_KEY_CHARS, ProjectKeyHash, ProjectKeyRefusal, ProjectKeySecret};
+pub use sealing::{DataKey, RowBinding, RowKind, SEAL_OVERHEAD_BYTES, SealRefusal};
+pub use token_secret::{TokenClaims, TokenRefusal, TokenSecret, TokenSpelling, UnverifiedToken};
