@@ -1,2 +1,101 @@
-//! `tollgate-bench`: the load generator and the headline figures.
-fn main() {}
+//! `tollgate-bench`: the headline figures, each beside what the kernel itself can do in the same run.
+//!
+//! ```text
+//! cargo build --release -p tollgate-server
+//! cargo run --release -p tollgate-bench -- run              # F1, F3, M1: some minutes
+//! cargo run --release -p tollgate-bench -- run --quick      # correctness, seconds
+//! cargo run --release -p tollgate-bench -- floor            # the machine alone, no server needed
+//! ```
+//!
+//! - **F1**: 10,000 subscribers of one channel, 200-byte frames, the next publication only when all have the last.
+//! - **F3**: the same with 64 publications pending: published, and not yet with every subscriber.
+//! - **M1**: 10,000 idle connections, each with a token of its own and one durable subscription.
+//!
+//! Server on core 0, this process on core 1. The server is a black box: started as a user starts it, prepared over REST,
+//! joined over Leap. The floor is a bare `send()` loop in a process of its own on the same core, with the server's own
+//! frame bytes, read by the same code. CPU is the scheduler's run time. A figure is a ratio within one round; rounds
+//! alternate floor and server.
+//!
+//! Every frame is compared byte for byte and entered in a ledger; a single lost, doubled, disordered or altered message
+//! fails the run. Exit code 0: all reached; 1: a target missed or a message wrong; 2: could not run.
+//! `--report-only` turns 1 into 0.
+
+mod audience;
+mod child;
+mod failure;
+mod fanout;
+mod floor;
+mod frame;
+mod idle;
+mod kernel;
+mod ledger;
+mod report;
+mod rest;
+mod rounds;
+mod settings;
+mod stage;
+
+use clap::Parser;
+use failure::{Doing, Failure, Outcome};
+use report::Row;
+use settings::{Command, Line, Options, Settings};
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let line = Line::parse();
+    let (options, outcome) = match &line.command {
+        Command::FloorServer { fault } => return exit_code(floor::serve(*fault).map(|()| true), false),
+        Command::F1(options) => (options, measure(options, true, false, false)),
+        Command::F3(options) => (options, measure(options, true, true, false)),
+        Command::M1(options) => (options, measure(options, false, false, true)),
+        Command::Run(options) => (options, measure(options, true, true, true)),
+        Command::Floor(options) => (options, measure_floor(options)),
+    };
+    exit_code(outcome, options.report_only)
+}
+
+fn exit_code(outcome: Outcome<bool>, report_only: bool) -> ExitCode {
+    let missed = if report_only { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => missed,
+        Err(failure) => {
+            say(&failure.to_string());
+            if matches!(failure, Failure::Delivery(_)) { missed } else { ExitCode::from(2) }
+        }
+    }
+}
+
+/// True if every target was reached.
+fn measure(options: &Options, alone: bool, queued: bool, idle: bool) -> Outcome<bool> {
+    let settings = options.settle()?;
+    let mut rows = Vec::new();
+    if alone {
+        let plans = if queued { vec![settings.alone(), settings.queued()] } else { vec![settings.alone()] };
+        rows.extend(report::fan_outs(&settings, &rounds::run(&settings, &plans, true)?));
+    }
+    if idle {
+        rows.push(report::idle(&settings, &idle::run(&settings, settings.rounds.min(3))?));
+    }
+    publish(options, &settings, &rows)
+}
+
+fn measure_floor(options: &Options) -> Outcome<bool> {
+    let settings = options.settle()?;
+    let rounds = rounds::run(&settings, &[settings.alone(), settings.queued()], false)?;
+    publish(options, &settings, &report::fan_outs(&settings, &rounds))
+}
+
+fn publish(options: &Options, settings: &Settings, rows: &[Row]) -> Outcome<bool> {
+    std::io::stdout().write_all(report::table(settings, rows).as_bytes()).doing("write the table")?;
+    if let Some(path) = &options.json {
+        std::fs::write(path, format!("{:#}\n", report::document(settings, rows))).doing("write the JSON file")?;
+    }
+    Ok(rows.iter().all(|row| row.reached != Some(false)))
+}
+
+/// Progress goes to stderr, so that stdout is the table alone.
+fn say(words: &str) {
+    let _ = writeln!(std::io::stderr(), "{words}");
+}

@@ -1,0 +1,101 @@
+//! M1: what an idle connection keeps resident in the server. The tokens and subscriptions exist before the first reading,
+//! so the figure is the connection's own; what the records take is told apart.
+use crate::audience::{Audience, Role};
+use crate::child::Measured;
+use crate::failure::Outcome;
+use crate::fanout::{Hall, Plan, Publisher};
+use crate::kernel::{self, Poller};
+use crate::settings::Settings;
+use crate::{say, stage};
+use std::time::Duration;
+
+const WARM_UP_CONNECTIONS: usize = 200;
+/// Memory counts as settled when the last readings, 250 ms apart, are this close together.
+const SETTLED_READINGS: usize = 12;
+const SETTLED_KIB: u64 = 64;
+const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// One reading of a fresh server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Idle {
+    pub(crate) connections: usize,
+    pub(crate) empty_kib: u64,
+    pub(crate) with_records_kib: u64,
+    pub(crate) with_connections_kib: u64,
+}
+
+impl Idle {
+    pub(crate) fn kib_per_connection(&self) -> f64 {
+        (self.with_connections_kib as f64 - self.with_records_kib as f64) / self.connections as f64
+    }
+
+    /// A token with one subscription.
+    pub(crate) fn kib_per_record(&self) -> f64 {
+        (self.with_records_kib as f64 - self.empty_kib as f64) / self.connections as f64
+    }
+}
+
+pub(crate) fn run(settings: &Settings, rounds: usize) -> Outcome<Vec<Idle>> {
+    (1..=rounds)
+        .map(|number| {
+            let idle = measure(settings)?;
+            say(&format!(
+                "idle round {number} of {rounds}: {:.2} KiB per connection ({} → {} KiB), {:.2} KiB per token with subscription",
+                idle.kib_per_connection(),
+                idle.with_records_kib,
+                idle.with_connections_kib,
+                idle.kib_per_record()
+            ));
+            Ok(idle)
+        })
+        .collect()
+}
+
+fn measure(settings: &Settings) -> Outcome<Idle> {
+    let server = Measured::server(&settings.server, &settings.server_arguments, settings.cores)?;
+    let api = stage::api(&server);
+    let (project, channel) = (server.project.as_str(), stage::CHANNEL);
+    stage::create_channel(&api, "private")?;
+    let warm_up = stage::create_tokens(&api, WARM_UP_CONNECTIONS)?;
+    stage::subscribe_tokens(&api, &warm_up)?;
+    let role = Role::Tokens { project, channel, tokens: &warm_up };
+    let (template, padding) = stage::learn_frame(&server, role, settings.frame_bytes)?;
+    let mut poller = Poller::new()?;
+    drop(Audience::gather(WARM_UP_CONNECTIONS, 0, server.address, role, &mut poller)?);
+    stage::await_online(&api, 0)?;
+    let empty_kib = settle(server.pid())?;
+
+    let tokens = stage::create_tokens(&api, settings.subscribers)?;
+    stage::subscribe_tokens(&api, &tokens)?;
+    let with_records_kib = settle(server.pid())?;
+
+    let role = Role::Tokens { project, channel, tokens: &tokens };
+    let mut poller = Poller::new()?;
+    let audience = Audience::gather(settings.subscribers, 1, server.address, role, &mut poller)?;
+    stage::await_online(&api, settings.subscribers)?;
+    let with_connections_kib = settle(server.pid())?;
+
+    // The connections that were weighed must also be alive: two publications reach every one of them.
+    let plan = Plan { pending: 1, span: Duration::ZERO, warm_up: 2 };
+    let publisher = Publisher::rest(&api, channel, padding, plan, &poller)?;
+    let mut hall = Hall { audience, poller, template: &template, next_sequence: 1, pid: server.pid() };
+    hall.run(plan, publisher)?;
+    Ok(Idle { connections: settings.subscribers, empty_kib, with_records_kib, with_connections_kib })
+}
+
+/// Resident memory once it has stopped changing, or after the deadline.
+fn settle(pid: u32) -> Outcome<u64> {
+    let deadline = kernel::now() + SETTLE_DEADLINE;
+    let mut readings = Vec::new();
+    loop {
+        let latest = kernel::resident_kib(pid)?;
+        readings.push(latest);
+        if let Some(recent) = readings.len().checked_sub(SETTLED_READINGS).map(|from| &readings[from..]) {
+            let spread = recent.iter().max().zip(recent.iter().min()).map_or(0, |(most, least)| most - least);
+            if spread <= SETTLED_KIB || kernel::now() > deadline {
+                return Ok(latest);
+            }
+        }
+        std::thread::sleep(Duration::from_millis(250));
+    }
+}

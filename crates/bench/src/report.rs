@@ -1,0 +1,195 @@
+//! Medians, ranges, verdicts: one table for people and one document for machines. Measures nothing.
+use crate::fanout::Figures;
+use crate::idle::Idle;
+use crate::kernel;
+use crate::rounds::Round;
+use crate::settings::Settings;
+use serde_json::{Value, json};
+
+/// From this share of a core on, the generator may have been the limit.
+const GENERATOR_LIMIT: f64 = 0.95;
+
+/// One line of the table.
+#[derive(Debug)]
+pub(crate) struct Row {
+    id: &'static str,
+    workload: String,
+    floor: String,
+    server: String,
+    result: String,
+    target: String,
+    /// None where there is nothing to reach.
+    pub(crate) reached: Option<bool>,
+    generator: String,
+    raw: Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Spread {
+    median: f64,
+    least: f64,
+    most: f64,
+}
+
+impl Spread {
+    fn of(values: impl IntoIterator<Item = f64>) -> Spread {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
+        let middle = values.len() / 2;
+        let median =
+            if values.len().is_multiple_of(2) { (at(middle.wrapping_sub(1)) + at(middle)) / 2.0 } else { at(middle) };
+        Spread { median, least: at(0), most: at(values.len().wrapping_sub(1)) }
+    }
+
+    fn thousands(self) -> String {
+        self.with(1e-3, 0, " k/s")
+    }
+
+    fn with(self, factor: f64, digits: usize, unit: &str) -> String {
+        let Spread { median, least, most } = self;
+        let [median, least, most] = [median, least, most].map(|value| format!("{:.digits$}", value * factor));
+        format!("{median}{unit} ({least}–{most})")
+    }
+}
+
+fn rates(figures: &[Figures], index: usize) -> Option<f64> {
+    figures.get(index).map(Figures::per_core_second)
+}
+
+/// The line of one plan: `index` is the plan's place in each round.
+fn fan_out(settings: &Settings, rounds: &[Round], index: usize, pending: u64) -> Row {
+    let floor = Spread::of(rounds.iter().filter_map(|round| rates(&round.floor, index)));
+    let server = Spread::of(rounds.iter().filter_map(|round| rates(&round.server, index)));
+    let measured = rounds.iter().flat_map(|round| round.floor.get(index).into_iter().chain(round.server.get(index)));
+    let generator = Spread::of(measured.map(Figures::generator_share));
+    let limited = if generator.most >= GENERATOR_LIMIT { ", **the generator was the limit**" } else { "" };
+    let has_server = rounds.iter().any(|round| !round.server.is_empty());
+    Row {
+        id: if pending == 1 { "F1" } else { "F3" },
+        workload: format!("{} subscribers, {} B frames, {pending} pending", settings.subscribers, settings.frame_bytes),
+        floor: floor.thousands(),
+        server: if has_server { server.thousands() } else { "–".to_owned() },
+        result: "–".to_owned(),
+        target: "–".to_owned(),
+        reached: None,
+        generator: format!("{:.0}–{:.0} %{limited}", generator.least * 100.0, generator.most * 100.0),
+        raw: json!({
+            "pending": pending,
+            "rounds": rounds.iter().map(|round| json!({
+                "floor": round.floor.get(index).map(figures),
+                "server": round.server.get(index).map(figures),
+            })).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+fn figures(figures: &Figures) -> Value {
+    json!({
+        "publications": figures.publications,
+        "deliveries": figures.deliveries,
+        "deliveries_per_core_second": figures.per_core_second(),
+        "server_cpu_s": figures.server_cpu.as_secs_f64(),
+        "generator_cpu_s": figures.generator_cpu.as_secs_f64(),
+        "wall_s": figures.wall.as_secs_f64(),
+    })
+}
+
+/// F1, and F3 where the rounds have a second plan.
+pub(crate) fn fan_outs(settings: &Settings, rounds: &[Round]) -> Vec<Row> {
+    let plans = rounds.first().map_or(0, |round| round.floor.len());
+    (0..plans)
+        .map(|index| {
+            let mut row = fan_out(settings, rounds, index, if index == 0 { 1 } else { settings.pending });
+            let pairs = |round: &Round| Some(rates(&round.server, index)? / rates(&round.floor, index)?);
+            let of_floor = Spread::of(rounds.iter().filter_map(pairs));
+            let times = |round: &Round| Some(rates(&round.server, index)? / rates(&round.server, 0)?);
+            let times_f1 = Spread::of(rounds.iter().filter_map(times));
+            if of_floor.median.is_nan() {
+                return row;
+            }
+            let share = of_floor.with(100.0, 0, " % of the floor");
+            if index == 0 {
+                row.target = format!("≥ {:.0} %", settings.targets.of_floor * 100.0);
+                row.reached = Some(of_floor.median >= settings.targets.of_floor);
+                row.result = share;
+            } else {
+                row.target = format!("≥ {:.0} × F1", settings.targets.times_f1);
+                row.reached = Some(times_f1.median >= settings.targets.times_f1);
+                row.result = format!("{}; {share}", times_f1.with(1.0, 1, " × F1"));
+            }
+            row
+        })
+        .collect()
+}
+
+/// M1.
+pub(crate) fn idle(settings: &Settings, readings: &[Idle]) -> Row {
+    let each = Spread::of(readings.iter().map(Idle::kib_per_connection));
+    let record = Spread::of(readings.iter().map(Idle::kib_per_record));
+    Row {
+        id: "M1",
+        workload: format!("{} idle connections, a token and a subscription each", settings.subscribers),
+        floor: "–".to_owned(),
+        server: each.with(1.0, 2, " KiB each"),
+        result: format!("and {:.2} KiB for each record", record.median),
+        target: format!("≤ {:.1} KiB", settings.targets.kib),
+        reached: Some(each.median <= settings.targets.kib),
+        generator: "–".to_owned(),
+        raw: json!(
+            readings
+                .iter()
+                .map(|idle| json!({
+                    "connections": idle.connections,
+                    "empty_kib": idle.empty_kib,
+                    "with_records_kib": idle.with_records_kib,
+                    "with_connections_kib": idle.with_connections_kib,
+                    "kib_per_connection": idle.kib_per_connection(),
+                }))
+                .collect::<Vec<_>>()
+        ),
+    }
+}
+
+pub(crate) fn table(settings: &Settings, rows: &[Row]) -> String {
+    let mut text = format!("{}; load average {}; {} rounds", kernel::machine(), kernel::load(), settings.rounds);
+    text += if settings.quick { "; quick run, its figures are not for publication" } else { "" };
+    text += ". Deliveries per second of server CPU: median (range).\n\n";
+    text += "| id | workload | floor | server | result | target | reached | generator CPU |\n|---|---|---|---|---|---|---|---|\n";
+    for Row { id, workload, floor, server, result, target, reached, generator, .. } in rows {
+        let reached = match reached {
+            Some(true) => "yes",
+            Some(false) => "**NO**",
+            None => "–",
+        };
+        text +=
+            &format!("| {id} | {workload} | {floor} | {server} | {result} | {target} | {reached} | {generator} |\n");
+    }
+    text
+}
+
+pub(crate) fn document(settings: &Settings, rows: &[Row]) -> Value {
+    let row = |row: &Row| json!({"id": row.id, "reached": row.reached, "result": row.result, "measured": row.raw});
+    json!({
+        "machine": kernel::machine(),
+        "load": kernel::load(),
+        "subscribers": settings.subscribers,
+        "frame_bytes": settings.frame_bytes,
+        "quick": settings.quick,
+        "rows": rows.iter().map(row).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spread_is_the_median_and_the_range() {
+        let spread = |median, least, most| Spread { median, least, most };
+        assert_eq!(Spread::of([3.0, 1.0, 2.0]), spread(2.0, 1.0, 3.0));
+        assert_eq!(Spread::of([4.0, 1.0]), spread(2.5, 1.0, 4.0));
+        assert_eq!(Spread::of([7.0]), spread(7.0, 7.0, 7.0));
+        assert!(Spread::of([]).median.is_nan());
+    }
+}

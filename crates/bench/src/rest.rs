@@ -1,0 +1,218 @@
+//! REST over keep-alive connections: a blocking call, and a pool that keeps many requests in flight without waiting.
+//! Not a general HTTP client: HTTP/1.1, bodies with content-length, JSON.
+use crate::failure::{Doing, Outcome, cannot};
+use crate::kernel::Poller;
+use serde_json::Value;
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(15);
+const RESPONSE_BYTES_MAX: usize = 1 << 20;
+
+/// Where requests go and who asks.
+#[derive(Debug, Clone)]
+pub(crate) struct Api {
+    pub(crate) address: SocketAddr,
+    pub(crate) key: String,
+}
+
+#[derive(Debug, PartialEq)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Response {
+    /// The `data` of Hop's envelope; null for an answer without content.
+    pub(crate) fn data(&self) -> Outcome<Value> {
+        match self.status {
+            204 => Ok(Value::Null),
+            200 => match serde_json::from_slice::<Value>(&self.body) {
+                Ok(mut envelope) => Ok(envelope["data"].take()),
+                Err(error) => cannot(format!("an answer is not JSON: {error}")),
+            },
+            status => cannot(format!("an answer was {status}: {}", String::from_utf8_lossy(&self.body))),
+        }
+    }
+}
+
+impl Api {
+    pub(crate) fn request(&self, method: &str, path: &str, body: &str) -> Vec<u8> {
+        let Api { address, key } = self;
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
+        let length = body.len();
+        format!(
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: {key}\r\n{kind}Content-Length: {length}\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+
+    /// One request on a connection of its own; gives the envelope's `data`.
+    pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> Outcome<Value> {
+        let mut stream = TcpStream::connect(self.address).doing("connect for REST")?;
+        stream.set_read_timeout(Some(PATIENCE)).doing("set a deadline")?;
+        stream.write_all(&self.request(method, path, body)).doing("send a REST request")?;
+        let (mut inbox, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+        loop {
+            if let Some((response, _)) = parse(&inbox)? {
+                return response.data();
+            }
+            match stream.read(&mut chunk).doing("read a REST answer")? {
+                0 => return cannot(format!("the server closed the connection instead of answering {method} {path}")),
+                count => inbox.extend_from_slice(&chunk[..count]),
+            }
+        }
+    }
+}
+
+/// A whole response at the front of a buffer and its length, or nothing while it is incomplete.
+fn parse(buffer: &[u8]) -> Outcome<Option<(Response, usize)>> {
+    let Some(head_end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return if buffer.len() > RESPONSE_BYTES_MAX { cannot("an answer's head has no end") } else { Ok(None) };
+    };
+    let head = String::from_utf8_lossy(&buffer[..head_end]);
+    let mut lines = head.lines();
+    let status_word = lines.next().and_then(|line| line.strip_prefix("HTTP/1.1 ")?.get(..3));
+    let Some(status) = status_word.and_then(|word| word.parse().ok()) else {
+        return cannot(format!("not an HTTP/1.1 answer: {head}"));
+    };
+    let length = lines.find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        if name.eq_ignore_ascii_case("content-length") { value.trim().parse::<usize>().ok() } else { None }
+    });
+    let length = match (length, status) {
+        (Some(length), _) if length <= RESPONSE_BYTES_MAX => length,
+        (None, 204) => 0,
+        _ => return cannot(format!("an answer needs a content-length of at most {RESPONSE_BYTES_MAX}: {head}")),
+    };
+    let body = head_end + 4;
+    Ok(buffer.get(body..body + length).map(|bytes| (Response { status, body: bytes.to_vec() }, body + length)))
+}
+
+#[derive(Debug)]
+struct Line {
+    stream: TcpStream,
+    inbox: Vec<u8>,
+    /// The caller's number of the request that waits for its answer.
+    asked: Option<u64>,
+}
+
+/// Keep-alive connections, each with at most one request in flight.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    lines: Vec<Line>,
+    idle: Vec<usize>,
+    poller_base: u64,
+}
+
+impl Pool {
+    /// Connects; the sockets are watched by `poller` under `poller_base` and the numbers that follow.
+    pub(crate) fn connect(address: SocketAddr, size: usize, poller: &Poller, poller_base: u64) -> Outcome<Pool> {
+        let mut lines = Vec::with_capacity(size);
+        for number in poller_base..poller_base + size as u64 {
+            let stream = TcpStream::connect(address).doing("connect for REST")?;
+            stream.set_nodelay(true).doing("set TCP_NODELAY")?;
+            stream.set_nonblocking(true).doing("set a socket non-blocking")?;
+            poller.add(&stream, number)?;
+            lines.push(Line { stream, inbox: Vec::new(), asked: None });
+        }
+        Ok(Pool { lines, idle: (0..size).rev().collect(), poller_base })
+    }
+
+    pub(crate) fn idle(&self) -> usize {
+        self.idle.len()
+    }
+
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.idle.len() == self.lines.len()
+    }
+
+    /// Sends a request on an idle connection. Call it only while [`Pool::idle`] is not 0.
+    pub(crate) fn ask(&mut self, request: &[u8], number: u64) -> Outcome<()> {
+        let Some(index) = self.idle.pop() else { return cannot("no idle REST connection") };
+        let line = &mut self.lines[index];
+        line.asked = Some(number);
+        // A request is far smaller than an empty socket buffer, so it goes in whole.
+        match line.stream.write(request) {
+            Ok(count) if count == request.len() => Ok(()),
+            Ok(_) => cannot("a REST request did not fit into the socket"),
+            Err(error) => Err(error).doing("send a REST request"),
+        }
+    }
+
+    /// Reads a connection that is ready; gives the answer when it is whole.
+    pub(crate) fn ready(&mut self, poller_number: u64) -> Outcome<Option<(u64, Response)>> {
+        let index = usize::try_from(poller_number - self.poller_base).unwrap_or(usize::MAX);
+        let Some(line) = self.lines.get_mut(index) else { return Ok(None) };
+        let mut chunk = [0; 16 * 1024];
+        match line.stream.read(&mut chunk) {
+            Ok(0) => return cannot("the server closed a REST connection that was in use"),
+            Ok(count) => line.inbox.extend_from_slice(&chunk[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) => return Err(error).doing("read a REST answer"),
+        }
+        let Some((response, length)) = parse(&line.inbox)? else { return Ok(None) };
+        line.inbox.drain(..length);
+        match line.asked.take() {
+            Some(number) => {
+                self.idle.push(index);
+                Ok(Some((number, response)))
+            }
+            None => cannot("the server answered a REST request that was not made"),
+        }
+    }
+}
+
+/// Makes many requests with `concurrency` in flight; gives the answers' `data` in the order of the requests.
+pub(crate) fn call_all(api: &Api, requests: &[Vec<u8>], concurrency: usize) -> Outcome<Vec<Value>> {
+    let mut poller = Poller::new()?;
+    let mut pool = Pool::connect(api.address, concurrency, &poller, 0)?;
+    let mut answers = vec![Value::Null; requests.len()];
+    let (mut asked, mut ready) = (requests.iter().zip(0u64..), Vec::new());
+    let mut answered = 0;
+    while answered < requests.len() {
+        while pool.idle() > 0 {
+            let Some((request, number)) = asked.next() else { break };
+            pool.ask(request, number)?;
+        }
+        poller.wait(PATIENCE, &mut ready)?;
+        if ready.is_empty() {
+            return cannot(format!("no REST answer within {} s; {answered} had come", PATIENCE.as_secs()));
+        }
+        for poller_number in &ready {
+            if let Some((number, response)) = pool.ready(*poller_number)? {
+                let slot = usize::try_from(number).ok().and_then(|number| answers.get_mut(number));
+                *slot.expect("invariant: numbers count the requests") = response.data()?;
+                answered += 1;
+            }
+        }
+    }
+    Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn answers_are_cut_from_the_stream_at_their_length() {
+        let body = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcdHTTP/1.1 204 No Content\r\n\r\n";
+        let (first, used) = parse(body).unwrap().unwrap();
+        assert_eq!(first, Response { status: 200, body: b"abcd".to_vec() });
+        let (second, rest) = parse(&body[used..]).unwrap().unwrap();
+        assert_eq!((second.status, used + rest), (204, body.len()));
+        for cut in [0, 10, used - 1] {
+            assert_eq!(parse(&body[..cut]).unwrap(), None);
+        }
+        assert!(parse(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").is_err());
+        assert!(parse(b"SSH-2.0\r\n\r\n").is_err());
+    }
+
+    #[test]
+    fn an_error_answer_is_told_in_full() {
+        let response = Response { status: 403, body: br#"{"error":{"code":"forbidden"}}"#.to_vec() };
+        assert!(response.data().unwrap_err().to_string().contains("forbidden"));
+    }
+}

@@ -1,0 +1,131 @@
+//! F1 and F3: rounds that take the floor and the server in turn, so that whatever else the machine does strikes both.
+use crate::audience::{Audience, Role};
+use crate::child::Measured;
+use crate::failure::{Failure, Outcome};
+use crate::fanout::{Control, Figures, Hall, Plan, Publisher};
+use crate::frame::Template;
+use crate::kernel::Poller;
+use crate::settings::Settings;
+use crate::{say, stage};
+
+/// One round: the same plans on the floor and on the server.
+#[derive(Debug)]
+pub(crate) struct Round {
+    pub(crate) floor: Vec<Figures>,
+    /// Empty where only the floor is measured.
+    pub(crate) server: Vec<Figures>,
+}
+
+/// Measures `plans` in every round. Rounds with a server need one; without it only the floor is measured.
+pub(crate) fn run(settings: &Settings, plans: &[Plan], with_server: bool) -> Outcome<Vec<Round>> {
+    let server = if with_server { Some(Prepared::start(settings)?) } else { None };
+    let documented = Template::documented(settings.frame_bytes)?;
+    let template = server.as_ref().map_or(&documented, |server| &server.template);
+    let floor = Measured::floor(settings.fault.as_deref(), settings.cores)?;
+    let mut control = Control::connect(floor.address)?;
+    control.say(&format!("frame {}", template.to_hex()))?;
+    let mut rounds = Vec::with_capacity(settings.rounds);
+    for number in 0..settings.rounds {
+        // Each audience has source addresses of its own, so no port waits in TIME_WAIT.
+        let wave = u8::try_from(number % 100).unwrap_or(0) * 2 + 1;
+        let label = |whom: &str| format!("round {} of {}, {whom}", number + 1, settings.rounds);
+        let on_floor = floor_wave(settings, plans, &floor, &mut control, template, wave);
+        let on_floor = explain(on_floor, &label("floor"), &floor)?;
+        tell(&label("floor"), plans, &on_floor);
+        let on_server = match &server {
+            Some(server) => {
+                let figures = explain(server.wave(settings, plans, wave + 1), &label("server"), &server.process)?;
+                tell(&label("server"), plans, &figures);
+                figures
+            }
+            None => Vec::new(),
+        };
+        rounds.push(Round { floor: on_floor, server: on_server });
+    }
+    Ok(rounds)
+}
+
+fn tell(label: &str, plans: &[Plan], figures: &[Figures]) {
+    for (plan, figures) in plans.iter().zip(figures) {
+        say(&format!(
+            "{label}: {} pending: {:.0} deliveries per core-second ({} publications, server {:.0} %, generator {:.0} %)",
+            plan.pending,
+            figures.per_core_second(),
+            figures.publications,
+            figures.server_share() * 100.0,
+            figures.generator_share() * 100.0
+        ));
+    }
+}
+
+/// Adds where it happened and what the measured process logged.
+fn explain<T>(outcome: Outcome<T>, label: &str, process: &Measured) -> Outcome<T> {
+    let words = |what: String| format!("{label}: {what}\n{}", process.log_tail());
+    outcome.map_err(|failure| match failure {
+        Failure::CannotRun(what) => Failure::CannotRun(words(what)),
+        Failure::Delivery(what) => Failure::Delivery(words(what)),
+    })
+}
+
+fn floor_wave(
+    settings: &Settings,
+    plans: &[Plan],
+    floor: &Measured,
+    control: &mut Control,
+    template: &Template,
+    wave: u8,
+) -> Outcome<Vec<Figures>> {
+    let mut poller = Poller::new()?;
+    control.say(&format!("accept {}", settings.subscribers))?;
+    let audience = Audience::gather(settings.subscribers, wave, floor.address, Role::Bare, &mut poller)?;
+    control.await_ok()?;
+    let mut hall = Hall { audience, poller, template, next_sequence: 1, pid: floor.pid() };
+    let mut figures = Vec::with_capacity(plans.len());
+    for plan in plans {
+        figures.push(hall.run(*plan, Publisher::Floor(control))?);
+    }
+    drop(hall);
+    control.say("part")?;
+    control.await_ok()?;
+    Ok(figures)
+}
+
+/// A server with a channel that anybody may join, and the frame it sends there.
+#[derive(Debug)]
+struct Prepared {
+    process: Measured,
+    template: Template,
+    padding: usize,
+}
+
+impl Prepared {
+    fn start(settings: &Settings) -> Outcome<Prepared> {
+        let process = Measured::server(&settings.server, &settings.server_arguments, settings.cores)?;
+        let prepare = || {
+            stage::create_channel(&stage::api(&process), "unprotected")?;
+            let role = Role::Anonymous { project: &process.project, channel: stage::CHANNEL };
+            stage::learn_frame(&process, role, settings.frame_bytes)
+        };
+        let (template, padding) = explain(prepare(), "preparing the server", &process)?;
+        Ok(Prepared { process, template, padding })
+    }
+
+    fn wave(&self, settings: &Settings, plans: &[Plan], wave: u8) -> Outcome<Vec<Figures>> {
+        let api = stage::api(&self.process);
+        let role = Role::Anonymous { project: &self.process.project, channel: stage::CHANNEL };
+        stage::await_online(&api, 0)?;
+        let mut poller = Poller::new()?;
+        let audience = Audience::gather(settings.subscribers, wave, self.process.address, role, &mut poller)?;
+        stage::await_online(&api, settings.subscribers)?;
+        let template = &self.template;
+        let mut hall = Hall { audience, poller, template, next_sequence: 1, pid: self.process.pid() };
+        let mut figures = Vec::with_capacity(plans.len());
+        for plan in plans {
+            let publisher = Publisher::rest(&api, stage::CHANNEL, self.padding, *plan, &hall.poller)?;
+            figures.push(hall.run(*plan, publisher)?);
+        }
+        drop(hall);
+        stage::await_online(&api, 0)?;
+        Ok(figures)
+    }
+}

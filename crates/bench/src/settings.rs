@@ -1,0 +1,162 @@
+//! The command line and what it means. Not a place for measuring.
+use crate::child::Cores;
+use crate::failure::{Outcome, cannot};
+use crate::fanout::Plan;
+use crate::floor::Fault;
+use crate::kernel;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Parser)]
+#[command(name = "tollgate-bench", about = "Tollgate's headline figures, beside the kernel's own floor")]
+pub(crate) struct Line {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Fan-out, one publication at a time, against the floor
+    F1(Options),
+    /// Fan-out with many publications pending, against F1
+    F3(Options),
+    /// Memory of idle connections
+    M1(Options),
+    /// F1, F3 and M1
+    Run(Options),
+    /// Only the floor; needs no server
+    Floor(Options),
+    /// The floor's own process, started by the bench
+    #[command(hide = true)]
+    FloorServer {
+        #[arg(long)]
+        fault: Option<Fault>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Options {
+    /// Rounds of floor and server; M1 takes at most 3 [default: 5, quick: 2]
+    #[arg(long)]
+    rounds: Option<usize>,
+    /// Subscribers and idle connections [default: 10000, quick: 2000]
+    #[arg(long)]
+    subscribers: Option<usize>,
+    /// Length of one measurement in seconds, at most 30 [default: 4, quick: 0.7]
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Bytes of a frame on the wire
+    #[arg(long, default_value_t = 200)]
+    frame_bytes: usize,
+    /// Publications pending in F3
+    #[arg(long, default_value_t = 64)]
+    pending: u64,
+    /// The server's binary [default: `tollgate` beside this one]
+    #[arg(long)]
+    server: Option<PathBuf>,
+    /// Another argument for `tollgate serve`; may be repeated
+    #[arg(long = "server-arg", allow_hyphen_values = true)]
+    server_arguments: Vec<String>,
+    #[arg(long, default_value_t = 0)]
+    server_core: usize,
+    #[arg(long, default_value_t = 1)]
+    generator_core: usize,
+    /// A small run that checks correctness; its targets are lax
+    #[arg(long)]
+    quick: bool,
+    /// Exit with 0 even if a target is missed or a message is wrong
+    #[arg(long)]
+    pub(crate) report_only: bool,
+    /// Also write everything measured to this file
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Plant a bug into the floor, to see it caught
+    #[arg(long, hide = true)]
+    fault: Option<Fault>,
+}
+
+/// What must be reached.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Targets {
+    /// F1: part of the floor.
+    pub(crate) of_floor: f64,
+    /// F3: times F1.
+    pub(crate) times_f1: f64,
+    /// M1: KiB for each connection.
+    pub(crate) kib: f64,
+}
+
+const FULL: Targets = Targets { of_floor: 0.75, times_f1: 20.0, kib: 2.0 };
+/// Short measurements on a busy machine: only a broken engine misses these.
+const LAX: Targets = Targets { of_floor: 0.40, times_f1: 6.0, kib: 4.0 };
+
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) rounds: usize,
+    pub(crate) subscribers: usize,
+    pub(crate) span: Duration,
+    pub(crate) frame_bytes: usize,
+    pub(crate) pending: u64,
+    pub(crate) server: PathBuf,
+    pub(crate) server_arguments: Vec<String>,
+    pub(crate) cores: Cores,
+    pub(crate) targets: Targets,
+    pub(crate) quick: bool,
+    pub(crate) fault: Option<String>,
+}
+
+impl Options {
+    pub(crate) fn settle(&self) -> Outcome<Settings> {
+        let (rounds, subscribers, seconds) = if self.quick { (2, 2_000, 0.7) } else { (5, 10_000, 4.0) };
+        let seconds = self.seconds.unwrap_or(seconds);
+        if !(0.0..=30.0).contains(&seconds) {
+            return cannot(
+                "--seconds must lie between 0 and 30: clients that are silent for longer may be disconnected",
+            );
+        }
+        let subscribers = self.subscribers.unwrap_or(subscribers);
+        if !(2..=50_000).contains(&subscribers) {
+            return cannot("--subscribers must lie between 2 and 50000");
+        }
+        if !(2..=1024).contains(&self.pending) {
+            return cannot("--pending must lie between 2 and 1024");
+        }
+        let descriptors = kernel::raise_descriptor_limit()?;
+        let needed = subscribers as u64 + self.pending + 64;
+        if needed > descriptors {
+            return cannot(format!(
+                "{needed} descriptors are needed, the hard limit is {descriptors}: fewer --subscribers"
+            ));
+        }
+        Ok(Settings {
+            rounds: self.rounds.unwrap_or(rounds).max(1),
+            subscribers,
+            span: Duration::from_secs_f64(seconds),
+            frame_bytes: self.frame_bytes,
+            pending: self.pending,
+            server: self.server.clone().unwrap_or_else(beside),
+            server_arguments: self.server_arguments.clone(),
+            cores: Cores { server: self.server_core, generator: self.generator_core },
+            targets: if self.quick { LAX } else { FULL },
+            quick: self.quick,
+            fault: self.fault.and_then(|fault| Some(fault.to_possible_value()?.get_name().to_owned())),
+        })
+    }
+}
+
+fn beside() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("tollgate")
+}
+
+impl Settings {
+    /// One publication at a time.
+    pub(crate) fn alone(&self) -> Plan {
+        Plan { pending: 1, span: self.span, warm_up: 5 }
+    }
+
+    /// Many at a time.
+    pub(crate) fn queued(&self) -> Plan {
+        Plan { pending: self.pending, span: self.span, warm_up: 2 * self.pending }
+    }
+}

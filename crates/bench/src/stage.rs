@@ -1,0 +1,88 @@
+//! What the measured server is asked to prepare: a channel, tokens, and the exact frame it sends. Everything by Hop's
+//! REST and Leap, as any user would.
+use crate::audience::{Audience, Role};
+use crate::child::Measured;
+use crate::failure::{Outcome, cannot};
+use crate::fanout;
+use crate::frame::Template;
+use crate::kernel::{self, Poller};
+use crate::rest::{self, Api};
+use std::time::Duration;
+
+pub(crate) const CHANNEL: &str = "bench";
+const CONCURRENCY: usize = 64;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+pub(crate) fn api(server: &Measured) -> Api {
+    Api { address: server.address, key: server.key.clone() }
+}
+
+pub(crate) fn create_channel(api: &Api, kind: &str) -> Outcome<()> {
+    let body = format!(r#"{{"type":"{kind}","state":{{}}}}"#);
+    api.call("PUT", &format!("/v1/channels/{CHANNEL}"), &body).map(drop)
+}
+
+/// Creates tokens, many requests at a time so that the store can commit them in groups.
+pub(crate) fn create_tokens(api: &Api, count: usize) -> Outcome<Vec<String>> {
+    let request = api.request("POST", "/v1/channels/tokens", r#"{"state":{}}"#);
+    let answers = rest::call_all(api, &vec![request; count], CONCURRENCY)?;
+    let tokens: Option<Vec<String>> =
+        answers.iter().map(|answer| answer["token"]["id"].as_str().map(str::to_owned)).collect();
+    match tokens {
+        Some(tokens) => Ok(tokens),
+        None => cannot("the answer to a token's creation has no token.id"),
+    }
+}
+
+pub(crate) fn subscribe_tokens(api: &Api, tokens: &[String]) -> Outcome<()> {
+    let path = |token| format!("/v1/channels/{CHANNEL}/subscribers/{token}");
+    let requests: Vec<Vec<u8>> = tokens.iter().map(|token| api.request("PUT", &path(token), "")).collect();
+    rest::call_all(api, &requests, CONCURRENCY).map(drop)
+}
+
+/// Waits until the server itself counts so many in the channel.
+pub(crate) fn await_online(api: &Api, count: usize) -> Outcome<()> {
+    let deadline = kernel::now() + PATIENCE;
+    loop {
+        let stats = api.call("GET", &format!("/v1/channels/{CHANNEL}/stats"), "")?;
+        if stats["online_count"] == count {
+            return Ok(());
+        }
+        if kernel::now() > deadline {
+            return cannot(format!("the server counts {} online, not {count}", stats["online_count"]));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// The frame of a publication with enough padding to be `bytes` long on the wire, and that padding.
+pub(crate) fn learn_frame(server: &Measured, role: Role<'_>, bytes: usize) -> Outcome<(Template, usize)> {
+    let api = api(server);
+    let mut poller = Poller::new()?;
+    let mut audience = Audience::gather(1, 0, server.address, role, &mut poller)?;
+    let mut padding = 0;
+    // A longer frame may need a longer head, so the first correction can be off by that.
+    for _ in 0..4 {
+        let template = observe(&api, &mut audience, &mut poller, padding)?;
+        match (padding + bytes).checked_sub(template.len()) {
+            Some(right) if right == padding => return Ok((template, padding)),
+            Some(better) => padding = better,
+            None => return cannot(format!("the server's frames are at least {} bytes, not {bytes}", template.len())),
+        }
+    }
+    cannot(format!("no padding makes the server's frame {bytes} bytes long"))
+}
+
+fn observe(api: &Api, audience: &mut Audience, poller: &mut Poller, padding: usize) -> Outcome<Template> {
+    api.call("POST", &format!("/v1/channels/{CHANNEL}/messages"), &fanout::body(0, padding))?;
+    let (start, mut ready) = (kernel::now(), Vec::new());
+    while start.elapsed() < PATIENCE {
+        poller.wait(Duration::from_millis(100), &mut ready)?;
+        for number in &ready {
+            if let Some(template) = audience.learn(*number)? {
+                return Ok(template);
+            }
+        }
+    }
+    cannot("a publication did not reach the first subscriber")
+}
