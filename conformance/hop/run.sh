@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# Runs Hop's published packages, unmodified, against a real Tollgate server.
+#
+#   ./run.sh [path-to-tollgate-binary]        all suites
+#   ONLY=tests/react.test.mjs ./run.sh        some of them (files, separated by spaces)
+#
+# Without a path it takes ../../target/release/tollgate, else ../../target/debug/tollgate. It needs Node 20 or newer and, for the
+# browser suites, Chromium at /usr/bin/chromium or $CHROMIUM. Without Chromium it says SKIPPED and fails, unless ALLOW_SKIP=1.
+# The packages are installed once by `npm ci`; afterwards no network is needed.
+set -euo pipefail
+[ $# -gt 0 ] && binary=$(realpath -- "$1") || binary=
+cd -- "$(dirname -- "${BASH_SOURCE[0]}")"
+
+if [ -z "$binary" ]; then
+	for candidate in ../../target/release/tollgate ../../target/debug/tollgate; do
+		[ -x "$candidate" ] && binary=$(realpath -- "$candidate") && break
+	done
+fi
+if [ -z "$binary" ] || [ ! -x "$binary" ]; then
+	echo "no tollgate binary${binary:+ at $binary}: build one with 'cargo build --release' or pass its path" >&2
+	exit 2
+fi
+if ! node -e 'process.exit(Number(process.versions.node.split(".")[0]) >= 20 ? 0 : 1)' 2>/dev/null; then
+	echo "Node 20 or newer is needed; found: $(node --version 2>/dev/null || echo none)" >&2
+	exit 2
+fi
+
+# Install again only when the lock file changed since the last install.
+stamp=node_modules/.installed-lock
+if ! cmp -s package-lock.json "$stamp"; then
+	npm ci --no-audit --no-fund
+	cp package-lock.json "$stamp"
+fi
+
+files=${ONLY:-$(ls tests/*.test.*js)}
+skipped=
+chromium=${CHROMIUM:-/usr/bin/chromium}
+if [ ! -x "$chromium" ]; then
+	kept=
+	for file in $files; do
+		if [[ $file == *chromium* ]]; then skipped="$skipped $file"; else kept="$kept $file"; fi
+	done
+	files=$kept
+fi
+
+status=0
+echo "tollgate: $binary"
+CONFORMANCE_BINARY=$binary CHROMIUM=$chromium node --test --test-reporter=spec --test-concurrency=4 $files || status=$?
+
+if [ -n "$skipped" ]; then
+	echo "SKIPPED:$skipped — no Chromium at $chromium (Debian: apt-get install chromium, or set CHROMIUM)"
+	[ "${ALLOW_SKIP:-}" = 1 ] || status=1
+fi
+exit "$status"
