@@ -1,0 +1,102 @@
+//! Handles on `@onehop/client` apps: one in a Node process, with the same words as one in a browser page (`chromium.mjs`).
+
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { before, until } from './wait.mjs';
+
+const AGENT = fileURLToPath(new URL('../agents/client-node.mjs', import.meta.url));
+const CALL_MS = 20_000;
+
+/** What tests say to a client, wherever it runs. A subclass brings `ask(method, ...args)` and `dispose()`. */
+export class Client {
+	/** Initialises the SDK and waits until it says `connected`. */
+	async connect({ project, ws }, token) {
+		await this.init({ project, ws }, token);
+		await this.until('connected', (seen) => seen.connection === 'connected');
+		return this;
+	}
+
+	init({ project, ws }, token) {
+		return this.ask('init', token === undefined ? { projectId: project } : { projectId: project, token }, { leapSocketUrl: ws });
+	}
+
+	look() {
+		return this.ask('look');
+	}
+
+	/** Polls what the app has seen until `probe(seen)` is truthy, and returns that. */
+	async until(what, probe, options) {
+		let seen;
+		const told = () => `${what}; the app saw ${JSON.stringify({ ...seen, service: undefined }).slice(0, 1500)}`;
+		return until(told, async () => probe((seen = await this.look())), { every: 30, ...options });
+	}
+
+	/** Calls a method of the SDK's client; fails if it throws. */
+	async call(method, ...args) {
+		const error = await this.ask('call', method, ...args);
+		if (error) throw new Error(`${method} threw: ${error}`);
+	}
+
+	/** Subscribes and waits for the answer: the channel's entry in the app's map. */
+	async subscribe(channel) {
+		await this.call('subscribeToChannel', channel);
+		return this.until(`an answer for ${channel}`, ({ channels }) => channels[channel]?.subscription !== 'pending' && channels[channel]);
+	}
+
+	/** Waits until the channel's entry satisfies `probe`. */
+	channel(channel, what, probe, options) {
+		return this.until(`${channel} ${what}`, ({ channels }) => channels[channel] && probe(channels[channel]), options);
+	}
+
+	/** The messages of one channel (null: direct messages) the app has seen so far, as [event, data] pairs. */
+	async messages(channel) {
+		const { messages } = await this.look();
+		return messages.filter((message) => message.channel === channel).map(({ event, data }) => [event, data]);
+	}
+
+	/** Waits for a message with this event name on this channel (null: a direct message). */
+	message(channel, event) {
+		const matching = (message) => message.channel === channel && message.event === event;
+		return this.until(`message ${event} on ${channel}`, ({ messages }) => messages.find(matching));
+	}
+}
+
+export class NodeClient extends Client {
+	constructor() {
+		super();
+		this.waiting = new Map();
+		this.numbers = 0;
+		this.stderr = '';
+		this.child = fork(AGENT, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+		this.child.stderr.setEncoding('utf8').on('data', (text) => {
+			this.stderr += text;
+		});
+		this.child.on('message', ({ number, answer }) => {
+			this.waiting.get(number)?.resolve(answer);
+			this.waiting.delete(number);
+		});
+		this.child.on('exit', (code, signal) => {
+			this.ended = new Error(`the app's process died (${code ?? signal}): ${this.stderr}`);
+			for (const { reject } of this.waiting.values()) reject(this.ended);
+			this.waiting.clear();
+		});
+	}
+
+	ask(method, ...args) {
+		if (this.ended) return Promise.reject(this.ended);
+		const number = ++this.numbers;
+		const answer = new Promise((resolve, reject) => this.waiting.set(number, { resolve, reject }));
+		this.child.send({ number, method, args });
+		return before(CALL_MS, `answer of the app to ${method}`, answer);
+	}
+
+	/** Ends the process; fails if it had died by itself. */
+	async dispose() {
+		if (this.disposed) return;
+		if (this.ended) throw this.ended;
+		this.disposed = true;
+		const gone = new Promise((resolve) => this.child.once('exit', resolve));
+		this.child.kill('SIGKILL');
+		await gone;
+	}
+}

@@ -1,0 +1,91 @@
+//! What Tollgate adds to Hop Channels, as an unmodified `@onehop/client` sees it: capabilities of a channel, ephemeral
+//! subscriptions, default channels of a token. It holds docs/compatibility/hop.md, section "What Tollgate adds".
+
+import { ok, same } from '../lib/check.mjs';
+import { until } from '../lib/wait.mjs';
+
+const TOKENS_PUBLISH = 2;
+const ANYONE_PUBLISHES = 2 + 4;
+const TOKENS_SET_STATE = 2 + 8;
+const ANYONE_SETS_STATE = 8 + 16;
+
+async function anonymousPublish(w) {
+	const id = await w.channel('unprotected', { capabilities: ANYONE_PUBLISHES });
+	const [sender, other] = [await w.client(), await w.client()];
+	for (const client of [sender, other]) await client.subscribe(id);
+	await sender.call('sendMessage', id, 'HELLO', { n: 1 });
+	for (const client of [sender, other]) same((await client.message(id, 'HELLO')).data, { n: 1 });
+}
+
+async function readOnly(w) {
+	const id = await w.channel('unprotected', { capabilities: 0 });
+	const client = await w.client(await w.token());
+	await client.subscribe(id);
+	await client.call('sendMessage', id, 'DROPPED', {});
+	await w.settle(client);
+	const { status, body } = await w.raw('PATCH', `/v1/channels/${id}`, { capabilities: TOKENS_PUBLISH });
+	same([status, body.data.channel.capabilities, body.data.channel.id], [200, TOKENS_PUBLISH, id], 'PATCH of the channel');
+	same((await w.hop.channels.get(id)).capabilities, TOKENS_PUBLISH);
+	await client.call('sendMessage', id, 'KEPT', {});
+	await client.message(id, 'KEPT');
+	same(await client.messages(id), [['KEPT', {}]]);
+}
+
+async function tokenState(w) {
+	const id = await w.channel('unprotected', { state: { a: 1 }, capabilities: TOKENS_SET_STATE });
+	const [known, stranger] = [await w.client(await w.token()), await w.client()];
+	for (const client of [known, stranger]) await client.subscribe(id);
+	await stranger.call('setChannelState', id, { stolen: 1 });
+	await w.settle(stranger);
+	await known.call('setChannelState', id, { set: true });
+	for (const client of [known, stranger]) {
+		await client.channel(id, 'set', ({ state }) => state.set);
+		same((await client.look()).stateUpdates, [{ channel: id, state: { set: true } }], 'a set, not a patch; once');
+	}
+	await known.call('setChannelState', id, [1, 2]);
+	await w.settle(known);
+	await w.stateIs(id, { set: true });
+}
+
+async function anonymousState(w) {
+	const id = await w.channel('unprotected', { capabilities: ANYONE_SETS_STATE });
+	const client = await w.client();
+	await client.subscribe(id);
+	await client.call('setChannelState', id, { by: 'anyone' });
+	await client.channel(id, 'set', ({ state }) => state.by === 'anyone');
+	await w.stateIs(id, { by: 'anyone' });
+}
+
+async function defaultChannels(w) {
+	const ids = [await w.channel('private', { state: { d: 1 } }), await w.channel('public')].sort();
+	const { status, body } = await w.raw('POST', '/v1/channels/tokens', { state: {}, channels: ids });
+	same(status, 200);
+	const client = await w.client(body.data.token.id);
+	same(Object.keys((await client.look()).channels).sort(), ids, 'available from INIT on');
+	const refused = await w.raw('POST', '/v1/channels/tokens', { state: {}, channels: ['no-such-channel'] });
+	ok(refused.status >= 400 && refused.status < 500, `an unknown default channel is refused, got ${refused.status}`);
+}
+
+async function ephemeralSubscription(w) {
+	const id = await w.channel('private');
+	const token = await w.token();
+	const client = await w.client(token);
+	const { status } = await w.raw('PUT', `/v1/channels/${id}/subscribers/${token}?ephemeral=true`);
+	same(status, 204);
+	await client.channel(id, 'granted', ({ subscription }) => subscription === 'available');
+	same((await w.hop.channels.getAllTokens(id)).length, 1, 'subscribed');
+	await client.dispose();
+	await until('offline', async () => !(await w.hop.channels.tokens.isOnline(token)));
+	same((await w.hop.channels.getAllTokens(id)).length, 1, 'still subscribed while the session lasts');
+	const left = async () => (await w.hop.channels.getAllTokens(id)).length === 0;
+	await until('the subscription to end with the session, 30 s after its last connection', left, { within: 45_000, every: 500 });
+}
+
+export const extensionFlows = [
+	['capabilities 4: anonymous clients may publish', anonymousPublish],
+	['capabilities 0 and PATCH /v1/channels/:id: publishing switched off and on', readOnly],
+	['b58 capabilities 8: token clients may set state', tokenState],
+	['b58 capabilities 16: anonymous clients may set state', anonymousState],
+	['default channels of a new token', defaultChannels],
+	['b62 an ephemeral subscription ends with its session', ephemeralSubscription],
+];
