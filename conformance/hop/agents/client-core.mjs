@@ -27,6 +27,12 @@ export function clientAgent(hop) {
 			}
 		},
 
+		/** Initialises and calls a method at once, before any answer can be here. */
+		initAndCall(auth, options, method, ...args) {
+			this.init(auth, options);
+			return this.call(method, ...args);
+		},
+
 		/** Calls a method of the client once for each argument list, in one go. */
 		burst(method, lists) {
 			for (const args of lists) client[method](...args);

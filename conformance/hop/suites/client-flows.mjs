@@ -249,10 +249,34 @@ async function sharedToken(w) {
 	same(Object.keys((await (await w.client(token)).look()).channels).sort(), [id, later].sort(), 'INIT lists what was subscribed');
 }
 
+async function chat(w) {
+	const id = await w.channel('private', { state: { topic: 'lunch' } });
+	const names = ['ada', 'bob'];
+	const people = [];
+	for (const name of names) {
+		const { id: token } = await w.hop.channels.tokens.create({ name });
+		await w.hop.channels.subscribeToken(id, token);
+		people.push(await w.client(token));
+	}
+	const outsider = await w.client(await w.token());
+	same(await outsider.subscribe(id), refusedWith('NOT_GRANTED'));
+	const want = [];
+	for (let turn = 0; turn < 6; turn += 1) {
+		const line = ['SAY', { from: names[turn % 2], text: `line ${turn}` }];
+		want.push(line);
+		await people[turn % 2].call('sendMessage', id, ...line);
+		for (const person of people) {
+			await person.until(`line ${turn}`, ({ messages }) => messages.length === turn + 1);
+			same(await person.messages(id), want, 'both see the same talk');
+		}
+	}
+	await w.settle(outsider);
+	same(await outsider.messages(id), [], 'the outsider');
+}
+
 async function tooEarly(w) {
 	const client = await w.app();
-	await client.init(w);
-	const error = await client.ask('call', 'subscribeToChannel', 'early');
+	const error = await client.ask('initAndCall', { projectId: w.project }, { leapSocketUrl: w.ws }, 'subscribeToChannel', 'early');
 	ok(/not established/.test(error), `the SDK itself refuses before INIT, got ${error}`);
 	await client.until('connected', ({ connection }) => connection === 'connected');
 }
@@ -274,5 +298,6 @@ export const clientFlows = [
 	['b59 a Pipe room is answered, not crashed on', rooms],
 	['b50 ten subscribes to one channel: no double delivery, no double count', twice],
 	['b27 b30 b52 b53 b63 two connections of one token', sharedToken],
+	['b49 b57 two people chat over a private channel, an outsider sees nothing', chat],
 	['b38 calls before INIT do no harm', tooEarly],
 ];

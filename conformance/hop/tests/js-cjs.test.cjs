@@ -10,7 +10,7 @@ async function main() {
 	const { restContext } = await import('../suites/rest-context.mjs');
 	const { channelCalls } = await import('../suites/rest-channels.mjs');
 	const { tokenCalls } = await import('../suites/rest-tokens.mjs');
-	const { refusals } = await import('../suites/rest-errors.mjs');
+	const { refusals, refusalsOutsideBrowsers } = await import('../suites/rest-errors.mjs');
 
 	const answers = recordFetch();
 	const { Hop, ChannelType } = require('@onehop/js');
@@ -24,7 +24,7 @@ async function main() {
 	});
 	after(() => server?.destroy());
 
-	for (const [name, run] of [...channelCalls, ...tokenCalls, ...refusals]) {
+	for (const [name, run] of [...channelCalls, ...tokenCalls, ...refusals, ...refusalsOutsideBrowsers]) {
 		test(`b64 js CJS: ${name}`, () => run(context));
 	}
 

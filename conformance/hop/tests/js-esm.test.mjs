@@ -7,7 +7,7 @@ import { restPlace } from '../lib/place.mjs';
 import { restContext } from '../suites/rest-context.mjs';
 import { channelCalls } from '../suites/rest-channels.mjs';
 import { tokenCalls } from '../suites/rest-tokens.mjs';
-import { refusals } from '../suites/rest-errors.mjs';
+import { refusals, refusalsOutsideBrowsers } from '../suites/rest-errors.mjs';
 
 const answers = recordFetch();
 const sdk = await import('@onehop/js');
@@ -21,7 +21,7 @@ before(async () => {
 });
 after(() => server?.destroy());
 
-for (const [name, run] of [...channelCalls, ...tokenCalls, ...refusals]) {
+for (const [name, run] of [...channelCalls, ...tokenCalls, ...refusals, ...refusalsOutsideBrowsers]) {
 	test(`b64 js ESM: ${name}`, () => run(context));
 }
 
