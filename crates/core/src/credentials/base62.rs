@@ -7,6 +7,10 @@ use zeroize::Zeroizing;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
+/// Digits are made and read four at a time: the most whose arithmetic with one byte fits 32 bits.
+const GROUP_DIGITS: usize = 4;
+const GROUP: u32 = 62u32.pow(GROUP_DIGITS as u32);
+
 /// Characters of [`checksum`]: the least `n` with 62ⁿ ≥ 2³².
 pub const CHECKSUM_CHARS: usize = 6;
 
@@ -23,14 +27,17 @@ pub fn encode<const BYTES: usize, const CHARS: usize>(bytes: &[u8; BYTES]) -> [u
     const { assert!(is_wide_enough(CHARS, BYTES), "too few base62 digits for these bytes") };
     let mut quotient = Zeroizing::new(*bytes);
     let mut text = [0; CHARS];
-    for digit in text.iter_mut().rev() {
-        let mut remainder = 0u16;
+    for group in text.rchunks_mut(GROUP_DIGITS) {
+        let mut remainder = 0u32;
         for byte in quotient.iter_mut() {
-            let dividend = remainder << 8 | u16::from(*byte);
-            *byte = (dividend / 62) as u8; // < 256, because remainder < 62
-            remainder = dividend % 62;
+            let dividend = remainder << 8 | u32::from(*byte); // below 62⁴ · 2⁸, which is below 2³²
+            *byte = (dividend / GROUP) as u8; // < 256, because remainder < GROUP
+            remainder = dividend % GROUP;
         }
-        *digit = DIGITS[usize::from(remainder)];
+        for digit in group.iter_mut().rev() {
+            *digit = DIGITS[(remainder % 62) as usize];
+            remainder /= 62;
+        }
     }
     text
 }
@@ -40,10 +47,14 @@ pub fn encode<const BYTES: usize, const CHARS: usize>(bytes: &[u8; BYTES]) -> [u
 #[must_use]
 pub fn decode<const CHARS: usize, const BYTES: usize>(text: &[u8; CHARS]) -> Option<[u8; BYTES]> {
     let mut number = [0u8; BYTES];
-    for &character in text {
-        let mut carry = digit_value(character)?;
+    for group in text.chunks(GROUP_DIGITS) {
+        let (mut carry, mut factor) = (0u32, 1u32);
+        for &character in group {
+            carry = carry * 62 + digit_value(character)?;
+            factor *= 62;
+        }
         for byte in number.iter_mut().rev() {
-            let product = u16::from(*byte) * 62 + carry;
+            let product = u32::from(*byte) * factor + carry; // at most 256 · 62⁴ - 1, which is below 2³²
             *byte = (product & 0xff) as u8;
             carry = product >> 8;
         }
@@ -74,14 +85,14 @@ pub fn checksum(body: &[u8]) -> [u8; CHECKSUM_CHARS] {
     encode(&crc32fast::hash(body).to_be_bytes())
 }
 
-fn digit_value(character: u8) -> Option<u16> {
+fn digit_value(character: u8) -> Option<u32> {
     let value = match character {
         b'0'..=b'9' => character - b'0',
         b'A'..=b'Z' => character - b'A' + 10,
         b'a'..=b'z' => character - b'a' + 36,
         _ => return None,
     };
-    Some(u16::from(value))
+    Some(u32::from(value))
 }
 
 #[cfg(test)]
@@ -119,7 +130,7 @@ mod tests {
     fn alphabet_and_digit_values_agree() {
         for byte in 0..=u8::MAX {
             let place = DIGITS.iter().position(|digit| *digit == byte);
-            assert_eq!(digit_value(byte).map(usize::from), place, "{byte}");
+            assert_eq!(digit_value(byte).map(|value| value as usize), place, "{byte}");
             assert_eq!(is_base62(&[byte]), place.is_some(), "{byte}");
         }
     }

@@ -194,7 +194,7 @@ fn read_base64(text: &str, key: &mut [u8; 32]) -> Option<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::super::sealing::{RowBinding, RowKind};
-    use super::super::test_entropy::TestEntropy;
+    use super::super::test_entropy::{FixedEntropy, TestEntropy, hex};
     use super::super::{KeyRing, TokenSpelling};
     use super::*;
     use crate::ids::TokenId;
@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn reads_each_spelling_of_the_same_key() {
         let bytes: [u8; 32] = std::array::from_fn(|at| 0xf0 ^ (at as u8 * 7));
-        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = hex(&bytes);
         let standard = STANDARD.encode(bytes);
         let url_safe = URL_SAFE.encode(bytes);
         assert_ne!(standard, url_safe, "the sample tells the alphabets apart");
@@ -253,6 +253,32 @@ mod tests {
             assert_eq!(refused, Some(error), "{text}");
             let message = error.to_string();
             assert!(text.trim().is_empty() || !message.contains(text.trim()), "the message repeats the key: {message}");
+        }
+    }
+
+    /// As Node's crypto module computes them: master key = bytes 0..32, wrapped keys = 07…, nonce = 09….
+    #[test]
+    fn labels_and_formats_stay_as_they_are() {
+        let master = MasterKey(Zeroizing::new(std::array::from_fn(|at| at as u8)));
+        let seven = || Zeroizing::new([7; 32]);
+        let nonce = FixedEntropy(9);
+        let same_key = "19891a63fcd8f430b540f20aeb632029ad3fde00c9a7de33196f5add2db5a70e";
+        for (sealed, content_and_tag) in [
+            (
+                master.wrap_data_key(A, &DataKey::from_bytes(seven()), &nonce),
+                format!("{same_key}d5f8d83ca331ff776c1d894ee4aaedf0"),
+            ),
+            (
+                master.wrap_ring_key(258, &RingKey::from_bytes(seven()), &nonce),
+                format!("{same_key}aeba6be3dca63b19ed46ae27bfc42dcd"),
+            ),
+            (
+                master.seal_check(&nonce),
+                "87898eceb3cb4a4972a356220ef0a0955a454583f5c6e65d847073d93f21116545681eebc251de46e40b4407340188dc339119fafd62"
+                    .into(),
+            ),
+        ] {
+            assert_eq!(hex(&sealed), format!("01090909090909090909090909{content_and_tag}"));
         }
     }
 

@@ -180,7 +180,7 @@ fn aes_key(key: &[u8; 32]) -> LessSafeKey {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::test_entropy::TestEntropy;
+    use super::super::test_entropy::{FixedEntropy, TestEntropy, hex};
     use super::*;
     use proptest::prelude::*;
 
@@ -195,8 +195,20 @@ mod tests {
     fn hkdf_gives_the_reference_output() {
         // Worked out with Python's hmac after RFC 5869: empty salt, key = bytes 0..32, info = "tollgate kek v1".
         let derived = derive(&std::array::from_fn(|at| at as u8), b"tollgate kek v1");
-        let hex: String = derived.iter().map(|byte| format!("{byte:02x}")).collect();
-        assert_eq!(hex, "3a21668a6098e02e5fc0b49fa39b8fa2ace65879b991610c8322fa896ff22b9f");
+        assert_eq!(hex(&*derived), "3a21668a6098e02e5fc0b49fa39b8fa2ace65879b991610c8322fa896ff22b9f");
+    }
+
+    /// Label, row key, additional data and layout, as Node's crypto module computes them: key = bytes 0..32, nonce = 09….
+    #[test]
+    fn the_format_stays_as_it_is() {
+        let key = DataKey::from_bytes(Zeroizing::new(std::array::from_fn(|at| at as u8)));
+        let expected = concat!(
+            "01",
+            "090909090909090909090909",
+            "7eb22e498e0e4fdfa524a4400f35",
+            "5f9fdbf15858930d1d22335a6758d1b0"
+        );
+        assert_eq!(hex(&key.seal(ROW, TEXT, &FixedEntropy(9))), expected);
     }
 
     #[test]

@@ -27,3 +27,17 @@ impl Entropy for TestEntropy {
         }
     }
 }
+
+/// The same byte for ever, for comparing outputs with another program's.
+pub(super) struct FixedEntropy(pub(super) u8);
+
+impl Entropy for FixedEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(self.0);
+    }
+}
+
+/// Lower-case hex, to compare bytes with another program's.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
