@@ -76,7 +76,7 @@ fn measure(options: &Options, alone: bool, queued: bool, idle: bool) -> Outcome<
         rows.extend(report::fan_outs(&settings, &rounds::run(&settings, &plans, true)?));
     }
     if idle {
-        rows.push(report::idle(&settings, &idle::run(&settings, settings.rounds.min(3))?));
+        rows.push(report::idle(&settings, &idle::run(&settings, settings.idle_rounds())?));
     }
     publish(options, &settings, &rows)
 }

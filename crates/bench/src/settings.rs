@@ -37,7 +37,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Rounds of floor and server; M1 takes at most 3 [default: 5, quick: 2]
+    /// Rounds of floor and server; M1 takes at most 3, quick 1 [default: 5, quick: 2]
     #[arg(long)]
     rounds: Option<usize>,
     /// Subscribers and idle connections [default: 10000, quick: 2000]
@@ -153,6 +153,11 @@ impl Settings {
     /// One publication at a time.
     pub(crate) fn alone(&self) -> Plan {
         Plan { pending: 1, span: self.span, warm_up: 5 }
+    }
+
+    /// Memory hardly varies, and each round waits for it to settle.
+    pub(crate) fn idle_rounds(&self) -> usize {
+        self.rounds.min(if self.quick { 1 } else { 3 })
     }
 
     /// Many at a time.
