@@ -1,0 +1,27 @@
+//! Leap's close codes and their texts (source: Hop's documentation, and which of them make its clients come back).
+//! Not the reasons themselves, which are the core's.
+
+use tollgate_core::CloseReason;
+
+/// The code and the usual text for each reason. A text has at most 123 bytes, the room of a close frame.
+pub(crate) const fn code_and_text(reason: CloseReason) -> (u16, &'static str) {
+    match reason {
+        // 4001 is the one code after which clients stay away for good.
+        CloseReason::InvalidCredential => (4001, "Invalid auth"),
+        CloseReason::TokenExpired => (4001, "Token expired"),
+        CloseReason::TokenRevoked => (4001, "Token revoked"),
+        CloseReason::IdentifyTimeout => (4002, "Identify timeout"),
+        CloseReason::NotIdentified => (4003, "Not authenticated: send op 2 first"),
+        CloseReason::UnknownOperation => (4004, "Unknown opcode: clients may send 0, 2 and 3"),
+        CloseReason::InvalidPayload => (4005, "Invalid payload"),
+        CloseReason::Idle => (4007, "Out of sync: no heartbeat"),
+        CloseReason::SlowConsumer => (4000, "Too slow: unread data was dropped, reconnect"),
+        CloseReason::MessageTooBig => (1009, "Message too big"),
+        CloseReason::ProtocolError => (1002, "Protocol error"),
+        CloseReason::InvalidUtf8 => (1007, "Invalid UTF-8"),
+        CloseReason::RateLimited => (1008, "Too many frames at once: slow down"),
+        CloseReason::Draining => (1012, "Restarting, reconnect"),
+        CloseReason::ClientGone => (1000, ""),
+        CloseReason::Internal => (4000, "Unknown error, reconnect"),
+    }
+}

@@ -1,0 +1,62 @@
+//! What all Leap connections of a server share: the settings, and the counters of what was dropped. Not the limits, which are constants
+//! beside the queues they bound.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// The settings of the dialect. One value, shared by all connections.
+#[derive(Debug)]
+pub struct LeapConfig {
+    /// How often clients are told to send a heartbeat, in milliseconds.
+    pub heartbeat_interval_ms: u32,
+    /// How long an ack waits, in milliseconds: leap-edge-js takes an ack in the same millisecond as its heartbeat for none at all.
+    pub ack_delay_ms: u32,
+    /// How long a client may take to identify itself, in milliseconds.
+    pub identify_timeout_ms: u32,
+    /// How long a client may be silent beyond two heartbeat intervals before it is closed as idle, in milliseconds. When the two intervals
+    /// are over it is asked for a sign of life, which even a browser tab in the background answers.
+    pub idle_grace_ms: u32,
+    /// What was dropped so far.
+    pub counters: LeapCounters,
+}
+
+impl Default for LeapConfig {
+    fn default() -> Self {
+        Self {
+            heartbeat_interval_ms: 30_000,
+            ack_delay_ms: 10,
+            identify_timeout_ms: 10_000,
+            idle_grace_ms: 60_000,
+            counters: LeapCounters::default(),
+        }
+    }
+}
+
+impl LeapConfig {
+    /// After how much silence a client is asked for a sign of life. At least 1, so that time always moves on.
+    pub(crate) fn silence_ms(&self) -> u64 {
+        (u64::from(self.heartbeat_interval_ms) * 2).max(1)
+    }
+}
+
+/// What was dropped without a word to the client, because the protocol has none or because closing would make it loop. Counted over all
+/// connections since the start.
+#[derive(Debug, Default)]
+pub struct LeapCounters {
+    /// Events whose name the protocol does not have.
+    pub unknown_events: AtomicU64,
+    /// Messages and states whose shape is wrong or whose data is too large or too deep.
+    pub malformed_events: AtomicU64,
+    /// Messages and states of subscribed clients that the channel's settings do not allow.
+    pub refused_writes: AtomicU64,
+    /// Messages and states that failed for another reason, such as a rate limit or a store that does not answer.
+    pub failed_writes: AtomicU64,
+    /// Subscribes that were answered together with an equal one still on its way, because the client was far ahead of us.
+    pub merged_subscribes: AtomicU64,
+    /// Answers and notices that came when none could: a defect of the caller.
+    pub strays: AtomicU64,
+}
+
+/// Counts one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}

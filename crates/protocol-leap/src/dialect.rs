@@ -1,0 +1,284 @@
+//! The machine of one Leap connection: what it has been told, and what follows. Parsing is `frame`, spelling is `write`, the meaning of
+//! outcomes is `outcome`; only order and time are here.
+
+use std::sync::Arc;
+
+use tollgate_core::clock::Monotonic;
+use tollgate_core::command::{Command, Connected, Notice, Reply};
+use tollgate_core::limits::CHANNEL_ID_BYTES_MAX;
+use tollgate_core::{CloseReason, Result};
+use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
+
+use crate::busy::{Busy, Full, Pending};
+use crate::close::code_and_text;
+use crate::config::{LeapConfig, count};
+use crate::frame::{Asked, ClientFrame, Refusal, event};
+use crate::outcome::{Outcome, outcome};
+use crate::write::{self, ErrorCode};
+
+/// One connection that speaks Leap. An idle one holds nothing on the heap.
+#[derive(Debug)]
+pub struct LeapDialect {
+    config: Arc<LeapConfig>,
+    phase: Phase,
+    /// When the client's last frame came.
+    heard_at: Monotonic,
+    /// When we last asked for a sign of life; that moment is also the tag.
+    probed_at: Option<Monotonic>,
+    /// The number of the last command.
+    requests: u32,
+    busy: Option<Box<Busy>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The client has until then to identify itself.
+    Opened { identify_by: Monotonic },
+    /// It has; the answer is on its way.
+    Identifying,
+    /// The client has had INIT.
+    Live { expires_at: Option<Monotonic> },
+    /// A close was the last effect.
+    Ended,
+}
+
+impl LeapDialect {
+    /// A connection that has not been opened yet.
+    #[must_use]
+    pub fn new(config: Arc<LeapConfig>) -> Self {
+        let never = Monotonic(u64::MAX);
+        let phase = Phase::Opened { identify_by: never };
+        Self { config, phase, heard_at: Monotonic(0), probed_at: None, requests: 0, busy: None }
+    }
+
+    fn busy(&mut self) -> &mut Busy {
+        self.busy.get_or_insert_default()
+    }
+
+    /// Gives the memory back when nothing is outstanding.
+    fn rest(&mut self) {
+        if self.busy.as_ref().is_some_and(|busy| busy.is_empty()) {
+            self.busy = None;
+        }
+    }
+
+    /// Ends the connection. Hop's client, waiting for an ack on a closed socket, later writes to one that is not open yet and takes its
+    /// process down: so whatever ack is outstanding goes first.
+    fn end(&mut self, reason: CloseReason, text: Option<&'static str>, effects: &mut Vec<Effect>) {
+        self.send_acks(Monotonic(u64::MAX), effects);
+        self.busy = None;
+        self.phase = Phase::Ended;
+        let (code, usual) = code_and_text(reason);
+        effects.push(Effect::Close { code, text: text.unwrap_or(usual).to_owned(), reason });
+    }
+
+    fn send_acks(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
+        while let Some(frame) = self.busy.as_mut().and_then(|busy| busy.due_ack(now)) {
+            effects.push(Effect::Send(frame));
+        }
+    }
+
+    fn frame(&mut self, now: Monotonic, frame: ClientFrame<'_>, effects: &mut Vec<Effect>) {
+        match (frame, self.phase) {
+            (ClientFrame::Heartbeat { tag }, _) => self.heartbeat(now, tag.as_deref(), effects),
+            (ClientFrame::Identify { project, token }, Phase::Opened { .. }) => {
+                self.phase = Phase::Identifying;
+                self.perform(Command::Connect { project, token }, effects);
+            }
+            (ClientFrame::Identify { .. }, _) => {
+                self.end(CloseReason::InvalidPayload, Some("Invalid payload: already identified"), effects);
+            }
+            (ClientFrame::Event(_), Phase::Opened { .. }) => self.end(CloseReason::NotIdentified, None, effects),
+            (ClientFrame::Event(d), Phase::Identifying) => {
+                let text = d.map_or("null", |d| d.get());
+                if let Err(Full) = self.busy().keep_early(text) {
+                    self.end(
+                        CloseReason::InvalidPayload,
+                        Some("Invalid payload: too many events before INIT"),
+                        effects,
+                    );
+                }
+            }
+            (ClientFrame::Event(d), _) => self.event(d.map_or("null", |d| d.get()), effects),
+        }
+    }
+
+    fn heartbeat(&mut self, now: Monotonic, tag: Option<&str>, effects: &mut Vec<Effect>) {
+        // Zero would be read as "no answer" in places, so what is unknown or immediate is spelled 1.
+        let latency = |tag: &str| match self.probed_at {
+            Some(probed_at) if tag == probed_at.0.to_string() => now.since(probed_at).max(1),
+            Some(_) | None => 1,
+        };
+        let ack = write::ack(tag.map(|tag| (tag, latency(tag))));
+        let due = now.plus(u64::from(self.config.ack_delay_ms));
+        if let Err(Full) = self.busy().keep_ack(due, ack) {
+            self.end(CloseReason::RateLimited, None, effects);
+        }
+    }
+
+    /// An event of an identified client.
+    fn event(&mut self, d: &str, effects: &mut Vec<Effect>) {
+        match event(d) {
+            Ok(Asked::Perform(command)) => self.perform(command, effects),
+            Ok(Asked::PipeRoom(join_token)) => effects.push(Effect::Send(write::pipe_room_refused(&join_token))),
+            Ok(Asked::Nothing) => {}
+            Ok(Asked::UnknownEvent) => count(&self.config.counters.unknown_events),
+            Ok(Asked::Malformed) => count(&self.config.counters.malformed_events),
+            Err(Refusal { reason, text }) => self.end(reason, text, effects),
+        }
+    }
+
+    fn perform(&mut self, command: Command, effects: &mut Vec<Effect>) {
+        match &command {
+            // No channel has such an id. Said here, so that no text without a limit is kept while a command is on its way.
+            Command::Subscribe { channel } | Command::Publish { channel, .. } | Command::SetState { channel, .. }
+                if channel.len() > CHANNEL_ID_BYTES_MAX =>
+            {
+                effects.push(Effect::Send(write::refused(channel, ErrorCode::Unknown)));
+                return;
+            }
+            Command::Unsubscribe { channel } if channel.len() > CHANNEL_ID_BYTES_MAX => return,
+            Command::Subscribe { channel } if self.busy().merges_subscribe(channel) => {
+                count(&self.config.counters.merged_subscribes);
+                return;
+            }
+            Command::Connect { .. }
+            | Command::Subscribe { .. }
+            | Command::Unsubscribe { .. }
+            | Command::Publish { .. }
+            | Command::SetState { .. } => {}
+        }
+        self.requests = self.requests.wrapping_add(1);
+        let number = RequestNumber(self.requests);
+        match self.busy().begin(Pending::of(number, &command)) {
+            Ok(()) => effects.push(Effect::Perform(number, command)),
+            Err(Full) => self.end(CloseReason::RateLimited, None, effects),
+        }
+    }
+
+    fn init(&mut self, now: Monotonic, connected: &Connected, effects: &mut Vec<Effect>) {
+        let expires_in_ms = connected.token.as_ref().and_then(|token| token.expires_in_ms);
+        self.phase = Phase::Live { expires_at: expires_in_ms.map(|ms| now.plus(ms)) };
+        effects.push(Effect::Send(write::init(connected)));
+        for d in self.busy().take_early() {
+            if self.phase != Phase::Ended {
+                self.event(&d, effects);
+            }
+        }
+    }
+
+    /// Why the connection has to end by now, if it has to.
+    fn overdue(&self, now: Monotonic) -> Option<CloseReason> {
+        match self.phase {
+            Phase::Opened { identify_by } if identify_by <= now => Some(CloseReason::IdentifyTimeout),
+            Phase::Live { expires_at: Some(expires_at) } if expires_at <= now => Some(CloseReason::TokenExpired),
+            Phase::Opened { .. } | Phase::Identifying | Phase::Live { .. } if self.idle_at() <= now => {
+                Some(CloseReason::Idle)
+            }
+            Phase::Opened { .. } | Phase::Identifying | Phase::Live { .. } | Phase::Ended => None,
+        }
+    }
+
+    fn idle_at(&self) -> Monotonic {
+        self.heard_at.plus(self.config.silence_ms()).plus(u64::from(self.config.idle_grace_ms))
+    }
+
+    /// When to ask for a sign of life; nothing if that was done in this silence.
+    fn probe_at(&self) -> Option<Monotonic> {
+        let asked = self.probed_at.is_some_and(|probed_at| probed_at > self.heard_at);
+        (!asked).then(|| self.heard_at.plus(self.config.silence_ms()))
+    }
+}
+
+impl Dialect for LeapDialect {
+    fn open(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
+        self.heard_at = now;
+        self.phase = Phase::Opened { identify_by: now.plus(u64::from(self.config.identify_timeout_ms)) };
+        effects.push(Effect::Send(write::hello(self.config.heartbeat_interval_ms)));
+    }
+
+    fn receive(&mut self, now: Monotonic, frame: Frame<'_>, effects: &mut Vec<Effect>) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        self.heard_at = now;
+        match ClientFrame::parse(frame) {
+            Ok(frame) => self.frame(now, frame, effects),
+            Err(Refusal { reason, text }) => self.end(reason, text, effects),
+        }
+        self.rest();
+    }
+
+    fn answer(&mut self, now: Monotonic, request: RequestNumber, result: Result<Reply>, effects: &mut Vec<Effect>) {
+        if self.phase == Phase::Ended {
+            return;
+        }
+        let Some(pending) = self.busy.as_mut().and_then(|busy| busy.end(request)) else {
+            count(&self.config.counters.strays);
+            return;
+        };
+        match outcome(pending.kind, result) {
+            Outcome::Init(connected) => self.init(now, &connected, effects),
+            Outcome::Nothing => {}
+            Outcome::Refused => count(&self.config.counters.refused_writes),
+            Outcome::Failed => count(&self.config.counters.failed_writes),
+            Outcome::Unavailable(code) => effects.push(Effect::Send(write::refused(&pending.channel, code))),
+            Outcome::Close(reason) => self.end(reason, None, effects),
+        }
+        self.rest();
+    }
+
+    fn notify(&mut self, now: Monotonic, notice: Notice, effects: &mut Vec<Effect>) {
+        let Phase::Live { expires_at } = &mut self.phase else {
+            // Nothing but INIT may be a client's first word, and the caller promised to tell nothing before.
+            count(&self.config.counters.strays);
+            return;
+        };
+        let mut frame = Vec::new();
+        match notice {
+            Notice::Subscribed(snapshot) => return effects.push(Effect::Send(write::available(&snapshot))),
+            Notice::ExpiryChanged(expires_in_ms) => return *expires_at = expires_in_ms.map(|ms| now.plus(ms)),
+            Notice::Unsubscribed(channel) => write::ended(&mut frame, &channel, true),
+            Notice::Direct(publication) => write::message(&mut frame, None, &publication),
+        }
+        effects.push(Effect::Send(frame.into()));
+    }
+
+    fn wake(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
+        self.send_acks(now, effects);
+        if let Some(reason) = self.overdue(now) {
+            self.end(reason, None, effects);
+        } else if self.phase != Phase::Ended && self.probe_at().is_some_and(|at| at <= now) {
+            self.probed_at = Some(now);
+            effects.push(Effect::Send(write::heartbeat(&now.0.to_string())));
+        }
+        self.rest();
+    }
+
+    fn wake_at(&self) -> Option<Monotonic> {
+        let deadline = match self.phase {
+            Phase::Opened { identify_by } => Some(identify_by),
+            Phase::Identifying => None,
+            Phase::Live { expires_at } => expires_at,
+            Phase::Ended => return None,
+        };
+        let ack_at = self.busy.as_ref().and_then(|busy| busy.ack_at());
+        [deadline, ack_at, self.probe_at(), Some(self.idle_at())].into_iter().flatten().min()
+    }
+
+    fn close(&mut self, _now: Monotonic, reason: CloseReason, effects: &mut Vec<Effect>) {
+        if self.phase != Phase::Ended {
+            self.end(reason, None, effects);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_is_small() {
+        assert!(size_of::<LeapDialect>() <= 96, "{} bytes", size_of::<LeapDialect>());
+    }
+}

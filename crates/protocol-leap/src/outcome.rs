@@ -1,0 +1,122 @@
+//! What the outcome of a command means to a Leap client: one table, no state. Not how it is spelled, which is `write`.
+
+use tollgate_core::command::{Connected, Reply};
+use tollgate_core::{CloseReason, ErrorKind, Result};
+
+use crate::busy::Kind;
+use crate::write::ErrorCode;
+
+/// What follows from an outcome.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// The connection is identified.
+    Init(Box<Connected>),
+    /// Nothing is said.
+    Nothing,
+    /// A write was not allowed: said to nobody, counted. An `UNAVAILABLE` would make Hop's clients drop the channel's state.
+    Refused,
+    /// A write failed: said to nobody, counted. The protocol has no word for it, and closing would make the client loop.
+    Failed,
+    /// The channel is not available.
+    Unavailable(ErrorCode),
+    /// The connection ends.
+    Close(CloseReason),
+}
+
+/// The outcome of a command of this kind.
+pub(crate) fn outcome(kind: Kind, result: Result<Reply>) -> Outcome {
+    match result {
+        Ok(reply) => succeeded(kind, reply),
+        Err(error) => match kind {
+            Kind::Connect => connect_failed(error.kind),
+            Kind::Subscribe => subscribe_failed(error.kind),
+            Kind::Unsubscribe => unsubscribe_failed(error.kind),
+            Kind::Publish | Kind::SetState => write_failed(error.kind),
+        },
+    }
+}
+
+fn succeeded(kind: Kind, reply: Reply) -> Outcome {
+    match (kind, reply) {
+        (Kind::Connect, Reply::Connected(connected)) => Outcome::Init(connected),
+        (Kind::Connect, Reply::Done | Reply::NotAllowed | Reply::NotSubscribed) | (_, Reply::Connected(_)) => {
+            Outcome::Close(CloseReason::Internal)
+        }
+        (_, Reply::Done) => Outcome::Nothing,
+        (Kind::Subscribe, Reply::NotAllowed) => Outcome::Unavailable(ErrorCode::NotGranted),
+        (Kind::Unsubscribe, Reply::NotAllowed | Reply::NotSubscribed) => Outcome::Nothing,
+        (Kind::Publish | Kind::SetState, Reply::NotAllowed) => Outcome::Refused,
+        (Kind::Subscribe | Kind::Publish | Kind::SetState, Reply::NotSubscribed) => {
+            Outcome::Unavailable(ErrorCode::Unknown)
+        }
+    }
+}
+
+fn connect_failed(kind: ErrorKind) -> Outcome {
+    Outcome::Close(match kind {
+        ErrorKind::InvalidAuth
+        | ErrorKind::NotFound
+        | ErrorKind::Forbidden
+        | ErrorKind::NotGranted
+        | ErrorKind::InvalidInput
+        | ErrorKind::InvalidBody => CloseReason::InvalidCredential,
+        ErrorKind::LimitReached | ErrorKind::RateLimited => CloseReason::RateLimited,
+        ErrorKind::AlreadyExists
+        | ErrorKind::VersionMismatch
+        | ErrorKind::TooLarge
+        | ErrorKind::Unavailable
+        | ErrorKind::Internal => CloseReason::Internal,
+    })
+}
+
+fn subscribe_failed(kind: ErrorKind) -> Outcome {
+    match kind {
+        ErrorKind::NotGranted | ErrorKind::Forbidden | ErrorKind::LimitReached | ErrorKind::RateLimited => {
+            Outcome::Unavailable(ErrorCode::NotGranted)
+        }
+        ErrorKind::NotFound | ErrorKind::InvalidInput => Outcome::Unavailable(ErrorCode::Unknown),
+        ErrorKind::InvalidAuth => Outcome::Close(CloseReason::InvalidCredential),
+        // The client cannot know whether it is subscribed; coming back, it learns it from INIT or asks again.
+        ErrorKind::AlreadyExists
+        | ErrorKind::InvalidBody
+        | ErrorKind::VersionMismatch
+        | ErrorKind::TooLarge
+        | ErrorKind::Unavailable
+        | ErrorKind::Internal => Outcome::Close(CloseReason::Internal),
+    }
+}
+
+fn unsubscribe_failed(kind: ErrorKind) -> Outcome {
+    match kind {
+        ErrorKind::NotFound | ErrorKind::InvalidInput | ErrorKind::NotGranted | ErrorKind::Forbidden => {
+            Outcome::Nothing
+        }
+        ErrorKind::InvalidAuth => Outcome::Close(CloseReason::InvalidCredential),
+        // The client has forgotten the channel, and it would go on getting its messages; coming back, it learns the truth from INIT.
+        ErrorKind::AlreadyExists
+        | ErrorKind::InvalidBody
+        | ErrorKind::VersionMismatch
+        | ErrorKind::TooLarge
+        | ErrorKind::LimitReached
+        | ErrorKind::RateLimited
+        | ErrorKind::Unavailable
+        | ErrorKind::Internal => Outcome::Close(CloseReason::Internal),
+    }
+}
+
+fn write_failed(kind: ErrorKind) -> Outcome {
+    match kind {
+        ErrorKind::NotFound => Outcome::Unavailable(ErrorCode::Unknown),
+        ErrorKind::InvalidAuth => Outcome::Close(CloseReason::InvalidCredential),
+        ErrorKind::NotGranted | ErrorKind::Forbidden => Outcome::Refused,
+        ErrorKind::AlreadyExists
+        | ErrorKind::InvalidBody
+        | ErrorKind::InvalidInput
+        | ErrorKind::VersionMismatch
+        | ErrorKind::TooLarge
+        | ErrorKind::LimitReached
+        | ErrorKind::RateLimited
+        | ErrorKind::Unavailable
+        | ErrorKind::Internal => Outcome::Failed,
+    }
+}

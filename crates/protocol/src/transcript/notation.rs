@@ -1,0 +1,262 @@
+//! The notation of transcripts: lines to what they tell, effects to lines. Not the replaying, which is the bench's.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use tollgate_core::command::{ChannelSnapshot, Command, Connected, ConnectedToken, Notice, Reply};
+use tollgate_core::delivery::{Delivery, Publication};
+use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId};
+use tollgate_core::json::{JsonObject, JsonValue};
+use tollgate_core::limits::MESSAGE_BYTES_MAX;
+use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::{CloseReason, Error, ErrorKind};
+
+use crate::{Effect, Frame, RequestNumber};
+
+/// One line of a script.
+pub(super) enum Line<'a> {
+    /// An effect that is to come next, as [`effect`] spells it.
+    Expected(&'a str),
+    /// Something for the dialect.
+    Told(Told<'a>),
+}
+
+/// What a line tells the dialect.
+pub(super) enum Told<'a> {
+    Frame(Message<'a>),
+    Answer(RequestNumber, Result<Reply, Error>),
+    Notice(Notice),
+    Delivery(Delivery),
+    End(CloseReason),
+    Passed(u64),
+}
+
+/// A client's message; a binary one was decoded from its notation.
+pub(super) enum Message<'a> {
+    Text(&'a str),
+    Binary(Vec<u8>),
+}
+
+impl Message<'_> {
+    pub(super) fn borrow(&self) -> Frame<'_> {
+        match self {
+            Message::Text(text) => Frame::Text(text),
+            Message::Binary(bytes) => Frame::Binary(bytes),
+        }
+    }
+}
+
+/// Spells an effect.
+pub(super) fn effect(effect: &Effect) -> String {
+    match effect {
+        Effect::Send(payload) => match std::str::from_utf8(payload) {
+            Ok(text) => format!("> {text}"),
+            Err(_) => format!("> (not UTF-8) {payload:?}"),
+        },
+        Effect::Perform(number, command) => format!("= {} {}", number.0, spell(command)),
+        Effect::Close { code, text, reason } => format!("close {code} {text} ({})", reason.word()),
+    }
+}
+
+fn spell(command: &Command) -> String {
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    match command {
+        Command::Connect { project, token: None } => format!("connect {} anonymous", quoted(project)),
+        Command::Connect { project, token: Some(token) } => {
+            format!("connect {} {}", quoted(project), quoted(token.expose()))
+        }
+        Command::Subscribe { channel } => format!("subscribe {}", quoted(channel)),
+        Command::Unsubscribe { channel } => format!("unsubscribe {}", quoted(channel)),
+        Command::Publish { channel, event, data } => {
+            format!("publish {} {} {}", quoted(channel), quoted(event), data.as_str())
+        }
+        Command::SetState { channel, state } => format!("set_state {} {}", quoted(channel), state.as_str()),
+    }
+}
+
+/// Reads a line.
+pub(super) fn read(line: &str) -> Result<Line<'_>, String> {
+    let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+    Ok(Line::Told(match word {
+        ">" | "=" | "close" => return Ok(Line::Expected(line)),
+        "<" => Told::Frame(Message::Text(rest)),
+        "<x" => Told::Frame(Message::Binary(hexadecimal(rest)?)),
+        "answer" => answer(rest)?,
+        "notice" => Told::Notice(notice(rest)?),
+        "deliver" => Told::Delivery(delivery(rest)?),
+        "end" => Told::End(close_reason(rest)?),
+        _ => Told::Passed(duration(word).filter(|_| rest.is_empty()).ok_or_else(|| format!("cannot read `{line}`"))?),
+    }))
+}
+
+fn hexadecimal(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Vec<u32> = text.chars().map_while(|digit| digit.to_digit(16)).collect();
+    if digits.len() != text.chars().count() || digits.len() % 2 == 1 {
+        return Err(format!("`{text}` is not hexadecimal"));
+    }
+    Ok(digits.chunks_exact(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect())
+}
+
+/// Milliseconds of a duration like `+10s`.
+fn duration(text: &str) -> Option<u64> {
+    let text = text.strip_prefix('+')?;
+    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
+    let unit_ms = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit_ms)
+}
+
+fn answer(rest: &str) -> Result<Told<'_>, String> {
+    let mut words = rest.splitn(3, ' ');
+    let number = words.next().and_then(|word| word.parse().ok()).ok_or("an answer begins with the command's number")?;
+    let (word, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let result = match word {
+        "done" => Ok(Reply::Done),
+        "not_allowed" => Ok(Reply::NotAllowed),
+        "not_subscribed" => Ok(Reply::NotSubscribed),
+        "connected" => Ok(Reply::Connected(Box::new(json::<ConnectedText>(rest)?.read()?))),
+        "error" => {
+            let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == rest);
+            Err(Error::new(*kind.ok_or_else(|| format!("there is no error `{rest}`"))?, "As the transcript says."))
+        }
+        _ => return Err(format!("there is no answer `{word}`")),
+    };
+    Ok(Told::Answer(RequestNumber(number), result))
+}
+
+fn notice(rest: &str) -> Result<Notice, String> {
+    let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    Ok(match word {
+        "subscribed" => Notice::Subscribed(json::<ChannelText>(rest)?.read()?.into()),
+        "unsubscribed" => Notice::Unsubscribed(channel_id(&json::<String>(rest)?)?),
+        "direct" => Notice::Direct(json::<PublicationText>(rest)?.read()?),
+        "expiry" if rest == "never" => Notice::ExpiryChanged(None),
+        "expiry" => Notice::ExpiryChanged(Some(json(rest)?)),
+        _ => return Err(format!("there is no notice `{word}`")),
+    })
+}
+
+fn delivery(rest: &str) -> Result<Delivery, String> {
+    let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    if word == "direct" {
+        return Ok(Delivery::Direct { publication: json::<PublicationText>(rest)?.read()? });
+    }
+    // The channel's id is a JSON string without spaces here; that is enough for transcripts.
+    let (channel, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let channel = channel_id(&json::<String>(channel)?)?;
+    Ok(match word {
+        "message" => Delivery::Message { channel, publication: json::<PublicationText>(rest)?.read()? },
+        "state" => Delivery::State { channel, state: object(&json::<Box<RawValue>>(rest)?)? },
+        "deleted" => Delivery::Deleted { channel },
+        _ => return Err(format!("there is no delivery `{word}`")),
+    })
+}
+
+fn close_reason(word: &str) -> Result<CloseReason, String> {
+    let all = [
+        CloseReason::InvalidCredential,
+        CloseReason::TokenExpired,
+        CloseReason::TokenRevoked,
+        CloseReason::IdentifyTimeout,
+        CloseReason::NotIdentified,
+        CloseReason::UnknownOperation,
+        CloseReason::InvalidPayload,
+        CloseReason::Idle,
+        CloseReason::SlowConsumer,
+        CloseReason::MessageTooBig,
+        CloseReason::ProtocolError,
+        CloseReason::InvalidUtf8,
+        CloseReason::RateLimited,
+        CloseReason::Draining,
+        CloseReason::ClientGone,
+        CloseReason::Internal,
+    ];
+    all.into_iter().find(|reason| reason.word() == word).ok_or_else(|| format!("there is no close reason `{word}`"))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ConnectedText {
+    cid: String,
+    count: u32,
+    project: String,
+    token: Option<TokenText>,
+    channels: Vec<ChannelText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TokenText {
+    state: Option<Box<RawValue>>,
+    expires_in_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ChannelText {
+    id: String,
+    project: String,
+    r#type: String,
+    capabilities: u64,
+    state: Box<RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PublicationText {
+    e: String,
+    d: Box<RawValue>,
+}
+
+impl ConnectedText {
+    fn read(self) -> Result<Connected, String> {
+        let token = |token: TokenText| {
+            let state = token.state.as_deref().map(object).transpose()?;
+            Ok::<_, String>(ConnectedToken { state, expires_in_ms: token.expires_in_ms })
+        };
+        Ok(Connected {
+            connection: self.cid.parse::<ConnectionId>().map_err(|error| error.to_string())?,
+            project: self.project.parse::<ProjectId>().map_err(|error| error.to_string())?,
+            token: self.token.map(token).transpose()?,
+            connection_count: self.count,
+            channels: self.channels.into_iter().map(ChannelText::read).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl ChannelText {
+    fn read(self) -> Result<ChannelSnapshot, String> {
+        Ok(ChannelSnapshot {
+            project: self.project.parse().map_err(|error: Error| error.to_string())?,
+            channel: channel_id(&self.id)?,
+            kind: ChannelType::from_word(&self.r#type).ok_or_else(|| format!("no channel type `{}`", self.r#type))?,
+            capabilities: Capabilities::from_bits(self.capabilities).ok_or("capabilities with unknown bits")?,
+            state: object(&self.state)?,
+            version: 1,
+        })
+    }
+}
+
+impl PublicationText {
+    fn read(self) -> Result<Publication, String> {
+        let data = JsonValue::from_raw(&self.d, MESSAGE_BYTES_MAX).map_err(|error| error.to_string())?;
+        Ok(Publication { event: self.e.into(), data })
+    }
+}
+
+fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+    serde_json::from_str(text).map_err(|error| format!("cannot read `{text}`: {error}"))
+}
+
+fn object(raw: &RawValue) -> Result<JsonObject, String> {
+    JsonObject::from_raw(raw, MESSAGE_BYTES_MAX).map_err(|error| error.to_string())
+}
+
+fn channel_id(text: &str) -> Result<ChannelId, String> {
+    ChannelId::new(text).map_err(|error| error.to_string())
+}
