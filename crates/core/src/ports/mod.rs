@@ -1,7 +1,11 @@
 //! The ports: what an outer crate implements for the operations. Contracts in prose; one conformance suite each.
 
 pub mod broker;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
 pub mod hook;
+#[cfg(any(test, feature = "conformance"))]
+pub mod memory;
 pub mod store;
 
 use std::future::Future;

@@ -8,6 +8,7 @@
 //! - [`Store::attach`] replays everything that exists as changes (parents before children), then the later ones follow without a gap.
 //! - Every method that names a channel, token or key does so with its project; another project's records are not found.
 //! - Deleting a channel or a token deletes its subscriptions with it; the observer is told of the deletion alone.
+//! - Ids that the server makes (of projects, keys and tokens) are unique in the whole store, those of channels in their project.
 //! - Limits on sizes were checked by the caller, but for the merged state, which only the store sees.
 
 use std::sync::Arc;
@@ -27,7 +28,7 @@ pub enum StoreError {
     /// The named thing does not exist in this project.
     #[error("no such {0}")]
     NotFound(Subject),
-    /// The id is taken in this project.
+    /// The id is taken.
     #[error("this {0} exists already")]
     AlreadyExists(Subject),
     /// The state is at another version than the one expected.
@@ -184,13 +185,13 @@ pub trait VaultStore: Send + Sync {
 
 /// Projects and their keys.
 pub trait ProjectStore: Send + Sync {
-    /// Creates a project together with its first key. `AlreadyExists(Project)` if the id is taken.
+    /// Creates a project together with its first key. `AlreadyExists(Project)` or `AlreadyExists(Key)` if an id is taken.
     fn insert_project(&self, project: Project, key: ProjectKey) -> Pending<'_, StoreResult<()>>;
-    /// Adds a key. `NotFound(Project)` if there is none.
+    /// Adds a key. `NotFound(Project)` if there is none, `AlreadyExists(Key)` if the id is taken.
     fn insert_key(&self, key: ProjectKey) -> Pending<'_, StoreResult<()>>;
     /// Revokes a key; revoking twice is no change and keeps the first time. `NotFound(Key)`.
     fn revoke_key(&self, project: ProjectId, key: KeyId, at: UnixMillis) -> Pending<'_, StoreResult<()>>;
-    /// Notes when keys were last used. Unknown keys are passed over.
+    /// Notes when keys were last used; an earlier time than the one kept is no change. Unknown keys are passed over.
     fn touch_keys(&self, used: Vec<(ProjectId, KeyId, UnixMillis)>) -> Pending<'_, StoreResult<()>>;
 }
 
@@ -210,7 +211,8 @@ pub trait ChannelStore: Send + Sync {
 
 /// Tokens.
 pub trait TokenStore: Send + Sync {
-    /// Creates a token, subscribed to `channels` from the start: all or nothing. `AlreadyExists(Token)`, `NotFound(Project)`, `NotFound(Channel)`.
+    /// Creates a token, subscribed to `channels` from the start: all or nothing. `AlreadyExists(Token)`, `NotFound(Project)`,
+    /// `NotFound(Channel)`, `LimitReached("subscriptions")`.
     fn insert_token(&self, token: Token, channels: Vec<ChannelId>) -> Pending<'_, StoreResult<()>>;
     /// Changes a token; answers the record now. `NotFound(Token)`.
     fn change_token(&self, project: ProjectId, token: TokenId, change: TokenChange) -> Pending<'_, StoreResult<Token>>;
@@ -229,7 +231,8 @@ pub trait SubscriptionStore: Send + Sync {
 
 /// The whole of a store.
 pub trait Store: VaultStore + ProjectStore + ChannelStore + TokenStore + SubscriptionStore {
-    /// Replays what exists to `changes`, then hands it every later change. Called once, before the first unit of work on projects.
+    /// Replays what exists to `changes`, then hands it every later change. Called once (again it is `Unavailable`), before the first
+    /// unit of work on projects: what was changed before is seen in the replay alone.
     fn attach(&self, changes: Arc<dyn Changes>) -> Pending<'_, StoreResult<()>>;
     /// A cheap unit of work that proves the store can still make something durable. For readiness.
     fn probe(&self) -> Pending<'_, StoreResult<()>>;
