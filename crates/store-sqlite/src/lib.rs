@@ -1,1 +1,122 @@
-//! The store ports on SQLite.
+//! The store ports on SQLite: one file in the data folder, one writer thread, group commit, a feed of changes.
+//!
+//! What is *not* here: reads for operations (they are served from the records that the observer keeps in memory), decisions
+//! about who may do what, and encryption (sealed values come and go as bytes). See ADR 0003 for why it is built like this.
+
+mod open;
+mod replay;
+mod rows;
+mod units;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+use tollgate_core::ports::Pending;
+use tollgate_core::ports::store::{Change, StoreError, StoreResult};
+
+pub use crate::open::OpenError;
+use crate::units::Failure;
+use crate::writer::{Counters, Job, Task, Writer};
+
+/// Units of work that may wait for the writer; whoever comes later waits for a place.
+const QUEUE_UNITS_MAX: usize = 256;
+
+/// A store in one SQLite file. It belongs to one process at a time, which holds the file locked.
+///
+/// Its methods may be awaited on any runtime, or none. A unit of work that was handed to the writer is carried out even when
+/// nobody waits for its answer any more.
+///
+/// Dropping the store finishes what is queued, writes everything into the main file and closes it; it waits for that.
+#[derive(Debug)]
+pub struct SqliteStore {
+    // Before `writer`, so that it is dropped first: the end of the queue is what ends the writer.
+    jobs: mpsc::Sender<Job>,
+    counters: Arc<Counters>,
+    #[expect(dead_code, reason = "held for its drop, which waits for the writer")]
+    writer: JoinOnDrop,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, creating it (readable by its owner alone) or bringing its schema up to date.
+    ///
+    /// # Errors
+    /// Says why it cannot be used: taken by another process, no database, of another program, of a newer version, or an I/O error.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        let connection = open::open(path)?;
+        let counters = Arc::<Counters>::default();
+        let writer = Writer::new(connection, Arc::clone(&counters));
+        let (jobs, queue) = mpsc::channel(QUEUE_UNITS_MAX);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || writer.run(queue))
+            .map_err(|error| OpenError::Io { path: path.into(), error })?;
+        Ok(Self { jobs, counters, writer: JoinOnDrop(Some(thread)) })
+    }
+
+    /// Finishes what is queued, writes everything into the main file and closes it. Later calls answer `Unavailable`.
+    ///
+    /// # Errors
+    /// `Unavailable` when the file could not be closed in order (nothing acknowledged is lost by that), or was closed before.
+    pub async fn close(&self) -> StoreResult<()> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Job::Close(reply), answer).await
+    }
+
+    /// How many groups of units were committed since the store was opened.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.counters.commits.load(Ordering::Relaxed)
+    }
+
+    /// How many units of work were answered since the store was opened, whatever the answer.
+    #[must_use]
+    pub fn units(&self) -> u64 {
+        self.counters.units.load(Ordering::Relaxed)
+    }
+
+    /// How many units of work failed because the store could not work (`Unavailable`), since it was opened.
+    #[must_use]
+    pub fn failures(&self) -> u64 {
+        self.counters.failures.load(Ordering::Relaxed)
+    }
+
+    /// Has `work` done on the writer thread, as one unit: all of it durable, or none.
+    fn unit<T, W>(&self, work: W) -> Pending<'_, StoreResult<T>>
+    where
+        T: Send + 'static,
+        W: FnOnce(&Connection, &mut Vec<Change>) -> Result<T, Failure> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        Box::pin(self.ask(Job::Unit(Box::new(Task::new(work, reply))), answer))
+    }
+
+    async fn ask<T>(&self, job: Job, answer: oneshot::Receiver<StoreResult<T>>) -> StoreResult<T> {
+        if self.jobs.send(job).await.is_err() {
+            return Err(StoreError::Unavailable("the store is closed".into()));
+        }
+        // The writer answers every job it takes; a missing answer means that its thread has died.
+        answer.await.unwrap_or_else(|_| Err(StoreError::Unavailable("the store's writer has stopped".into())))
+    }
+}
+
+/// Waits for the writer when the store is dropped, so that the file is closed when the drop returns.
+#[derive(Debug)]
+struct JoinOnDrop(Option<JoinHandle<()>>);
+
+impl Drop for JoinOnDrop {
+    fn drop(&mut self) {
+        let Some(thread) = self.0.take() else { return };
+        // An observer that holds the store makes the writer drop it: a thread cannot wait for itself.
+        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
+            tracing::error!("The store's writer thread died of a panic.");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The writer: owns the connection, commits units of work in groups, hands the changes over, then answers.
+//!
+//! It does not know what a unit does. Invariants, each held by a test: changes reach the observer in commit order, after they
+//! are durable and before their answer; a unit that fails leaves the others of its group alone; every unit gets an answer.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+use tollgate_core::ports::store::{Change, Changes, StoreError, StoreResult};
+
+use crate::replay::replay;
+use crate::units::Failure;
+
+/// Units of work that one commit makes durable, at most.
+const GROUP_UNITS_MAX: usize = 256;
+
+/// Where an answer goes.
+pub(crate) type Reply<T> = oneshot::Sender<StoreResult<T>>;
+
+/// What the writer takes from its queue.
+pub(crate) enum Job {
+    /// Do this and make it durable.
+    Unit(Box<dyn Unit>),
+    /// Replay everything to this observer, then tell it of every change.
+    Attach(Arc<dyn Changes>, Reply<()>),
+    /// Take no more, finish, close the file.
+    Close(Reply<()>),
+}
+
+/// A unit of work with its answer's type hidden, so that the queue can hold any.
+pub(crate) trait Unit: Send {
+    /// Does the work inside the group's transaction, noting its changes. Called at most once.
+    fn run(&mut self, db: &Connection, changes: &mut Vec<Change>) -> Result<(), Failure>;
+    /// Answers: with this failure, or with what `run` gave.
+    fn answer(self: Box<Self>, failure: Option<StoreError>);
+}
+
+/// The one implementation of [`Unit`]: a closure and where its answer goes.
+pub(crate) struct Task<T, W> {
+    work: Option<W>,
+    result: Option<T>,
+    reply: Reply<T>,
+}
+
+impl<T, W> Task<T, W> {
+    pub(crate) fn new(work: W, reply: Reply<T>) -> Self {
+        Self { work: Some(work), result: None, reply }
+    }
+}
+
+impl<T, W> Unit for Task<T, W>
+where
+    T: Send,
+    W: FnOnce(&Connection, &mut Vec<Change>) -> Result<T, Failure> + Send,
+{
+    fn run(&mut self, db: &Connection, changes: &mut Vec<Change>) -> Result<(), Failure> {
+        let work = self.work.take().expect("invariant: a unit is run once");
+        self.result = Some(work(db, changes)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, failure: Option<StoreError>) {
+        let answer = match failure {
+            Some(failure) => Err(failure),
+            None => Ok(self.result.expect("invariant: a unit without failure was run")),
+        };
+        // Whoever asked may have gone; the work is done all the same and its change handed over.
+        let _ = self.reply.send(answer);
+    }
+}
+
+/// What the store tells about itself.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) commits: AtomicU64,
+    pub(crate) units: AtomicU64,
+    pub(crate) failures: AtomicU64,
+}
+
+/// The thread's own data.
+pub(crate) struct Writer {
+    db: Connection,
+    observer: Option<Arc<dyn Changes>>,
+    counters: Arc<Counters>,
+    /// Why nothing is written any more: the observer failed, so the records in memory are no longer those on disk.
+    stopped: Option<StoreError>,
+    /// Whether the last group failed, so that a full disk is logged once and not for every group.
+    failing: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(db: Connection, counters: Arc<Counters>) -> Self {
+        Self { db, observer: None, counters, stopped: None, failing: false }
+    }
+
+    /// Works until the store is closed or dropped.
+    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
+        let mut jobs = Vec::with_capacity(GROUP_UNITS_MAX);
+        let mut group = Vec::with_capacity(GROUP_UNITS_MAX);
+        let mut closing: Vec<Reply<()>> = Vec::new();
+        while queue.blocking_recv_many(&mut jobs, GROUP_UNITS_MAX) > 0 {
+            for job in jobs.drain(..) {
+                match job {
+                    Job::Unit(unit) => group.push(unit),
+                    Job::Attach(observer, reply) => {
+                        self.commit(&mut group);
+                        let _ = reply.send(self.attach(observer));
+                    }
+                    Job::Close(reply) => {
+                        queue.close();
+                        closing.push(reply);
+                    }
+                }
+            }
+            self.commit(&mut group);
+        }
+        let closed = self.close();
+        for reply in closing {
+            let _ = reply.send(closed.clone());
+        }
+    }
+
+    /// Makes a group durable, hands its changes over and answers each unit.
+    fn commit(&mut self, group: &mut Vec<Box<dyn Unit>>) {
+        if group.is_empty() {
+            return;
+        }
+        let (mut changes, mut failures) = (Vec::new(), Vec::with_capacity(group.len()));
+        let done = self.write(group, &mut changes, &mut failures).and_then(|()| {
+            self.counters.commits.fetch_add(1, Ordering::Relaxed);
+            self.hand_over(changes)
+        });
+        self.note(group.len(), &done, &failures);
+        match done {
+            Ok(()) => group.drain(..).zip(failures).for_each(|(unit, failure)| unit.answer(failure)),
+            Err(reason) => group.drain(..).for_each(|unit| unit.answer(Some(reason.clone()))),
+        }
+    }
+
+    /// Runs the units in one transaction and commits it. Gives each unit's own failure; fails when nothing of it is durable.
+    fn write(
+        &mut self,
+        group: &mut [Box<dyn Unit>],
+        changes: &mut Vec<Change>,
+        failures: &mut Vec<Option<StoreError>>,
+    ) -> StoreResult<()> {
+        if let Some(reason) = &self.stopped {
+            return Err(reason.clone());
+        }
+        let done = self.transact(group, changes, failures);
+        if done.is_err() && !self.db.is_autocommit() {
+            // A commit that failed leaves its transaction open; go back, so that the next group can begin.
+            if let Err(error) = self.db.execute_batch("ROLLBACK") {
+                tracing::error!(%error, "A failed group of units could not be rolled back.");
+            }
+        }
+        done.map_err(StoreError::from)
+    }
+
+    fn transact(
+        &self,
+        group: &mut [Box<dyn Unit>],
+        changes: &mut Vec<Change>,
+        failures: &mut Vec<Option<StoreError>>,
+    ) -> Result<(), Failure> {
+        let step = |sql: &str| self.db.prepare_cached(sql)?.execute([]).map(drop);
+        step("BEGIN IMMEDIATE")?;
+        for unit in group {
+            step("SAVEPOINT unit")?;
+            let changes_before = changes.len();
+            let failure = catch_unwind(AssertUnwindSafe(|| unit.run(&self.db, changes)))
+                .unwrap_or_else(|panic| Err(Failure::panic(&*panic)))
+                .err();
+            if let Some(failure) = &failure {
+                changes.truncate(changes_before);
+                if self.db.is_autocommit() {
+                    // SQLite has given up the whole transaction (disk full, I/O error): no unit of this group is kept.
+                    return Err(failure.clone());
+                }
+                step("ROLLBACK TO unit")?;
+            }
+            step("RELEASE unit")?;
+            failures.push(failure.map(StoreError::from));
+        }
+        step("COMMIT")?;
+        Ok(())
+    }
+
+    /// Tells the observer. Should it panic, the records in memory are not those on disk: the store stops, and a restart replays.
+    fn hand_over(&mut self, changes: Vec<Change>) -> StoreResult<()> {
+        let Some(observer) = &self.observer else { return Ok(()) };
+        let told = catch_unwind(AssertUnwindSafe(|| changes.into_iter().for_each(|change| observer.committed(change))));
+        told.map_err(|panic| {
+            let reason = StoreError::Unavailable(format!(
+                "the observer of changes failed ({}); restart the server",
+                Failure::panic(&*panic)
+            ));
+            tracing::error!(%reason, "The store has stopped: its observer panicked.");
+            self.stopped = Some(reason.clone());
+            reason
+        })
+    }
+
+    fn attach(&mut self, observer: Arc<dyn Changes>) -> StoreResult<()> {
+        if self.observer.is_some() {
+            return Err(StoreError::Unavailable("an observer is attached already".into()));
+        }
+        let replayed = catch_unwind(AssertUnwindSafe(|| replay(&self.db, &*observer)));
+        replayed.unwrap_or_else(|panic| Err(Failure::panic(&*panic))).map_err(StoreError::from)?;
+        self.observer = Some(observer);
+        Ok(())
+    }
+
+    /// Counts, and logs when the store stops working and when it works again.
+    fn note(&mut self, units: usize, done: &StoreResult<()>, failures: &[Option<StoreError>]) {
+        let unavailable = |failure: &&StoreError| matches!(failure, StoreError::Unavailable(_));
+        let (failed, reason) = match done {
+            Err(reason) => (units, Some(reason)),
+            Ok(()) => {
+                let mut own = failures.iter().flatten().filter(unavailable);
+                let reason = own.next();
+                (reason.map_or(0, |_| 1 + own.count()), reason)
+            }
+        };
+        self.counters.units.fetch_add(units as u64, Ordering::Relaxed);
+        self.counters.failures.fetch_add(failed as u64, Ordering::Relaxed);
+        match reason {
+            Some(reason) if !self.failing => {
+                tracing::error!(units = failed, %reason, "The store cannot make changes durable.")
+            }
+            None if self.failing => tracing::info!("The store makes changes durable again."),
+            Some(_) | None => {}
+        }
+        self.failing = reason.is_some();
+    }
+
+    fn close(self) -> StoreResult<()> {
+        // Also done by SQLite at the close; here its failure is seen.
+        let checkpoint = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        let closed = self.db.close().map_err(|(_, error)| error);
+        match checkpoint.and(closed) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                tracing::error!(%error, "The store could not be closed in order; nothing acknowledged is lost.");
+                Err(Failure::from(error).into())
+            }
+        }
+    }
+}
