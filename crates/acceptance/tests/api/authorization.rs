@@ -40,7 +40,7 @@ fn routes() -> Vec<Route> {
         route("GET", "/v1/channels/{C}/stats", None, "read_channels"),
         route("PATCH", "/v1/channels/{C}", Some(json!({"capabilities": 2})), "update_channel_state"),
         route("PUT", "/v1/channels/{C}/state", state.clone(), "update_channel_state"),
-        route("PATCH", "/v1/channels/{C}/state", state.clone(), "update_channel_state"),
+        route("PATCH", "/v1/channels/{C}/state", state, "update_channel_state"),
         route("POST", "/v1/channels/{C}/messages", message.clone(), "publish_channel_messages"),
         route("POST", "/v1/channels/{C}/publish", message.clone(), "publish_channel_messages"),
         route("PUT", "/v1/channels/{C}/subscribers/{T}", None, "manage_channel_subscribers"),
@@ -59,10 +59,15 @@ fn routes() -> Vec<Route> {
 /// What must be as it was after every refused attempt.
 fn snapshot(server: &Server, channel: &str, token: &str) -> Vec<Value> {
     let api = server.api();
-    ["/v1/channels".to_owned(), format!("/v1/channels/{channel}/tokens"), format!("/v1/channels/tokens/{token}"), "/v1/channels/tokens".to_owned()]
-        .iter()
-        .map(|path| api.get(path).data())
-        .collect()
+    [
+        "/v1/channels".to_owned(),
+        format!("/v1/channels/{channel}/tokens"),
+        format!("/v1/channels/tokens/{token}"),
+        "/v1/channels/tokens".to_owned(),
+    ]
+    .iter()
+    .map(|path| api.get(path).data())
+    .collect()
 }
 
 #[test]

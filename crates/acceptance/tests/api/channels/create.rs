@@ -26,7 +26,9 @@ fn b14_post_makes_an_id_and_put_takes_one() {
 fn b14_state_null_or_absent_is_the_empty_object() {
     let server = Server::start();
     let api = server.api();
-    for body in [json!({"type": "public"}), json!({"type": "public", "state": null}), json!({"type": "public", "state": {}})] {
+    for body in
+        [json!({"type": "public"}), json!({"type": "public", "state": null}), json!({"type": "public", "state": {}})]
+    {
         assert_eq!(api.post("/v1/channels", body).data()["channel"]["state"], json!({}));
     }
 }
@@ -95,7 +97,10 @@ fn b17_ids_are_percent_decoded() {
         ("100%25", "100%"),
         ("%68ello", "hello"),
     ] {
-        assert_eq!(api.put(&format!("/v1/channels/{path}"), json!({"type": "unprotected"})).data()["channel"]["id"], id);
+        assert_eq!(
+            api.put(&format!("/v1/channels/{path}"), json!({"type": "unprotected"})).data()["channel"]["id"],
+            id
+        );
         assert_eq!(api.get(&format!("/v1/channels/{path}")).data()["channel"]["id"], id);
         let (mut leap, _) = server.identified(None);
         leap.join(id);
@@ -110,7 +115,21 @@ fn b17_bad_ids_are_400() {
     let api = server.api();
     let long = "a".repeat(2_000);
     for id in [
-        "tokens", "%74okens", "a%2Fb", "a%3Fb", "a%23b", "a%00b", "a%0Ab", "a%1Fb", "a%7Fb", "a%C2%85b", "a%zzb", "a%F", "%FF", "%ED%A0%80", &long,
+        "tokens",
+        "%74okens",
+        "a%2Fb",
+        "a%3Fb",
+        "a%23b",
+        "a%00b",
+        "a%0Ab",
+        "a%1Fb",
+        "a%7Fb",
+        "a%C2%85b",
+        "a%zzb",
+        "a%F",
+        "%FF",
+        "%ED%A0%80",
+        &long,
     ] {
         api.put(&format!("/v1/channels/{id}"), json!({"type": "public"})).refused(400, "invalid_input");
     }
@@ -170,7 +189,19 @@ fn b09_a_body_that_is_no_object_is_400_invalid_body_wherever_one_is_needed() {
     ];
     let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
     let bodies: [&[u8]; 13] = [
-        b"", b" ", b"null", b"[]", b"\"x\"", b"1", b"true", b"{", b"{\"a\":}", b"{}{}", b"{\"a\":\"\xff\"}", b"\xef\xbb\xbf{}", deep.as_bytes(),
+        b"",
+        b" ",
+        b"null",
+        b"[]",
+        b"\"x\"",
+        b"1",
+        b"true",
+        b"{",
+        b"{\"a\":}",
+        b"{}{}",
+        b"{\"a\":\"\xff\"}",
+        b"\xef\xbb\xbf{}",
+        deep.as_bytes(),
     ];
     for (method, path) in &routes {
         for body in bodies {

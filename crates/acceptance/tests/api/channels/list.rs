@@ -58,7 +58,16 @@ fn b19_pages_follow_page_size_and_order() {
 fn b19_a_page_that_makes_no_sense_is_400() {
     let server = Server::start();
     let api = server.api();
-    for query in ["page=0", "page=-1", "page=x", "pageSize=0", "pageSize=x", "page=1&orderBy=up", "page=1&sortBy=name", "page=99999999999999999999"] {
+    for query in [
+        "page=0",
+        "page=-1",
+        "page=x",
+        "pageSize=0",
+        "pageSize=x",
+        "page=1&orderBy=up",
+        "page=1&sortBy=name",
+        "page=99999999999999999999",
+    ] {
         api.get(&format!("/v1/channels?{query}")).refused(400, "invalid_input");
     }
 }

@@ -12,7 +12,10 @@ use serde_json::Value;
 #[track_caller]
 pub(crate) fn check_project(project: &Value, id: &str) {
     assert_eq!(project["id"], id);
-    assert!(project["name"].is_string() && project["created_at"].is_string() && project["namespace"].is_string(), "{project}");
+    assert!(
+        project["name"].is_string() && project["created_at"].is_string() && project["namespace"].is_string(),
+        "{project}"
+    );
     assert!(matches!(project["tier"].as_str(), Some("free" | "paid")), "{project}");
     assert!(matches!(project["type"].as_str(), Some("regular" | "personal")), "{project}");
     assert!(project.get("icon").is_some() && project["quota_overrides"].is_object(), "{project}");

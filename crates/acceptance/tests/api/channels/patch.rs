@@ -25,7 +25,8 @@ fn nonsense_is_refused() {
     let server = Server::start();
     let api = server.api();
     api.channel("room", "public", json!({}));
-    for body in [json!({"capabilities": -1}), json!({"capabilities": "x"}), json!({"capabilities": 4_294_967_296_u64})] {
+    for body in [json!({"capabilities": -1}), json!({"capabilities": "x"}), json!({"capabilities": 4_294_967_296_u64})]
+    {
         assert_eq!(api.patch("/v1/channels/room", body).status, 400);
     }
     api.patch("/v1/channels/none", json!({"capabilities": 2})).refused(404, "not_found");

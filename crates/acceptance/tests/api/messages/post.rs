@@ -39,7 +39,9 @@ fn b23_bad_messages_are_400_and_unknown_channels_404() {
     api.channel("room", "unprotected", json!({}));
     let (mut guest, _) = server.identified(None);
     guest.join("room");
-    for body in [json!({}), json!({"d": 1}), json!({"e": "", "d": 1}), json!({"e": 1}), json!({"e": null}), json!({"e": ["x"]})] {
+    for body in
+        [json!({}), json!({"d": 1}), json!({"e": "", "d": 1}), json!({"e": 1}), json!({"e": null}), json!({"e": ["x"]})]
+    {
         let reply = api.post("/v1/channels/room/messages", body.clone());
         assert_eq!(reply.status, 400, "{body}");
     }
@@ -61,10 +63,13 @@ fn b23_messages_keep_their_order_per_channel() {
             scope.spawn(move || (0..100).for_each(|n| api.publish("room", "N", json!({"p": publisher, "n": n}))));
         }
     });
-    let sequences: Vec<Vec<Value>> =
-        guests.iter_mut().map(|guest| (0..300).map(|_| guest.expect("MESSAGE", "room")["d"].clone()).collect()).collect();
+    let sequences: Vec<Vec<Value>> = guests
+        .iter_mut()
+        .map(|guest| (0..300).map(|_| guest.expect("MESSAGE", "room")["d"].clone()).collect())
+        .collect();
     for publisher in 0..3 {
-        let own: Vec<_> = sequences[0].iter().filter(|d| d["p"] == publisher).map(|d| d["n"].as_u64().unwrap()).collect();
+        let own: Vec<_> =
+            sequences[0].iter().filter(|d| d["p"] == publisher).map(|d| d["n"].as_u64().unwrap()).collect();
         assert_eq!(own, (0..100).collect::<Vec<_>>(), "in the order they were answered");
     }
     assert!(sequences.iter().all(|sequence| sequence == &sequences[0]), "every subscriber sees the same order");

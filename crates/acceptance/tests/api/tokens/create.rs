@@ -39,9 +39,11 @@ fn b28_expiry_is_taken_under_both_names_and_only_from_the_future() {
     let server = Server::start();
     let api = server.api();
     let hour = from_now(Duration::from_secs(3_600));
-    for (name, time) in
-        [("expires_at", hour.as_str()), ("expiresAt", "2199-12-31T23:59:59Z"), ("expires_at", "2199-11-22T20:25:21.673319862-05:30")]
-    {
+    for (name, time) in [
+        ("expires_at", hour.as_str()),
+        ("expiresAt", "2199-12-31T23:59:59Z"),
+        ("expires_at", "2199-11-22T20:25:21.673319862-05:30"),
+    ] {
         let token = api.post("/v1/channels/tokens", json!({"state": {}, name: time})).data()["token"].clone();
         assert!(token["expires_at"].as_str().unwrap().contains('T'), "{token}");
         let id = token["id"].as_str().unwrap();
@@ -49,8 +51,18 @@ fn b28_expiry_is_taken_under_both_names_and_only_from_the_future() {
     }
     let given = "2199-11-22T20:25:21.5-05:30";
     let token = api.post("/v1/channels/tokens", json!({"expires_at": given})).data()["token"].clone();
-    assert!(token["expires_at"].as_str().unwrap().starts_with("2199-11-23T01:55:21.5"), "the same instant in UTC: {token}");
-    for time in [json!("2001-01-01T00:00:00Z"), json!("tomorrow"), json!(""), json!(12), json!("2199-13-01T00:00:00Z"), json!({})] {
+    assert!(
+        token["expires_at"].as_str().unwrap().starts_with("2199-11-23T01:55:21.5"),
+        "the same instant in UTC: {token}"
+    );
+    for time in [
+        json!("2001-01-01T00:00:00Z"),
+        json!("tomorrow"),
+        json!(""),
+        json!(12),
+        json!("2199-13-01T00:00:00Z"),
+        json!({}),
+    ] {
         let reply = api.post("/v1/channels/tokens", json!({"expires_at": time}));
         assert_eq!(reply.status, 400, "{time}: {}", reply.text());
     }
@@ -64,7 +76,8 @@ fn default_channels_are_subscribed_from_the_start() {
     api.channel("b", "public", json!({}));
     let token = api.post("/v1/channels/tokens", json!({"channels": ["a", "b"]})).data()["token"]["id"].clone();
     let (_, init) = server.identified(token.as_str());
-    let mut ids: Vec<_> = init["channels"].as_array().unwrap().iter().map(|channel| channel["id"].as_str().unwrap()).collect();
+    let mut ids: Vec<_> =
+        init["channels"].as_array().unwrap().iter().map(|channel| channel["id"].as_str().unwrap()).collect();
     ids.sort_unstable();
     assert_eq!(ids, ["a", "b"]);
     let before = api.get("/v1/channels/tokens").data()["tokens"].as_array().unwrap().len();

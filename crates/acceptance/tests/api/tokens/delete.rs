@@ -56,8 +56,12 @@ fn b32_an_expiry_that_is_moved_counts_from_then_on() {
     let server = Server::start();
     let api = server.api();
     let (soon, later) = (from_now(Duration::from_secs(2)), "2199-01-01T00:00:00Z");
-    let lives = api.post("/v1/channels/tokens", json!({"expires_at": soon})).data()["token"]["id"].as_str().unwrap().to_owned();
-    let dies = api.post("/v1/channels/tokens", json!({"expires_at": later})).data()["token"]["id"].as_str().unwrap().to_owned();
+    let lives =
+        api.post("/v1/channels/tokens", json!({"expires_at": soon})).data()["token"]["id"].as_str().unwrap().to_owned();
+    let dies = api.post("/v1/channels/tokens", json!({"expires_at": later})).data()["token"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     let (mut living, _) = server.identified(Some(&lives));
     let (mut dying, _) = server.identified(Some(&dies));
     api.patch(&format!("/v1/channels/tokens/{lives}"), json!({"expires_at": later})).data();

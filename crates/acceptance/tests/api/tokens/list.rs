@@ -12,7 +12,8 @@ fn b29_all_tokens_of_the_project_are_listed() {
     let (_, key) = server.new_project("other");
     server.api_with(&key).token(json!({}));
     let listed = api.get("/v1/channels/tokens").data();
-    let mut ids: Vec<_> = listed["tokens"].as_array().unwrap().iter().map(|token| token["id"].as_str().unwrap().to_owned()).collect();
+    let mut ids: Vec<_> =
+        listed["tokens"].as_array().unwrap().iter().map(|token| token["id"].as_str().unwrap().to_owned()).collect();
     made.sort_unstable();
     ids.sort_unstable();
     assert_eq!(ids, made);
