@@ -1,1 +1,84 @@
-//! One process's runtime: operations and the hub.
+//! One process's runtime: the operations that every door calls, and the hub that delivers.
+//!
+//! Not here: sockets, HTTP, SQL and wire formats. An operation takes a caller, is refused by default, and answers only after its change is
+//! durable. See ARCHITECTURE.md.
+
+pub mod counters;
+pub mod directory;
+pub mod hub;
+pub mod operations;
+
+mod broker;
+mod start;
+
+use std::sync::Arc;
+
+use tollgate_core::clock::{Clock, Entropy, UnixMillis};
+use tollgate_core::credentials::{KeyRing, MasterKey};
+use tollgate_core::ids::{ConnectionId, SnowflakeSource};
+use tollgate_core::ports::broker::Broker;
+use tollgate_core::ports::hook::AccessHook;
+use tollgate_core::ports::store::Store;
+
+pub use hub::{ConnectionKey, ConnectionRef, FormatIndex, Outlet, PeerWord, Request, Shard, ShardIndex, ShardParts, WireFormat, Written};
+pub use operations::clients::{Client, Outcome};
+pub use operations::views::{ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView};
+pub use start::{NodeParts, StartError, start};
+
+use counters::Counters;
+use directory::Directory;
+use hub::Hub;
+
+/// One node: share it as `Arc`. Every operation is a method, one file per group in `operations`.
+pub struct Node {
+    store: Arc<dyn Store>,
+    directory: Arc<Directory>,
+    hub: Arc<Hub>,
+    broker: Arc<dyn Broker>,
+    master_key: Arc<MasterKey>,
+    ring: KeyRing,
+    hook: Arc<dyn AccessHook>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    ids: SnowflakeSource,
+    counters: Arc<Counters>,
+    key_uses: operations::projects::KeyUses,
+    is_new: bool,
+}
+
+impl std::fmt::Debug for Node {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Node")
+    }
+}
+
+impl Node {
+    /// Whether the store was empty at the start, so that a first project is due.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// What this process has counted.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Whether the store can still make something durable.
+    pub async fn ready(&self) -> bool {
+        self.store.probe().await.is_ok()
+    }
+
+    fn now(&self) -> UnixMillis {
+        self.clock.unix()
+    }
+
+    fn next_number(&self) -> u64 {
+        self.ids.next(self.now())
+    }
+
+    fn next_connection(&self) -> ConnectionId {
+        ConnectionId::new(self.next_number())
+    }
+}

@@ -1,3 +1,0 @@
-//! Tests of `messages`, one file a verb.
-
-mod post;

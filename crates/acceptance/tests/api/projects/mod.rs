@@ -1,3 +1,0 @@
-//! Tests of `projects`, one file a verb.
-
-mod this;

@@ -1,3 +1,0 @@
-//! Tests of `stats`, one file a verb.
-
-mod get;

@@ -1,5 +1,0 @@
-//! Tests of `subscribers`, one file a verb.
-
-mod delete;
-mod list;
-mod put;

@@ -1,8 +1,0 @@
-//! Tests of `tokens`, one file a verb.
-
-mod create;
-mod delete;
-mod get;
-mod list;
-mod messages;
-mod patch;

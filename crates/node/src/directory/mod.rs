@@ -1,0 +1,143 @@
+//! The directory: every record of the store, in memory. Reads never touch the store.
+//!
+//! It is filled and kept by the store's change feed alone ([`tollgate_core::ports::store::Changes`]), in commit order; nothing else writes
+//! records here. What it adds of its own lives only as long as the process: live connections, and how many anonymous clients a channel has.
+//!
+//! Locks are short (a few look-ups), never held across an await or while another is taken, and every critical section leaves the
+//! records whole.
+
+mod feed;
+mod records;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use tollgate_core::clock::{Clock, Monotonic};
+use tollgate_core::command::ChannelSnapshot;
+use tollgate_core::credentials::{DataKey, MasterKey};
+use tollgate_core::ids::{ChannelId, ChannelKey, KeyId, ProjectId, TokenId};
+use tollgate_core::model::{Project, ProjectKey};
+
+pub(crate) use feed::milliseconds_left;
+pub(crate) use records::{ChannelEntry, Records, TokenEntry};
+
+use crate::counters::Counters;
+use crate::hub::{ConnectionRef, Hub};
+
+/// A project and all that it owns.
+pub(crate) struct ProjectEntry {
+    pub(crate) project: Project,
+    pub(crate) data_key: DataKey,
+    records: RwLock<Records>,
+}
+
+impl ProjectEntry {
+    /// The records, to read. A poisoned lock is taken over: each step of `records` leaves it whole.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Records> {
+        self.records.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Records> {
+        self.records.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[derive(Default)]
+struct Keys {
+    by_id: BTreeMap<KeyId, ProjectKey>,
+    by_hash: HashMap<[u8; 32], KeyId>,
+}
+
+/// The directory. Share it as `Arc`.
+pub struct Directory {
+    projects: RwLock<HashMap<ProjectId, Arc<ProjectEntry>>>,
+    keys: RwLock<Keys>,
+    /// Set once, after the replay: while it is empty nobody is connected who would have to be told.
+    hub: OnceLock<Arc<Hub>>,
+    master_key: Arc<MasterKey>,
+    clock: Arc<dyn Clock>,
+    counters: Arc<Counters>,
+}
+
+impl std::fmt::Debug for Directory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Directory")
+    }
+}
+
+impl Directory {
+    pub(crate) fn new(master_key: Arc<MasterKey>, clock: Arc<dyn Clock>, counters: Arc<Counters>) -> Self {
+        Self { projects: RwLock::default(), keys: RwLock::default(), hub: OnceLock::new(), master_key, clock, counters }
+    }
+
+    /// From now on changes are told to the shards.
+    pub(crate) fn connect(&self, hub: Arc<Hub>) {
+        let _only_once = self.hub.set(hub);
+    }
+
+    pub(crate) fn project(&self, project: ProjectId) -> Option<Arc<ProjectEntry>> {
+        self.projects.read().unwrap_or_else(PoisonError::into_inner).get(&project).cloned()
+    }
+
+    /// All projects, oldest first.
+    pub(crate) fn projects(&self) -> Vec<Arc<ProjectEntry>> {
+        let mut all: Vec<_> = self.projects.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
+        all.sort_by_key(|entry| entry.project.id);
+        all
+    }
+
+    /// The largest number that an id has had, as far as records tell.
+    pub(crate) fn last_number(&self) -> u64 {
+        let tokens = self.projects().iter().filter_map(|entry| entry.read().tokens().map(|(id, _)| id.get()).max()).max();
+        let projects = self.projects().last().map(|entry| entry.project.id.get());
+        let keys = self.keys().last().map(|key| key.id.get());
+        tokens.max(projects).max(keys).unwrap_or(0)
+    }
+
+    pub(crate) fn key_by_hash(&self, hash: &[u8; 32]) -> Option<ProjectKey> {
+        let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.by_hash.get(hash).and_then(|id| keys.by_id.get(id)).cloned()
+    }
+
+    pub(crate) fn key(&self, key: KeyId) -> Option<ProjectKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&key).cloned()
+    }
+
+    /// All keys of all projects, oldest first.
+    pub(crate) fn keys(&self) -> Vec<ProjectKey> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).by_id.values().cloned().collect()
+    }
+
+    // ---- for the shards ----
+
+    /// The channel as it is now.
+    pub(crate) fn snapshot(&self, channel: &ChannelKey) -> Option<Arc<ChannelSnapshot>> {
+        self.project(channel.project)?.read().channel(&channel.channel).map(|entry| Arc::clone(&entry.snapshot))
+    }
+
+    /// Whether the token is durably subscribed to the channel.
+    pub(crate) fn is_subscribed(&self, project: ProjectId, token: TokenId, channel: &ChannelId) -> bool {
+        self.project(project).is_some_and(|entry| entry.read().is_subscribed(token, channel))
+    }
+
+    /// An anonymous connection was subscribed.
+    pub(crate) fn anonymous_joined(&self, channel: &ChannelKey) {
+        if let Some(entry) = self.project(channel.project) {
+            entry.write().anonymous_joined(&channel.channel);
+        }
+    }
+
+    /// An anonymous connection's subscription ended.
+    pub(crate) fn anonymous_left(&self, channel: &ChannelKey, now: Monotonic) {
+        if let Some(entry) = self.project(channel.project) {
+            entry.write().anonymous_left(&channel.channel, now);
+        }
+    }
+
+    /// A token's connection ended. If it was the last, its session ends after the grace time.
+    pub(crate) fn disconnected(&self, project: ProjectId, token: TokenId, connection: ConnectionRef, now: Monotonic) {
+        if let Some(entry) = self.project(project) {
+            entry.write().disconnect(token, connection, now);
+        }
+    }
+}

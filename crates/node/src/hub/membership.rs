@@ -1,0 +1,375 @@
+//! Who is subscribed to what on this shard: joining, leaving, being admitted with everything at once, and the words of channels' homes.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tollgate_core::CloseReason;
+use tollgate_core::command::{ChannelSnapshot, Notice};
+use tollgate_core::ids::ChannelKey;
+
+use super::link::{Gathering, Held, Phase};
+use super::local::{LocalChannel, Standing, Waiter};
+use super::shard::{Admission, Outlet, Shard, link_mut};
+use super::{ConnectionKey, FormatIndex, Frames, PeerWord};
+
+impl Shard {
+    /// Subscribes a connection to a channel, now or as soon as the channel is live here; then it is told. A connection that is subscribed
+    /// already is told again, with the state as it is.
+    pub(super) fn join(&mut self, connection: ConnectionKey, channel: ChannelKey, outlet: &mut dyn Outlet) {
+        let Some(link) = self.link(connection) else { return };
+        // The word may be older than an unsubscribe: the directory has the last word, and a leave that comes later is still on its way.
+        if let (Some(project), Some(token)) = (link.project, link.token)
+            && !self.directory.is_subscribed(project, token, &channel.channel)
+        {
+            return;
+        }
+        let (is_connected, is_gathering) = (link.is_connected(), matches!(link.phase, Phase::Gathering(_)));
+        if is_gathering {
+            self.gather_one(connection, channel, outlet);
+        } else if is_connected {
+            let place = self.ensure(channel, outlet);
+            let Some(local) = self.locals.get_mut(place) else { return };
+            match &mut local.standing {
+                Standing::Live(snapshot) => {
+                    let snapshot = Arc::clone(snapshot);
+                    self.attach(connection, place);
+                    outlet.notify(connection, Notice::Subscribed(snapshot));
+                }
+                Standing::Asked(_, waiters) => waiters.push(Waiter::Join(connection)),
+            }
+        }
+    }
+
+    /// Ends a connection's subscription; it is told if `told` and if it had one.
+    pub(super) fn leave(&mut self, connection: ConnectionKey, channel: &ChannelKey, told: bool, outlet: &mut dyn Outlet) {
+        let Some(place) = self.locals.find(channel) else { return };
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        if let Phase::Gathering(gathering) = &mut link.phase {
+            let Some(at) = gathering.wanted.iter().position(|wanted| *wanted == place) else { return };
+            gathering.wanted.swap_remove(at);
+            self.stop_gathering(connection, &[place], outlet);
+            self.finish_gathering(connection, outlet);
+            return;
+        }
+        if let Some(at) = link.subscriptions.iter().position(|held| held.channel == place) {
+            let held = link.subscriptions.swap_remove(at);
+            let (format, anonymous, connected) = (link.format, link.token.is_none(), link.is_connected());
+            self.detach(held.channel, held.place, format, anonymous);
+            if told && connected {
+                outlet.notify(connection, Notice::Unsubscribed(channel.channel.clone()));
+            }
+        }
+        if let Some(Standing::Asked(_, waiters)) = self.locals.get_mut(place).map(|local| &mut local.standing) {
+            waiters.retain(|waiter| !matches!(waiter, Waiter::Join(one) if *one == connection));
+        }
+        self.drop_if_unused(place, outlet);
+    }
+
+    /// Admits an identified connection: its channels are fetched, and once all are live it is subscribed to them in one instant and told.
+    pub(super) fn admit(&mut self, connection: ConnectionKey, admission: Admission, outlet: &mut dyn Outlet) {
+        let (project, token) = (admission.project, admission.token);
+        let Some(link) = link_mut(&mut self.links, connection).filter(|link| matches!(link.phase, Phase::Fresh)) else {
+            // It went while it was being identified.
+            if let Some(token) = token {
+                self.directory.disconnected(project, token, self.reference(connection), self.now);
+            }
+            return;
+        };
+        link.project = Some(project);
+        link.token = token;
+        let mut admission = admission;
+        let channels = std::mem::take(&mut admission.channels);
+        link.phase = Phase::Gathering(Box::new(Gathering { admission, wanted: Vec::new(), outstanding: 0, asking: true, held: Vec::new() }));
+        for channel in channels {
+            self.gather_one(connection, ChannelKey { project, channel }, outlet);
+        }
+        if let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase) {
+            gathering.asking = false;
+        }
+        self.finish_gathering(connection, outlet);
+    }
+
+    fn gather_one(&mut self, connection: ConnectionKey, channel: ChannelKey, outlet: &mut dyn Outlet) {
+        // Counted before the channel is asked for: its home may be this very shard, and then the answer comes within the call.
+        let known = self.locals.find(&channel);
+        let place = known.unwrap_or_else(|| self.locals.add(channel));
+        let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase) else { return };
+        if gathering.wanted.contains(&place) {
+            return;
+        }
+        gathering.wanted.push(place);
+        let Some(local) = self.locals.get_mut(place) else { return };
+        local.gatherers += 1;
+        if let Standing::Asked(_, waiters) = &mut local.standing {
+            waiters.push(Waiter::Gather(connection));
+            gathering.outstanding += 1;
+        }
+        if known.is_none() {
+            self.ask_home(place, outlet);
+        }
+    }
+
+    /// If nothing is outstanding: subscribes the connection to all that it gathered, and answers it.
+    fn finish_gathering(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        if !matches!(&link.phase, Phase::Gathering(gathering) if gathering.outstanding == 0 && !gathering.asking) {
+            return;
+        }
+        let Phase::Gathering(gathering) = std::mem::replace(&mut link.phase, Phase::Connected) else { return };
+        let Gathering { admission, wanted, held, .. } = *gathering;
+        let mut connected = admission.connected;
+        for place in wanted {
+            let Some(local) = self.locals.get_mut(place) else { continue };
+            local.gatherers -= 1;
+            if let Standing::Live(snapshot) = &local.standing {
+                connected.channels.push(ChannelSnapshot::clone(snapshot));
+                self.attach(connection, place);
+            }
+        }
+        outlet.connected(connection, connected);
+        for publication in held {
+            outlet.notify(connection, Notice::Direct(publication));
+        }
+    }
+
+    /// Releases channels that a connection gathered and does not want any more.
+    pub(super) fn stop_gathering(&mut self, connection: ConnectionKey, places: &[u32], outlet: &mut dyn Outlet) {
+        for &place in places {
+            let Some(local) = self.locals.get_mut(place) else { continue };
+            local.gatherers -= 1;
+            if let Standing::Asked(_, waiters) = &mut local.standing {
+                waiters.retain(|waiter| !matches!(waiter, Waiter::Gather(one) if *one == connection));
+                if let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase) {
+                    gathering.outstanding -= 1;
+                }
+            }
+            self.drop_if_unused(place, outlet);
+        }
+    }
+
+    /// The place of a channel, asking its home for it if it is not here yet.
+    fn ensure(&mut self, channel: ChannelKey, outlet: &mut dyn Outlet) -> u32 {
+        self.locals.find(&channel).unwrap_or_else(|| {
+            let place = self.locals.add(channel);
+            // A waiter that is nobody: the answer may come within the call, and must not find the channel unused.
+            self.hold(place, 1);
+            self.ask_home(place, outlet);
+            self.hold(place, -1);
+            place
+        })
+    }
+
+    fn hold(&mut self, place: u32, by: isize) {
+        if let Some(local) = self.locals.get_mut(place) {
+            local.gatherers = local.gatherers.saturating_add_signed(by);
+        }
+    }
+
+    fn ask_home(&mut self, place: u32, outlet: &mut dyn Outlet) {
+        let Some(LocalChannel { key, standing: Standing::Asked(ask, _), .. }) = self.locals.get(place) else { return };
+        let (home, word) = (self.hub.home(key), PeerWord::Interest(key.clone(), self.index, *ask));
+        self.pass_on(home, word, outlet);
+    }
+
+    /// Puts a connection into the lane of its format, unless it is in already.
+    fn attach(&mut self, connection: ConnectionKey, place: u32) {
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        if link.subscriptions.iter().any(|held| held.channel == place) {
+            return;
+        }
+        let Some(local) = self.locals.get_mut(place) else { return };
+        link.subscriptions.push(Held { channel: place, place: local.lane(link.format).join(connection) });
+        if link.token.is_none() {
+            self.directory.anonymous_joined(&local.key);
+        }
+    }
+
+    /// Takes a connection out of a lane. Its own list of subscriptions is the caller's to change.
+    pub(super) fn detach(&mut self, channel: u32, place: u32, format: FormatIndex, anonymous: bool) {
+        let Some(local) = self.locals.get_mut(channel) else { return };
+        if anonymous && !local.deleted {
+            self.directory.anonymous_left(&local.key, self.now);
+        }
+        if let Some(moved) = local.lane(format).leave(place)
+            && let Some(link) = link_mut(&mut self.links, moved)
+        {
+            link.subscriptions.iter_mut().filter(|held| held.channel == channel).for_each(|held| held.place = place);
+        }
+    }
+
+    /// Lets go of a channel that nobody needs here, and tells its home.
+    pub(super) fn drop_if_unused(&mut self, place: u32, outlet: &mut dyn Outlet) {
+        if self.locals.get(place).is_some_and(LocalChannel::is_unused) {
+            let channel = self.locals.remove(place).key;
+            let home = self.hub.home(&channel);
+            self.pass_on(home, PeerWord::NoInterest(channel, self.index), outlet);
+        }
+    }
+
+    /// Ends a deleted channel: its subscribers have been written the news.
+    pub(super) fn dissolve(&mut self, place: u32) {
+        let local = self.locals.remove(place);
+        for connection in local.lanes.iter().flat_map(super::lane::Lane::connections) {
+            if let Some(link) = link_mut(&mut self.links, connection) {
+                link.subscriptions.retain(|held| held.channel != place);
+            }
+        }
+    }
+
+    /// Answers when everything asked before has taken effect: at once, or when the channel's home has answered.
+    pub(super) fn settle_later(&mut self, channel: Option<ChannelKey>, reply: oneshot::Sender<()>) {
+        let place = channel.and_then(|channel| self.locals.find(&channel));
+        match place.and_then(|place| self.locals.get_mut(place)).map(|local| &mut local.standing) {
+            Some(Standing::Asked(_, waiters)) => waiters.push(Waiter::Settle(reply)),
+            Some(Standing::Live(_)) | None => {
+                let _caller_left = reply.send(());
+            }
+        }
+    }
+
+    /// Carries out a word from another shard, or from this one to itself.
+    pub fn peer_word(&mut self, word: PeerWord, outlet: &mut dyn Outlet) {
+        match word {
+            PeerWord::Interest(channel, shard, ask) => {
+                self.homes.set_interest(&channel, shard, true);
+                // Read after the interest is noted: a change committed before this is in the snapshot, a later one follows as a word.
+                let answer = match self.directory.snapshot(&channel) {
+                    Some(snapshot) => PeerWord::Live(snapshot, ask),
+                    None => {
+                        self.homes.set_interest(&channel, shard, false);
+                        PeerWord::Missing(channel, ask)
+                    }
+                };
+                self.pass_on(shard, answer, outlet);
+            }
+            PeerWord::NoInterest(channel, shard) => self.homes.set_interest(&channel, shard, false),
+            PeerWord::Live(snapshot, ask) => self.go_live(&snapshot, ask, outlet),
+            PeerWord::Missing(channel, ask) => self.go_missing(&channel, ask, outlet),
+            PeerWord::Published(channel, frames) => self.append(&channel, &frames),
+            PeerWord::Changed(snapshot, frames) => self.change(&snapshot, frames.as_ref()),
+            PeerWord::Deleted(channel, frames) => {
+                let Some(place) = self.locals.find(&channel) else { return };
+                if self.locals.get(place).is_some_and(|local| matches!(local.standing, Standing::Live(_))) {
+                    self.append(&channel, &frames);
+                    self.forget_gatherers(place);
+                    self.locals.set_deleted(place);
+                    self.enqueue(place);
+                }
+            }
+        }
+    }
+
+    fn go_live(&mut self, snapshot: &Arc<ChannelSnapshot>, answered: u64, outlet: &mut dyn Outlet) {
+        let key = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
+        let Some(place) = self.locals.find(&key) else { return };
+        let Some(waiters) = self.answered(place, answered) else { return };
+        if let Some(local) = self.locals.get_mut(place) {
+            local.standing = Standing::Live(Arc::clone(snapshot));
+        }
+        for waiter in waiters {
+            match waiter {
+                Waiter::Join(connection) => self.join(connection, key.clone(), outlet),
+                Waiter::Gather(connection) => self.gathered(connection, outlet),
+                Waiter::Settle(reply) => {
+                    let _caller_left = reply.send(());
+                }
+            }
+        }
+        self.drop_if_unused(place, outlet);
+    }
+
+    fn gathered(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
+        if let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase) {
+            gathering.outstanding -= 1;
+        }
+        self.finish_gathering(connection, outlet);
+    }
+
+    /// Those who wait for this answer of the home; nothing if it answers an interest that ended meanwhile.
+    fn answered(&mut self, place: u32, answered: u64) -> Option<Vec<Waiter>> {
+        match &mut self.locals.get_mut(place)?.standing {
+            Standing::Asked(ask, waiters) if *ask == answered => Some(std::mem::take(waiters)),
+            Standing::Asked(..) | Standing::Live(_) => None,
+        }
+    }
+
+    fn go_missing(&mut self, key: &ChannelKey, answered: u64, outlet: &mut dyn Outlet) {
+        let Some(place) = self.locals.find(key) else { return };
+        let Some(waiters) = self.answered(place, answered) else { return };
+        for waiter in waiters {
+            match waiter {
+                Waiter::Join(connection) => outlet.notify(connection, Notice::Unsubscribed(key.channel.clone())),
+                Waiter::Gather(connection) => {
+                    self.hold(place, -1);
+                    if let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase) {
+                        gathering.wanted.retain(|wanted| *wanted != place);
+                    }
+                    self.gathered(connection, outlet);
+                }
+                Waiter::Settle(reply) => {
+                    let _caller_left = reply.send(());
+                }
+            }
+        }
+        self.drop_if_unused(place, outlet);
+    }
+
+    /// Before a channel is dissolved: connections that have gathered it and are not told yet go on without it.
+    fn forget_gatherers(&mut self, place: u32) {
+        if self.locals.get(place).is_none_or(|local| local.gatherers == 0) {
+            return;
+        }
+        for link in self.links.iter_mut().flatten() {
+            if let Phase::Gathering(gathering) = &mut link.phase {
+                gathering.wanted.retain(|wanted| *wanted != place);
+            }
+        }
+        if let Some(local) = self.locals.get_mut(place) {
+            local.gatherers = 0;
+        }
+    }
+
+    fn append(&mut self, channel: &ChannelKey, frames: &Frames) {
+        let Some(place) = self.locals.find(channel) else { return };
+        let Some(local) = self.locals.get_mut(place).filter(|local| matches!(local.standing, Standing::Live(_))) else { return };
+        for lane in &mut local.lanes {
+            self.pending_bytes += lane.append(&frames[usize::from(lane.format.0)]);
+        }
+        if local.lanes.iter().any(super::lane::Lane::has_work) {
+            self.enqueue(place);
+        }
+    }
+
+    fn change(&mut self, snapshot: &Arc<ChannelSnapshot>, frames: Option<&Frames>) {
+        let key = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
+        let Some(local) = self.locals.find(&key).and_then(|place| self.locals.get_mut(place)) else { return };
+        let Standing::Live(current) = &mut local.standing else { return };
+        match frames {
+            // Subscribers that joined with this state, or a newer one, have it: the home learned of it before it told us that the channel is live.
+            Some(_) if snapshot.version <= current.version => {}
+            Some(frames) => {
+                *current = Arc::clone(snapshot);
+                self.append(&key, frames);
+            }
+            None if snapshot.version >= current.version => *current = Arc::clone(snapshot),
+            None => {}
+        }
+    }
+
+    fn enqueue(&mut self, place: u32) {
+        if let Some(local) = self.locals.get_mut(place)
+            && !local.queued
+        {
+            local.queued = true;
+            self.queue.push_back(place);
+        }
+    }
+
+    /// Ends every connection, for a drain or a test.
+    pub fn end_all(&mut self, reason: CloseReason, outlet: &mut dyn Outlet) {
+        let all: Vec<_> = (0_u32..).zip(&self.links).filter_map(|(slot, link)| link.as_ref().map(|link| ConnectionKey { slot, generation: link.generation })).collect();
+        for connection in all {
+            self.end(connection, reason, outlet);
+        }
+    }
+}

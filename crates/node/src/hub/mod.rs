@@ -1,0 +1,153 @@
+//! The hub: how publications and changes reach the connections of this process.
+//!
+//! Each shard is plain data owned by one thread ([`Shard`]); shards and operations talk by message through bounded inboxes. Nothing here
+//! knows a socket: a shard writes through an [`Outlet`]. See ARCHITECTURE.md, "The walk of one message".
+
+mod home;
+mod lane;
+mod link;
+mod local;
+mod membership;
+mod pass;
+mod shard;
+mod words;
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tollgate_core::delivery::{Delivery, Encoder};
+use tollgate_core::ids::ChannelKey;
+
+pub use link::Written;
+pub use shard::{Admission, Outlet, Shard, Waiting};
+pub use words::{PeerWord, Request};
+
+/// Which shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ShardIndex(pub u16);
+
+/// A connection within its shard: its slot in the gateway's table, and a generation that tells it from earlier users of the slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionKey {
+    /// The place in the gateway's table.
+    pub slot: u32,
+    /// Counts the users of the slot.
+    pub generation: u32,
+}
+
+/// A connection anywhere in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ConnectionRef {
+    /// Its shard.
+    pub shard: ShardIndex,
+    /// Its place there.
+    pub key: ConnectionKey,
+}
+
+/// Which wire format, by its place in the list given at start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FormatIndex(pub u8);
+
+/// A wire format: how a delivery is encoded, and how the transport frames one encoded text message.
+#[derive(Clone)]
+pub struct WireFormat {
+    /// A word for logs.
+    pub name: &'static str,
+    /// The encoding.
+    pub encoder: Arc<dyn Encoder>,
+    /// Appends one framed text message with this payload.
+    pub frame: fn(payload: &[u8], out: &mut Vec<u8>),
+}
+
+impl std::fmt::Debug for WireFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "WireFormat({})", self.name)
+    }
+}
+
+/// One delivery, encoded and framed once for each wire format (empty where a format has no word for it). Cheap to clone.
+pub type Frames = Arc<[Bytes]>;
+
+/// How many messages wait in a shard's inbox of requests before operations wait in turn.
+const REQUESTS_MAX: usize = 4_096;
+/// The same for words between shards.
+const PEER_WORDS_MAX: usize = 4_096;
+/// Most shards: a channel's home keeps those with interest in one 64-bit word.
+pub const SHARDS_MAX: usize = 64;
+
+/// A shard's two inboxes, for the thread that runs it.
+#[derive(Debug)]
+pub struct ShardParts {
+    /// Which shard.
+    pub index: ShardIndex,
+    /// The shard itself.
+    pub shard: Shard,
+    /// From operations and the store. Take from it only while [`Shard::accepts_requests`].
+    pub requests: mpsc::Receiver<Request>,
+    /// From other shards. Take from it while [`Shard::accepts_peer_words`].
+    pub peers: mpsc::Receiver<PeerWord>,
+}
+
+/// The way into the shards, from any thread.
+#[derive(Debug)]
+pub struct Hub {
+    formats: Vec<WireFormat>,
+    requests: Vec<mpsc::Sender<Request>>,
+    peers: Vec<mpsc::Sender<PeerWord>>,
+    hasher: RandomState,
+}
+
+impl Hub {
+    /// A hub of `shards` shards (1 to 64) and the receiving ends of their inboxes.
+    pub(crate) fn new(shards: usize, formats: Vec<WireFormat>) -> (Arc<Self>, Vec<(mpsc::Receiver<Request>, mpsc::Receiver<PeerWord>)>) {
+        let shards = shards.clamp(1, SHARDS_MAX);
+        let (requests, requests_out): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(REQUESTS_MAX)).unzip();
+        let (peers, peers_out): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(PEER_WORDS_MAX)).unzip();
+        let hub = Self { formats, requests, peers, hasher: RandomState::new() };
+        (Arc::new(hub), requests_out.into_iter().zip(peers_out).collect())
+    }
+
+    /// The shard that orders this channel.
+    pub(crate) fn home(&self, channel: &ChannelKey) -> ShardIndex {
+        let shards = self.requests.len() as u64;
+        ShardIndex(u16::try_from(self.hasher.hash_one(channel) % shards).expect("invariant: at most 64 shards"))
+    }
+
+    /// Sends a request, waiting while the shard has too much to do. False when the shard has ended.
+    pub(crate) async fn ask(&self, shard: ShardIndex, request: Request) -> bool {
+        self.requests[usize::from(shard.0)].send(request).await.is_ok()
+    }
+
+    /// The same from a thread that may block: the store's. Falls silent when the shard has ended.
+    pub(crate) fn tell(&self, shard: ShardIndex, request: Request) {
+        let inbox = &self.requests[usize::from(shard.0)];
+        if let Err(mpsc::error::TrySendError::Full(request)) = inbox.try_send(request) {
+            let _ended = inbox.blocking_send(request);
+        }
+    }
+
+    /// Sends a word to another shard if there is room; gives it back if not.
+    pub(crate) fn pass_on(&self, shard: ShardIndex, word: PeerWord) -> Result<(), PeerWord> {
+        match self.peers[usize::from(shard.0)].try_send(word) {
+            Err(mpsc::error::TrySendError::Full(word)) => Err(word),
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    /// Encodes and frames a delivery once for each wire format.
+    pub(crate) fn encode(&self, delivery: &Delivery) -> Frames {
+        let mut payload = Vec::new();
+        let one = |format: &WireFormat| {
+            payload.clear();
+            let mut framed = Vec::new();
+            if format.encoder.encode(delivery, &mut payload) {
+                framed.reserve_exact(payload.len() + 10);
+                (format.frame)(&payload, &mut framed);
+            }
+            Bytes::from(framed)
+        };
+        self.formats.iter().map(one).collect()
+    }
+}

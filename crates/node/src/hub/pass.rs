@@ -1,0 +1,64 @@
+//! Passes: walking a channel's subscribers with what is pending, a chunk at a time.
+//!
+//! What arrives during a pass rides the next one: batching grows with load by itself, and adds no delay when there is none.
+
+use tollgate_core::limits::PASS_CHUNK;
+
+use super::shard::{Outlet, Shard, link_mut, write_to};
+
+impl Shard {
+    /// Whether anything waits to be written.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Writes to at most 256 subscribers, then returns so that other work gets its turn. Channels take turns too: a large one does not hold up a
+    /// small one for longer than a chunk.
+    pub fn pass(&mut self, outlet: &mut dyn Outlet) {
+        let mut budget = PASS_CHUNK;
+        while budget > 0 {
+            let Some(place) = self.queue.pop_front() else { return };
+            budget = self.pass_channel(place, budget, outlet);
+        }
+    }
+
+    /// One channel's share; answers what is left of the budget.
+    fn pass_channel(&mut self, place: u32, mut budget: usize, outlet: &mut dyn Outlet) -> usize {
+        let Some(channel) = self.locals.get_mut(place) else { return budget };
+        channel.queued = false;
+        let (mut slow, mut deliveries) = (Vec::new(), 0);
+        let mut has_work = false;
+        for lane in &mut channel.lanes {
+            self.pending_bytes -= lane.begin_pass();
+            while budget > 0 {
+                let Some((connection, batch, start)) = lane.visit() else { break };
+                budget -= 1;
+                let Some(link) = link_mut(&mut self.links, connection).filter(|link| link.is_connected()) else { continue };
+                deliveries += 1;
+                if !write_to(link, connection, batch, start, self.now, outlet, &mut self.blocked) {
+                    slow.push(connection);
+                }
+            }
+            for (connection, moved_to) in lane.sweep() {
+                if let Some(link) = link_mut(&mut self.links, connection) {
+                    link.subscriptions.iter_mut().filter(|held| held.channel == place).for_each(|held| held.place = moved_to);
+                }
+            }
+            has_work |= lane.has_work();
+        }
+        self.counters.deliveries.add(deliveries);
+        if has_work {
+            channel.queued = true;
+            self.queue.push_back(place);
+        } else if channel.deleted {
+            self.dissolve(place);
+        } else {
+            self.drop_if_unused(place, outlet);
+        }
+        for connection in slow {
+            self.end_slow(connection, outlet);
+        }
+        budget
+    }
+}

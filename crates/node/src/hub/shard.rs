@@ -1,0 +1,405 @@
+//! A shard: one core's slice of connections and channels, as plain data. It is driven by calls; it owns no thread, socket or clock.
+//!
+//! After every call the caller carries out what the [`Outlet`] was told (notices, connected, close) before the next call: then nothing of a
+//! channel can overtake the news of its subscription.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tollgate_core::CloseReason;
+use tollgate_core::authorize::Caller;
+use tollgate_core::clock::Monotonic;
+use tollgate_core::command::{Command, Connected, Notice, Reply};
+use tollgate_core::delivery::{Delivery, Publication};
+use tollgate_core::ids::{ChannelId, ChannelKey, ProjectId, TokenId};
+
+use super::home::HomeChannels;
+use super::link::{Link, Outbox, Phase, Written};
+use super::local::LocalChannels;
+use super::{ConnectionKey, ConnectionRef, FormatIndex, Frames, Hub, PeerWord, Request, ShardIndex};
+use crate::counters::Counters;
+use crate::directory::Directory;
+use crate::operations::clients::{Client, Outcome};
+
+/// Bytes pending on a shard above which it takes no more words from others until its passes have caught up.
+const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+/// What a shard writes through. Implemented by whoever owns the sockets.
+pub trait Outlet {
+    /// Writes as much of `bytes` as the socket takes now, without waiting.
+    fn write(&mut self, connection: ConnectionKey, bytes: &[u8]) -> Written;
+    /// Tell the connection's dialect, after this call.
+    fn notify(&mut self, connection: ConnectionKey, notice: Notice);
+    /// Answer the connection's connect command, after this call.
+    fn connected(&mut self, connection: ConnectionKey, connected: Connected);
+    /// Close the connection through its dialect, after this call.
+    fn close(&mut self, connection: ConnectionKey, reason: CloseReason);
+}
+
+/// An identified connection on its way in.
+#[derive(Debug)]
+pub struct Admission {
+    pub(crate) project: ProjectId,
+    pub(crate) token: Option<TokenId>,
+    /// Its durable subscriptions at the moment it was registered.
+    pub(crate) channels: Vec<ChannelId>,
+    /// What the client will be told, channels aside.
+    pub(crate) connected: Connected,
+}
+
+/// What a shard holds; all zero when everybody is gone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Connections.
+    pub connections: usize,
+    /// Channels with subscribers, or about to have some.
+    pub channels: usize,
+    /// Bytes appended to channels and not yet in a pass.
+    pub pending_bytes: usize,
+}
+
+/// The shard.
+pub struct Shard {
+    pub(super) index: ShardIndex,
+    pub(super) hub: Arc<Hub>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) now: Monotonic,
+    pub(super) links: Vec<Option<Link>>,
+    pub(super) locals: LocalChannels,
+    pub(super) homes: HomeChannels,
+    /// Channels with something to write, in turn.
+    pub(super) queue: VecDeque<u32>,
+    pub(super) pending_bytes: usize,
+    /// Connections that had an outbox lately.
+    pub(super) blocked: Vec<ConnectionKey>,
+    /// Words that another shard's inbox had no room for, in order.
+    pub(super) overflow: VecDeque<(ShardIndex, PeerWord)>,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Shard({}, {:?})", self.index.0, self.waiting())
+    }
+}
+
+impl Shard {
+    pub(crate) fn new(index: ShardIndex, hub: Arc<Hub>, directory: Arc<Directory>, counters: Arc<Counters>, first_epoch: u64) -> Self {
+        Self {
+            index,
+            hub,
+            directory,
+            counters,
+            now: Monotonic(0),
+            links: Vec::new(),
+            locals: LocalChannels::default(),
+            homes: HomeChannels::new(first_epoch),
+            queue: VecDeque::new(),
+            pending_bytes: 0,
+            blocked: Vec::new(),
+            overflow: VecDeque::new(),
+        }
+    }
+
+    /// Tells the time; to be called before the other calls of a turn.
+    pub const fn set_now(&mut self, now: Monotonic) {
+        self.now = now;
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        Waiting { connections: self.links.iter().flatten().count(), channels: self.locals.len(), pending_bytes: self.pending_bytes }
+    }
+
+    /// Whether requests may be taken from the inbox now. Not while words wait for another shard: that is how publishers come to wait.
+    #[must_use]
+    pub fn accepts_requests(&self) -> bool {
+        self.overflow.is_empty() && self.accepts_peer_words()
+    }
+
+    /// Whether words of other shards may be taken now. Passes make room, and depend on nobody, so this never stays false.
+    #[must_use]
+    pub const fn accepts_peer_words(&self) -> bool {
+        self.pending_bytes < PENDING_BYTES_MAX
+    }
+
+    // ---- connections ----
+
+    /// A connection is up; it is not identified yet.
+    pub fn open(&mut self, connection: ConnectionKey, format: FormatIndex) {
+        let slot = connection.slot as usize;
+        if self.links.len() <= slot {
+            self.links.resize_with(slot + 1, || None);
+        }
+        self.links[slot] = Some(Link::new(connection.generation, format));
+    }
+
+    /// A connection has ended, for whatever reason: everything of it is released. Later calls with its key do nothing.
+    pub fn gone(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
+        if self.link(connection).is_none() {
+            return;
+        }
+        let Some(link) = self.links[connection.slot as usize].take() else { return };
+        for held in &link.subscriptions {
+            self.detach(held.channel, held.place, link.format, link.token.is_none());
+        }
+        match link.phase {
+            Phase::Gathering(gathering) => self.stop_gathering(connection, &gathering.wanted, outlet),
+            Phase::Fresh | Phase::Connected | Phase::Ending => {}
+        }
+        for held in &link.subscriptions {
+            self.drop_if_unused(held.channel, outlet);
+        }
+        if let (Some(project), Some(token)) = (link.project, link.token) {
+            self.directory.disconnected(project, token, self.reference(connection), self.now);
+        }
+    }
+
+    /// Sends bytes (whole frames) to one connection, behind what waits for it. False when the connection is gone.
+    pub fn send(&mut self, connection: ConnectionKey, bytes: Bytes, outlet: &mut dyn Outlet) -> bool {
+        let now = self.now;
+        let Some(link) = link_mut(&mut self.links, connection) else { return false };
+        if write_to(link, connection, &bytes, 0, now, outlet, &mut self.blocked) {
+            return true;
+        }
+        self.end_slow(connection, outlet);
+        true
+    }
+
+    /// The socket can take more.
+    pub fn writable(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
+        let now = self.now;
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        let Some(outbox) = &mut link.outbox else { return };
+        if outbox.flush(now, |bytes| outlet.write(connection, bytes)) != Written::Part(0) && outbox.is_empty() {
+            link.outbox = None;
+        }
+    }
+
+    /// Whether nothing waits for this connection's socket.
+    #[must_use]
+    pub fn is_flushed(&self, connection: ConnectionKey) -> bool {
+        self.link(connection).is_none_or(|link| link.outbox.is_none())
+    }
+
+    /// Ends connections whose socket has taken nothing for `stall_ms` although something waits. To be called about once a second.
+    pub fn end_stalled(&mut self, stall_ms: u64, outlet: &mut dyn Outlet) {
+        let (now, mut blocked) = (self.now, std::mem::take(&mut self.blocked));
+        blocked.retain(|&connection| {
+            let Some(link) = link_mut(&mut self.links, connection) else { return false };
+            let Some(outbox) = &link.outbox else { return false };
+            if now.since(outbox.moved_at) >= stall_ms && link.is_connected() {
+                self.end_slow(connection, outlet);
+            }
+            true
+        });
+        blocked.append(&mut self.blocked);
+        self.blocked = blocked;
+    }
+
+    pub(super) fn end_slow(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
+        if let Some(link) = link_mut(&mut self.links, connection) {
+            if matches!(link.phase, Phase::Ending) {
+                return;
+            }
+            if let Some(outbox) = &mut link.outbox {
+                outbox.give_up();
+            }
+            self.counters.slow_consumers.add(1);
+            self.end(connection, CloseReason::SlowConsumer, outlet);
+        }
+    }
+
+    /// Stops deliveries to a connection at once and has it closed.
+    pub(super) fn end(&mut self, connection: ConnectionKey, reason: CloseReason, outlet: &mut dyn Outlet) {
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        match std::mem::replace(&mut link.phase, Phase::Ending) {
+            Phase::Ending => return,
+            Phase::Gathering(gathering) => self.stop_gathering(connection, &gathering.wanted, outlet),
+            Phase::Fresh | Phase::Connected => {}
+        }
+        outlet.close(connection, reason);
+    }
+
+    // ---- commands of clients: prepare, then perform (an operation), then settle ----
+
+    /// The first step of a command: who asks, and whether it is subscribed to the channel that it names. Nothing for a connection that is gone.
+    /// An unsubscribe takes effect on this connection here, so that nothing of the channel follows and the client is not told of its own wish.
+    pub fn prepare(&mut self, connection: ConnectionKey, command: &Command, outlet: &mut dyn Outlet) -> Option<Client> {
+        let link = self.link(connection)?;
+        let caller = link.project.map(|project| match link.token {
+            Some(token) => Caller::Token { project, token },
+            None => Caller::Anonymous { project },
+        });
+        let (project, subscribed) = (link.project, match command {
+            Command::Publish { channel, .. } | Command::SetState { channel, .. } => self.holds(connection, link, channel),
+            Command::Connect { .. } | Command::Subscribe { .. } | Command::Unsubscribe { .. } => false,
+        });
+        if let (Command::Unsubscribe { channel }, Some(project)) = (command, project)
+            && let Ok(channel) = ChannelId::new(channel)
+        {
+            self.leave(connection, &ChannelKey { project, channel }, false, outlet);
+        }
+        let link = self.link(connection)?;
+        Some(Client { connection: self.reference(connection), caller, subscribed, subscriptions: link.subscriptions.len() })
+    }
+
+    /// The last step: what the operation came to takes effect on this connection. Without a reply, the answer comes through [`Outlet::connected`].
+    pub fn settle(&mut self, connection: ConnectionKey, outcome: Outcome, outlet: &mut dyn Outlet) -> Option<Reply> {
+        match outcome {
+            Outcome::Reply(reply) => Some(reply),
+            Outcome::Join(channel) => {
+                self.join(connection, channel, outlet);
+                Some(Reply::Done)
+            }
+            Outcome::Admit(admission) => {
+                self.admit(connection, *admission, outlet);
+                None
+            }
+        }
+    }
+
+    /// Whether a connection is subscribed to a channel, or about to be.
+    fn holds(&self, connection: ConnectionKey, link: &Link, channel: &str) -> bool {
+        let (Some(project), Ok(channel)) = (link.project, ChannelId::new(channel)) else { return false };
+        let Some(place) = self.locals.find(&ChannelKey { project, channel }) else { return false };
+        link.subscriptions.iter().any(|held| held.channel == place) || self.locals.get(place).is_some_and(|local| local.is_joining(connection))
+    }
+
+    // ---- words ----
+
+    /// Carries out a request from the inbox.
+    pub fn request(&mut self, request: Request, outlet: &mut dyn Outlet) {
+        match request {
+            Request::Publish { channel, publication, reply } => {
+                let position = self.homes.advance(&channel);
+                self.counters.publications.add(1);
+                self.hand_over(&channel, outlet, |channel, frames| PeerWord::Published(channel, frames), |channel| Delivery::Message { channel, publication });
+                let _caller_left = reply.send(position);
+            }
+            Request::StateChanged(snapshot) => {
+                let channel = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
+                let state = snapshot.state.clone();
+                self.hand_over(&channel, outlet, |_, frames| PeerWord::Changed(Arc::clone(&snapshot), Some(frames)), |channel| Delivery::State { channel, state });
+            }
+            Request::SettingsChanged(snapshot) => {
+                let channel = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
+                for shard in self.homes.interested(&channel) {
+                    self.pass_on(shard, PeerWord::Changed(Arc::clone(&snapshot), None), outlet);
+                }
+            }
+            Request::Deleted(channel) => {
+                self.hand_over(&channel, outlet, PeerWord::Deleted, |channel| Delivery::Deleted { channel });
+                self.homes.remove(&channel);
+            }
+            Request::Join(connection, channel) => self.join(connection, channel, outlet),
+            Request::Leave(connection, channel) => self.leave(connection, &channel, true, outlet),
+            Request::Direct { connections, publication, frames } => {
+                for connection in connections {
+                    self.direct(connection, &publication, &frames, outlet);
+                }
+            }
+            Request::ExpiryChanged(connection, expires_in_ms) => {
+                if self.link(connection).is_some() {
+                    outlet.notify(connection, Notice::ExpiryChanged(expires_in_ms));
+                }
+            }
+            Request::Close(connection, reason) => self.end(connection, reason, outlet),
+            Request::Settle(channel, reply) => self.settle_later(channel, reply),
+        }
+    }
+
+    fn direct(&mut self, connection: ConnectionKey, publication: &Publication, frames: &Frames, outlet: &mut dyn Outlet) {
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        match &mut link.phase {
+            Phase::Gathering(gathering) => gathering.held.push(publication.clone()),
+            Phase::Connected => {
+                let frame = frames[usize::from(link.format.0)].clone();
+                self.send(connection, frame, outlet);
+            }
+            Phase::Fresh | Phase::Ending => {}
+        }
+    }
+
+    /// Encodes a delivery once and passes it on to every shard with interest, this one among them.
+    fn hand_over(
+        &mut self,
+        channel: &ChannelKey,
+        outlet: &mut dyn Outlet,
+        word: impl Fn(ChannelKey, Frames) -> PeerWord,
+        delivery: impl FnOnce(ChannelId) -> Delivery,
+    ) {
+        let mut interested = self.homes.interested(channel).peekable();
+        if interested.peek().is_none() {
+            return;
+        }
+        let frames = self.hub.encode(&delivery(channel.channel.clone()));
+        for shard in interested {
+            self.pass_on(shard, word(channel.clone(), Arc::clone(&frames)), outlet);
+        }
+    }
+
+    /// Gives a word to a shard: at once if it is this one, else through its inbox, behind what already waits for it.
+    pub(super) fn pass_on(&mut self, shard: ShardIndex, word: PeerWord, outlet: &mut dyn Outlet) {
+        if shard == self.index {
+            self.peer_word(word, outlet);
+        } else if self.overflow.is_empty() {
+            if let Err(word) = self.hub.pass_on(shard, word) {
+                self.overflow.push_back((shard, word));
+            }
+        } else {
+            self.overflow.push_back((shard, word));
+        }
+    }
+
+    /// Tries again to pass on what other shards had no room for. To be called every turn while [`Shard::accepts_requests`] is false.
+    pub fn retry(&mut self) {
+        while let Some((shard, word)) = self.overflow.pop_front() {
+            if let Err(word) = self.hub.pass_on(shard, word) {
+                self.overflow.push_front((shard, word));
+                return;
+            }
+        }
+    }
+
+    // ---- look-ups ----
+
+    pub(super) fn link(&self, connection: ConnectionKey) -> Option<&Link> {
+        self.links.get(connection.slot as usize)?.as_ref().filter(|link| link.generation == connection.generation)
+    }
+
+    pub(super) const fn reference(&self, connection: ConnectionKey) -> ConnectionRef {
+        ConnectionRef { shard: self.index, key: connection }
+    }
+}
+
+pub(super) fn link_mut(links: &mut [Option<Link>], connection: ConnectionKey) -> Option<&mut Link> {
+    links.get_mut(connection.slot as usize)?.as_mut().filter(|link| link.generation == connection.generation)
+}
+
+/// Writes `bytes[start..]` to a connection, or puts it in its outbox. False when the outbox is full.
+pub(super) fn write_to(
+    link: &mut Link,
+    connection: ConnectionKey,
+    bytes: &Bytes,
+    start: usize,
+    now: Monotonic,
+    outlet: &mut dyn Outlet,
+    blocked: &mut Vec<ConnectionKey>,
+) -> bool {
+    if let Some(outbox) = &mut link.outbox {
+        return outbox.push(bytes.slice(start..));
+    }
+    match outlet.write(connection, &bytes[start..]) {
+        Written::All | Written::Gone => true,
+        Written::Part(taken) => {
+            let mut outbox = Box::new(Outbox::new(now));
+            let fits = outbox.push(bytes.slice(start + taken..));
+            link.outbox = Some(outbox);
+            blocked.push(connection);
+            fits
+        }
+    }
+}

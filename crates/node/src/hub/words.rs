@@ -1,0 +1,69 @@
+//! What shards are asked to do, and what they tell each other.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tollgate_core::CloseReason;
+use tollgate_core::command::ChannelSnapshot;
+use tollgate_core::delivery::{Position, Publication};
+use tollgate_core::ids::ChannelKey;
+
+use super::{ConnectionKey, Frames, ShardIndex};
+
+/// A request from an operation, or from the store's change feed.
+#[derive(Debug)]
+pub enum Request {
+    /// To a channel's home: order this publication and hand it over.
+    Publish {
+        /// The channel.
+        channel: ChannelKey,
+        /// What was published.
+        publication: Publication,
+        /// Told the position once it is handed over.
+        reply: oneshot::Sender<Position>,
+    },
+    /// To a channel's home: its state changed. Arrives in commit order.
+    StateChanged(Arc<ChannelSnapshot>),
+    /// To a channel's home: its settings changed.
+    SettingsChanged(Arc<ChannelSnapshot>),
+    /// To a channel's home: it was deleted.
+    Deleted(ChannelKey),
+    /// To a connection's shard: its token was subscribed to this channel.
+    Join(ConnectionKey, ChannelKey),
+    /// To a connection's shard: its token's subscription ended.
+    Leave(ConnectionKey, ChannelKey),
+    /// To the shard of these connections of one token: a direct message.
+    Direct {
+        /// The connections.
+        connections: Vec<ConnectionKey>,
+        /// What was sent.
+        publication: Publication,
+        /// The same, encoded.
+        frames: Frames,
+    },
+    /// To a connection's shard: its token's expiry changed (milliseconds from now, or never).
+    ExpiryChanged(ConnectionKey, Option<u64>),
+    /// To a connection's shard: end it.
+    Close(ConnectionKey, CloseReason),
+    /// Answers once everything asked before has taken effect on this shard; with a channel, also its pending subscription at its home.
+    Settle(Option<ChannelKey>, oneshot::Sender<()>),
+}
+
+/// A word from one shard to another. Those of one pair of shards keep their order.
+#[derive(Debug)]
+pub enum PeerWord {
+    /// To a channel's home: this shard has subscribers now. The number tells the answer from answers to earlier interest.
+    Interest(ChannelKey, ShardIndex, u64),
+    /// To a channel's home: this shard has none any more.
+    NoInterest(ChannelKey, ShardIndex),
+    /// From the home, the answer to interest: this is the channel now; what follows comes after it.
+    Live(Arc<ChannelSnapshot>, u64),
+    /// From the home, the answer to interest: there is no such channel.
+    Missing(ChannelKey, u64),
+    /// From the home: a publication.
+    Published(ChannelKey, Frames),
+    /// From the home: a new state. Without frames: only the settings changed.
+    Changed(Arc<ChannelSnapshot>, Option<Frames>),
+    /// From the home: the channel was deleted.
+    Deleted(ChannelKey, Frames),
+}

@@ -1,0 +1,105 @@
+//! Channels: create, read, list, change settings, delete, statistics.
+
+use tollgate_core::authorize::{Action, Caller};
+use tollgate_core::error::{Error, Result};
+use tollgate_core::ids::ChannelId;
+use tollgate_core::model::{Capabilities, Channel};
+
+use super::refusal;
+use super::views::{ChannelView, Listed, NewChannel, Page, ProjectView};
+use crate::Node;
+use crate::directory::{ChannelEntry, ProjectEntry};
+
+impl Node {
+    /// Creates a channel.
+    ///
+    /// # Errors
+    /// `already_exists` when the id is taken, `forbidden`, `unavailable`.
+    pub async fn create_channel(&self, caller: &Caller, new: NewChannel) -> Result<ChannelView> {
+        let entry = self.authorize(caller, Action::CreateChannel)?;
+        let id = new.id.unwrap_or_else(|| ChannelId::from_number(self.next_number()));
+        let channel = Channel {
+            project: entry.project.id,
+            id: id.clone(),
+            kind: new.kind,
+            capabilities: new.capabilities,
+            state: new.state,
+            version: 1,
+            created_at: self.now(),
+            sequence: 0,
+        };
+        let kept = self.store.insert_channel(channel).await.map_err(|error| refusal(error, &id))?;
+        let Channel { id, kind, capabilities, state, version, created_at, .. } = kept;
+        Ok(ChannelView { project: project_view(&entry), id, kind, capabilities, state, version, created_at })
+    }
+
+    /// One channel.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub fn channel(&self, caller: &Caller, channel: &ChannelId) -> Result<ChannelView> {
+        let entry = self.authorize(caller, Action::ReadChannels)?;
+        let records = entry.read();
+        records.channel(channel).map(|found| view(&entry, found)).ok_or_else(|| Error::not_found("channel", channel))
+    }
+
+    /// The project's channels, in order of creation.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn channels(&self, caller: &Caller, page: Page) -> Result<Listed<ChannelView>> {
+        let entry = self.authorize(caller, Action::ReadChannels)?;
+        let records = entry.read();
+        let mut sorted: Vec<_> = records.channels().collect();
+        sorted.sort_by_key(|channel| channel.sequence);
+        let Listed { entries, total } = page.cut(sorted);
+        Ok(Listed { entries: entries.into_iter().map(|found| view(&entry, found)).collect(), total })
+    }
+
+    /// Changes a channel's settings.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `unavailable`.
+    pub async fn change_channel(&self, caller: &Caller, channel: &ChannelId, capabilities: Capabilities) -> Result<ChannelView> {
+        let entry = self.authorize(caller, Action::ChangeChannel)?;
+        self.store.change_capabilities(entry.project.id, channel.clone(), capabilities).await.map_err(|error| refusal(error, channel))?;
+        let records = entry.read();
+        records.channel(channel).map(|found| view(&entry, found)).ok_or_else(|| Error::not_found("channel", channel))
+    }
+
+    /// Deletes a channel; its subscribers are told.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `unavailable`.
+    pub async fn delete_channel(&self, caller: &Caller, channel: &ChannelId) -> Result<()> {
+        let entry = self.authorize(caller, Action::DeleteChannel)?;
+        self.store.delete_channel(entry.project.id, channel.clone()).await.map_err(|error| refusal(error, channel))
+    }
+
+    /// How many sessions are subscribed and connected now: a token counts once, an anonymous connection once.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub fn online_count(&self, caller: &Caller, channel: &ChannelId) -> Result<u64> {
+        let entry = self.authorize(caller, Action::ReadChannels)?;
+        let records = entry.read();
+        records.channel(channel).map(|found| records.online_count(found)).ok_or_else(|| Error::not_found("channel", channel))
+    }
+}
+
+pub(super) fn project_view(entry: &ProjectEntry) -> ProjectView {
+    ProjectView { id: entry.project.id, name: entry.project.name.clone(), created_at: entry.project.created_at }
+}
+
+fn view(entry: &ProjectEntry, channel: &ChannelEntry) -> ChannelView {
+    let snapshot = &channel.snapshot;
+    ChannelView {
+        project: project_view(entry),
+        id: snapshot.channel.clone(),
+        kind: snapshot.kind,
+        capabilities: snapshot.capabilities,
+        state: snapshot.state.clone(),
+        version: snapshot.version,
+        created_at: channel.created_at,
+    }
+}

@@ -1,0 +1,76 @@
+//! The operations: what any door may ask for, one file per group. Each takes a caller and begins with a decision; each answers after its
+//! change is durable and has reached the shards.
+
+pub(crate) mod clients;
+mod channels;
+pub(crate) mod projects;
+mod publish;
+mod state;
+mod subscriptions;
+mod tokens;
+mod upkeep;
+pub(crate) mod views;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+use tollgate_core::authorize::{self, Action, Caller};
+use tollgate_core::error::{Error, ErrorKind, Result};
+use tollgate_core::ids::{ChannelKey, ProjectId};
+use tollgate_core::limits;
+use tollgate_core::ports::store::{StoreError, Subject};
+
+use crate::Node;
+use crate::directory::ProjectEntry;
+use crate::hub::{ConnectionRef, Request};
+
+impl Node {
+    /// The decision, and the project that it allows to work on.
+    fn authorize(&self, caller: &Caller, action: Action) -> Result<Arc<ProjectEntry>> {
+        let project = authorize::within_project(caller, action)?;
+        self.project(project)
+    }
+
+    fn project(&self, project: ProjectId) -> Result<Arc<ProjectEntry>> {
+        self.directory.project(project).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("There is no project {project}.")))
+    }
+
+    /// Waits until everything that these connections' shards were told so far has taken effect there; with a channel, also that subscriptions to
+    /// it are live. So that who hears our answer and then publishes reaches whom we just subscribed, and no longer whom we unsubscribed.
+    async fn settled(&self, connections: &[ConnectionRef], channel: Option<&ChannelKey>) {
+        let shards: BTreeSet<u16> = connections.iter().map(|connection| connection.shard.0).collect();
+        for shard in shards {
+            let (reply, settled) = oneshot::channel();
+            if self.hub.ask(crate::ShardIndex(shard), Request::Settle(channel.cloned(), reply)).await {
+                let _shard_ended = settled.await;
+            }
+        }
+    }
+}
+
+/// A store's refusal in the caller's words. `id` is what the caller named.
+fn refusal(error: StoreError, id: &dyn std::fmt::Display) -> Error {
+    match error {
+        StoreError::NotFound(Subject::Channel) => Error::not_found("channel", id),
+        StoreError::NotFound(Subject::Token) => Error::new(ErrorKind::NotFound, "There is no such token in this project."),
+        StoreError::NotFound(Subject::Key) => Error::new(ErrorKind::NotFound, "There is no such project key."),
+        StoreError::NotFound(Subject::Project) => Error::new(ErrorKind::NotFound, "There is no such project."),
+        StoreError::AlreadyExists(subject) => {
+            Error::new(ErrorKind::AlreadyExists, format!("A {subject} with the id {id} exists already; choose another id, or change the existing one."))
+        }
+        StoreError::VersionMismatch { current } => Error::new(
+            ErrorKind::VersionMismatch,
+            format!("The state of {id} has changed: it is at version {current} now. Read it again and repeat the change."),
+        ),
+        StoreError::LimitReached("channel state") => Error::new(
+            ErrorKind::TooLarge,
+            format!("The merged state would have more than {} bytes; remove keys first.", limits::CHANNEL_STATE_BYTES_MAX),
+        ),
+        StoreError::LimitReached(what) => Error::new(ErrorKind::LimitReached, format!("No more {what} are possible here; remove some first.")),
+        StoreError::Unavailable(cause) => {
+            tracing::error!(cause, "the store refused a change");
+            Error::new(ErrorKind::Unavailable, "The server cannot store changes right now; nothing was changed. Try again.")
+        }
+    }
+}

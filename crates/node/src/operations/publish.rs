@@ -1,0 +1,68 @@
+//! Publishing into a channel, and direct messages to a token.
+
+use std::collections::BTreeMap;
+
+use tollgate_core::authorize::{Action, Caller};
+use tollgate_core::command::PresentedSecret;
+use tollgate_core::delivery::{Delivery, Position, Publication};
+use tollgate_core::error::{Error, ErrorKind, Result};
+use tollgate_core::ids::{ChannelId, ChannelKey};
+use tollgate_core::json::JsonValue;
+use tollgate_core::limits::{EVENT_BYTES_MAX, MESSAGE_BYTES_MAX};
+
+use crate::Node;
+use crate::hub::{ConnectionKey, Request, ShardIndex};
+
+impl Node {
+    /// Publishes a message into a channel; answered once it is handed over for delivery.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`, `unavailable`.
+    pub async fn publish(&self, caller: &Caller, channel: &ChannelId, event: &str, data: JsonValue) -> Result<Position> {
+        let entry = self.authorize(caller, Action::Publish)?;
+        let publication = publication(event, data)?;
+        if entry.read().channel(channel).is_none() {
+            return Err(Error::not_found("channel", channel));
+        }
+        self.broker.publish(ChannelKey { project: entry.project.id, channel: channel.clone() }, publication).await
+    }
+
+    /// Sends a direct message to all connections of a token; answers how many there are. With nobody online it is dropped.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`.
+    pub async fn direct_message(&self, caller: &Caller, token: &PresentedSecret, event: &str, data: JsonValue) -> Result<u32> {
+        let entry = self.authorize(caller, Action::MessageToken)?;
+        let publication = publication(event, data)?;
+        let token = self.resolve_token(&entry, token)?;
+        let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
+        self.counters.direct_messages.add(1);
+        if connections.is_empty() {
+            self.counters.direct_messages_unheard.add(1);
+            return Ok(0);
+        }
+        let frames = self.hub.encode(&Delivery::Direct { publication: publication.clone() });
+        let mut by_shard: BTreeMap<u16, Vec<ConnectionKey>> = BTreeMap::new();
+        for connection in &connections {
+            by_shard.entry(connection.shard.0).or_default().push(connection.key);
+        }
+        for (shard, connections) in by_shard {
+            self.hub.ask(ShardIndex(shard), Request::Direct { connections, publication: publication.clone(), frames: frames.clone() }).await;
+        }
+        Ok(u32::try_from(connections.len()).unwrap_or(u32::MAX))
+    }
+}
+
+/// A checked publication.
+pub(super) fn publication(event: &str, data: JsonValue) -> Result<Publication> {
+    if event.is_empty() || event.len() > EVENT_BYTES_MAX {
+        return Err(Error::new(
+            ErrorKind::InvalidBody,
+            format!("The event name `e` has {} bytes; it must be a string of 1 to {EVENT_BYTES_MAX}.", event.len()),
+        ));
+    }
+    if data.as_str().len() > MESSAGE_BYTES_MAX {
+        return Err(Error::new(ErrorKind::TooLarge, format!("The message data has {} bytes; at most {MESSAGE_BYTES_MAX} are allowed.", data.as_str().len())));
+    }
+    Ok(Publication { event: event.into(), data })
+}

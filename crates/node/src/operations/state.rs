@@ -1,0 +1,33 @@
+//! A channel's state: read, replace, merge, each optionally only at an expected version.
+
+use tollgate_core::authorize::{Action, Caller};
+use tollgate_core::error::{Error, Result};
+use tollgate_core::ids::ChannelId;
+use tollgate_core::json::JsonObject;
+use tollgate_core::ports::store::StateChange;
+
+use super::refusal;
+use crate::Node;
+
+impl Node {
+    /// The state and its version.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub fn channel_state(&self, caller: &Caller, channel: &ChannelId) -> Result<(JsonObject, u64)> {
+        let entry = self.authorize(caller, Action::ReadChannels)?;
+        let records = entry.read();
+        let found = records.channel(channel).ok_or_else(|| Error::not_found("channel", channel))?;
+        Ok((found.snapshot.state.clone(), found.snapshot.version))
+    }
+
+    /// Changes the state and answers the whole new one. Subscribers get it after it is durable, in the order of the changes.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `version_mismatch` when `if_version` is not the current one, `payload_too_large` for a merged state beyond
+    /// the limit, `unavailable`.
+    pub async fn change_state(&self, caller: &Caller, channel: &ChannelId, change: StateChange, if_version: Option<u64>) -> Result<(JsonObject, u64)> {
+        let entry = self.authorize(caller, Action::UpdateChannelState)?;
+        self.store.change_state(entry.project.id, channel.clone(), change, if_version).await.map_err(|error| refusal(error, channel))
+    }
+}

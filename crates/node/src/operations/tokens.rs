@@ -1,0 +1,145 @@
+//! Tokens: create, read, list, change, delete. A token is named by its secret, in either spelling, or by its public id.
+
+use tollgate_core::authorize::{Action, Caller};
+use tollgate_core::clock::UnixMillis;
+use tollgate_core::command::PresentedSecret;
+use tollgate_core::credentials::{RowBinding, RowKind};
+use tollgate_core::error::{Error, ErrorKind, Result};
+use tollgate_core::ids::TokenId;
+use tollgate_core::json::JsonObject;
+use tollgate_core::limits::{SUBSCRIPTIONS_PER_TOKEN_MAX, TOKEN_STATE_BYTES_MAX};
+use tollgate_core::model::Token;
+use tollgate_core::ports::store::{StoreError, Subject, TokenChange};
+
+use super::refusal;
+use super::views::{Listed, NewToken, Page, TokenUpdate, TokenView};
+use crate::Node;
+use crate::directory::{ProjectEntry, TokenEntry};
+
+impl Node {
+    /// Creates a token, subscribed to its default channels from the start.
+    ///
+    /// # Errors
+    /// `forbidden`, `payload_too_large` for the state, `invalid_input` for an expiry in the past, `limit_reached` for too many channels,
+    /// `not_found` for a default channel that does not exist, `unavailable`.
+    pub async fn create_token(&self, caller: &Caller, new: NewToken) -> Result<TokenView> {
+        let entry = self.authorize(caller, Action::CreateToken)?;
+        self.check(new.state.as_ref(), new.expires_at)?;
+        if new.channels.len() > SUBSCRIPTIONS_PER_TOKEN_MAX {
+            return Err(Error::new(ErrorKind::LimitReached, format!("A token may be subscribed to at most {SUBSCRIPTIONS_PER_TOKEN_MAX} channels.")));
+        }
+        let (id, created_at) = (TokenId::new(self.next_number()), self.now());
+        let sealed_state = self.seal(&entry, id, 1, new.state.as_ref());
+        let token = Token { project: entry.project.id, id, generation: 1, sealed_state, created_at, expires_at: new.expires_at };
+        self.store.insert_token(token, new.channels).await.map_err(|error| match error {
+            StoreError::NotFound(Subject::Channel) => Error::new(ErrorKind::NotFound, "One of the default channels does not exist; create it first."),
+            other => refusal(other, &id),
+        })?;
+        Ok(TokenView {
+            id,
+            secret: self.ring.spell(entry.project.id, id, 1),
+            project: entry.project.id,
+            state: new.state,
+            is_online: false,
+            created_at,
+            expires_at: new.expires_at,
+        })
+    }
+
+    /// One token.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub fn token(&self, caller: &Caller, token: &PresentedSecret) -> Result<TokenView> {
+        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let token = self.resolve_token(&entry, token)?;
+        self.token_view(&entry, token)
+    }
+
+    /// The project's tokens, in order of creation.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn tokens(&self, caller: &Caller, page: Page) -> Result<Listed<TokenView>> {
+        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let records = entry.read();
+        let mut sorted: Vec<_> = records.tokens().collect();
+        sorted.sort_by_key(|(id, _)| *id);
+        let Listed { entries, total } = page.cut(sorted);
+        Ok(Listed { entries: entries.into_iter().map(|(id, found)| self.view_token(&entry, id, found)).collect(), total })
+    }
+
+    /// Changes a token's state or expiry; live connections hear of a new expiry at once.
+    ///
+    /// # Errors
+    /// As [`Node::create_token`], and `not_found`.
+    pub async fn change_token(&self, caller: &Caller, token: &PresentedSecret, update: TokenUpdate) -> Result<TokenView> {
+        let entry = self.authorize(caller, Action::UpdateToken)?;
+        let token = self.resolve_token(&entry, token)?;
+        self.check(update.state.as_ref().and_then(Option::as_ref), update.expires_at.flatten())?;
+        let generation = entry.read().token(token).map_or(1, |found| found.generation);
+        let sealed_state = update.state.map(|state| self.seal(&entry, token, generation, state.as_ref()));
+        let change = TokenChange { sealed_state, expires_at: update.expires_at };
+        self.store.change_token(entry.project.id, token, change).await.map_err(|error| refusal(error, &token))?;
+        self.token_view(&entry, token)
+    }
+
+    /// Deletes a token. Its connections are closed, and nothing reaches them after the answer.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `unavailable`.
+    pub async fn delete_token(&self, caller: &Caller, token: &PresentedSecret) -> Result<()> {
+        let entry = self.authorize(caller, Action::DeleteToken)?;
+        let token = self.resolve_token(&entry, token)?;
+        let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
+        self.store.delete_token(entry.project.id, token).await.map_err(|error| refusal(error, &token))?;
+        self.settled(&connections, None).await;
+        Ok(())
+    }
+
+    /// The token that a caller with a project key names. A secret must be genuine; one that is not is simply not there.
+    pub(super) fn resolve_token(&self, entry: &ProjectEntry, presented: &PresentedSecret) -> Result<TokenId> {
+        let text = presented.expose();
+        let named = text.parse::<TokenId>().ok().or_else(|| {
+            let claims = self.ring.verify(entry.project.id, text).ok()?;
+            entry.read().token(claims.token).filter(|found| found.generation == claims.generation).map(|_| claims.token)
+        });
+        named
+            .filter(|token| entry.read().token(*token).is_some())
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no such token in this project."))
+    }
+
+    pub(super) fn token_view(&self, entry: &ProjectEntry, token: TokenId) -> Result<TokenView> {
+        let records = entry.read();
+        let found = records.token(token).ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no such token in this project."))?;
+        Ok(self.view_token(entry, token, found))
+    }
+
+    pub(super) fn view_token(&self, entry: &ProjectEntry, id: TokenId, found: &TokenEntry) -> TokenView {
+        TokenView {
+            id,
+            secret: self.ring.spell(entry.project.id, id, found.generation),
+            project: entry.project.id,
+            state: found.state.clone(),
+            is_online: !found.connections.is_empty(),
+            created_at: found.created_at,
+            expires_at: found.expires_at,
+        }
+    }
+
+    fn seal(&self, entry: &ProjectEntry, token: TokenId, generation: u32, state: Option<&JsonObject>) -> Option<Vec<u8>> {
+        let row = RowBinding { kind: RowKind::TokenState, project: entry.project.id, id: token.get(), generation };
+        state.map(|state| entry.data_key.seal(row, state.as_str().as_bytes(), self.entropy.as_ref()))
+    }
+
+    fn check(&self, state: Option<&JsonObject>, expires_at: Option<UnixMillis>) -> Result<()> {
+        let bytes = state.map_or(0, |state| state.as_str().len());
+        if bytes > TOKEN_STATE_BYTES_MAX {
+            return Err(Error::new(ErrorKind::TooLarge, format!("The token state has {bytes} bytes; at most {TOKEN_STATE_BYTES_MAX} are allowed.")));
+        }
+        if expires_at.is_some_and(|end| end <= self.now()) {
+            return Err(Error::new(ErrorKind::InvalidInput, "`expires_at` is in the past; give a time in the future, or null for never."));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,58 @@
+//! What the node does by itself from time to time: ends sessions whose grace time is over, and keeps when keys were last used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tollgate_core::ports::store::StoreError;
+
+use crate::Node;
+
+/// How often sessions are looked at.
+const EVERY: Duration = Duration::from_millis(500);
+/// Every how many rounds the uses of keys are written.
+const KEY_USES_EVERY: u32 = 60;
+
+impl Node {
+    /// Runs until it is dropped; one task of the server owns it.
+    pub async fn upkeep(self: Arc<Self>) {
+        let mut rounds = tokio::time::interval(EVERY);
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        for round in 0_u32.. {
+            rounds.tick().await;
+            self.end_sessions().await;
+            if round % KEY_USES_EVERY == 0 {
+                self.keep_key_uses().await;
+            }
+        }
+    }
+
+    /// Deletes the ephemeral subscriptions of ended sessions, and ephemeral channels that everybody has left.
+    pub async fn end_sessions(&self) {
+        for entry in self.directory.projects() {
+            let project = entry.project.id;
+            let (subscriptions, channels) = entry.write().ended(self.clock.monotonic());
+            for (token, channel) in subscriptions {
+                report(self.store.delete_subscription(project, token, channel).await.map(drop));
+            }
+            for channel in channels {
+                report(self.store.delete_channel(project, channel).await);
+            }
+        }
+    }
+
+    /// Writes the uses of keys noted since the last time. Also to be called at shutdown.
+    pub async fn keep_key_uses(&self) {
+        let uses = self.key_uses.take();
+        if !uses.is_empty() {
+            report(self.store.touch_keys(uses).await);
+        }
+    }
+}
+
+fn report(result: Result<(), StoreError>) {
+    match result {
+        // Somebody else deleted it first.
+        Ok(()) | Err(StoreError::NotFound(_)) => {}
+        Err(error) => tracing::warn!(%error, "upkeep could not write"),
+    }
+}

@@ -1,0 +1,157 @@
+//! What operations take and answer: plain values for the doors.
+
+use std::fmt;
+
+use tollgate_core::clock::UnixMillis;
+use tollgate_core::credentials::TokenSecret;
+use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
+use tollgate_core::json::JsonObject;
+use tollgate_core::model::{Capabilities, ChannelType};
+
+/// A project.
+#[derive(Clone, Debug)]
+pub struct ProjectView {
+    /// Its id.
+    pub id: ProjectId,
+    /// The name people see.
+    pub name: String,
+    /// When it was created.
+    pub created_at: UnixMillis,
+}
+
+/// A channel.
+#[derive(Clone, Debug)]
+pub struct ChannelView {
+    /// The owner.
+    pub project: ProjectView,
+    /// Its id.
+    pub id: ChannelId,
+    /// Who may subscribe.
+    pub kind: ChannelType,
+    /// Its settings.
+    pub capabilities: Capabilities,
+    /// Its state.
+    pub state: JsonObject,
+    /// The version of its state, from 1.
+    pub version: u64,
+    /// When it was created.
+    pub created_at: UnixMillis,
+}
+
+/// A token, with its secret: only for callers that may read it.
+#[derive(Clone, Debug)]
+pub struct TokenView {
+    /// Its public id.
+    pub id: TokenId,
+    /// Its secret, derived anew.
+    pub secret: TokenSecret,
+    /// The owner.
+    pub project: ProjectId,
+    /// Its state; `None` is `null`.
+    pub state: Option<JsonObject>,
+    /// Whether it has a live connection.
+    pub is_online: bool,
+    /// When it was created.
+    pub created_at: UnixMillis,
+    /// When it ends by itself.
+    pub expires_at: Option<UnixMillis>,
+}
+
+/// A channel to create.
+#[derive(Clone, Debug)]
+pub struct NewChannel {
+    /// The id, or `None` for one of our making.
+    pub id: Option<ChannelId>,
+    /// Who may subscribe.
+    pub kind: ChannelType,
+    /// Its first state.
+    pub state: JsonObject,
+    /// Its settings.
+    pub capabilities: Capabilities,
+}
+
+/// A token to create.
+#[derive(Clone, Debug, Default)]
+pub struct NewToken {
+    /// Its first state.
+    pub state: Option<JsonObject>,
+    /// When it ends by itself; must be in the future.
+    pub expires_at: Option<UnixMillis>,
+    /// Channels that it is subscribed to from the start.
+    pub channels: Vec<ChannelId>,
+}
+
+/// What to change of a token; the outer `None` leaves as it is.
+#[derive(Clone, Debug, Default)]
+pub struct TokenUpdate {
+    /// The new state (`Some(None)`: `null`).
+    pub state: Option<Option<JsonObject>>,
+    /// The new expiry (`Some(None)`: never).
+    pub expires_at: Option<Option<UnixMillis>>,
+}
+
+/// Which part of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    /// Which page, from 1.
+    pub number: u64,
+    /// Entries on a page; `None`: all of them on page 1.
+    pub size: Option<u64>,
+    /// Newest first instead of oldest first.
+    pub newest_first: bool,
+}
+
+impl Page {
+    /// Everything, oldest first.
+    pub const ALL: Self = Self { number: 1, size: None, newest_first: false };
+
+    /// The entries of `sorted` (oldest first) on this page.
+    pub(crate) fn cut<T>(self, mut sorted: Vec<T>) -> Listed<T> {
+        let total = sorted.len() as u64;
+        if self.newest_first {
+            sorted.reverse();
+        }
+        let size = self.size.unwrap_or(total.max(1));
+        let skip = usize::try_from(self.number.saturating_sub(1).saturating_mul(size)).unwrap_or(usize::MAX);
+        let entries = sorted.into_iter().skip(skip).take(usize::try_from(size).unwrap_or(usize::MAX)).collect();
+        Listed { entries, total }
+    }
+}
+
+/// A part of a list.
+#[derive(Clone, Debug)]
+pub struct Listed<T> {
+    /// The entries asked for.
+    pub entries: Vec<T>,
+    /// How many there are in all.
+    pub total: u64,
+}
+
+impl fmt::Display for ProjectView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.id, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_cut_lists() {
+        let cut = |number, size, newest_first| Page { number, size, newest_first }.cut(vec![1, 2, 3, 4, 5]).entries;
+        let table: [(u64, Option<u64>, bool, &[i32]); 7] = [
+            (1, None, false, &[1, 2, 3, 4, 5]),
+            (1, None, true, &[5, 4, 3, 2, 1]),
+            (1, Some(2), false, &[1, 2]),
+            (3, Some(2), false, &[5]),
+            (2, Some(2), true, &[3, 2]),
+            (4, Some(2), false, &[]),
+            (u64::MAX, Some(u64::MAX), false, &[]),
+        ];
+        for (number, size, newest_first, expected) in table {
+            assert_eq!(cut(number, size, newest_first), expected, "{number} {size:?} {newest_first}");
+        }
+        assert_eq!(Page::ALL.cut(Vec::<i32>::new()).total, 0);
+    }
+}

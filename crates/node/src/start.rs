@@ -1,0 +1,108 @@
+//! Starting a node: the vault is opened (or made), the store replayed into the directory, the shards laid out.
+
+use std::sync::Arc;
+
+use tollgate_core::clock::{Clock, Entropy};
+use tollgate_core::credentials::{KeyRing, MasterKey, RingKey};
+use tollgate_core::ids::SnowflakeSource;
+use tollgate_core::ports::hook::AccessHook;
+use tollgate_core::ports::store::{Changes, Store, StoreError, Vault, WrappedRingKey};
+
+use crate::Node;
+use crate::broker::InProcessBroker;
+use crate::counters::Counters;
+use crate::directory::Directory;
+use crate::hub::{Hub, Shard, ShardIndex, ShardParts, WireFormat};
+
+/// What a node is made of.
+pub struct NodeParts {
+    /// Where records are kept.
+    pub store: Arc<dyn Store>,
+    /// What everything secret is sealed under.
+    pub master_key: MasterKey,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+    /// Who decides on private channels.
+    pub hook: Arc<dyn AccessHook>,
+    /// The wire formats of all doors; a [`crate::FormatIndex`] is a place in this list.
+    pub formats: Vec<WireFormat>,
+    /// How many shards to lay out, 1 to 64.
+    pub shards: usize,
+}
+
+impl std::fmt::Debug for NodeParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NodeParts")
+    }
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data was sealed under another master key.
+    #[error("{0}")]
+    WrongMasterKey(String),
+    /// Records do not open although the master key fits.
+    #[error("{0} records of the store cannot be opened; the data is damaged, restore a backup")]
+    Damaged(u64),
+    /// The store does not work.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Starts a node. Run each of the parts on a thread of its own; the node itself may be called from all of them.
+///
+/// # Errors
+/// See [`StartError`]. Nothing is changed in a store whose master key is another.
+pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), StartError> {
+    let NodeParts { store, master_key, clock, entropy, hook, formats, shards } = parts;
+    let (ring, is_new) = open_vault(store.as_ref(), &master_key, clock.as_ref(), entropy.as_ref()).await?;
+    let (counters, master_key) = (Arc::new(Counters::default()), Arc::new(master_key));
+    let directory = Arc::new(Directory::new(Arc::clone(&master_key), Arc::clone(&clock), Arc::clone(&counters)));
+    store.attach(Arc::clone(&directory) as Arc<dyn Changes>).await?;
+    match counters.records_unreadable.get() {
+        0 => {}
+        unreadable => return Err(StartError::Damaged(unreadable)),
+    }
+    let (hub, inboxes) = Hub::new(shards, formats);
+    directory.connect(Arc::clone(&hub));
+    // Epochs must differ from those of earlier runs; a channel is created or first used at most once a microsecond or so.
+    let first_epoch = clock.unix().0 * 1_000;
+    let parts = (0_u16..).zip(inboxes).map(|(index, (requests, peers))| {
+        let index = ShardIndex(index);
+        let shard = Shard::new(index, Arc::clone(&hub), Arc::clone(&directory), Arc::clone(&counters), first_epoch);
+        ShardParts { index, shard, requests, peers }
+    });
+    let parts = parts.collect();
+    let broker = Arc::new(InProcessBroker { hub: Arc::clone(&hub) });
+    let ids = SnowflakeSource::new(0, directory.last_number());
+    let is_new = is_new || directory.projects().is_empty();
+    let key_uses = crate::operations::projects::KeyUses::default();
+    let node = Node { store, directory, hub, broker, master_key, ring, hook, clock, entropy, ids, counters, key_uses, is_new };
+    Ok((Arc::new(node), parts))
+}
+
+/// The key ring, and whether the store was new.
+async fn open_vault(store: &dyn Store, master_key: &MasterKey, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<(KeyRing, bool), StartError> {
+    let Some(vault) = store.vault().await? else {
+        let key = RingKey::generate(entropy);
+        let wrapped = WrappedRingKey { number: 1, wrapped: master_key.wrap_ring_key(1, &key, entropy), active: true, created_at: clock.unix() };
+        store.insert_vault(Vault { key_check: master_key.seal_check(entropy), ring: vec![wrapped] }).await?;
+        return Ok((KeyRing::new(1, &key), true));
+    };
+    master_key.verify_check(&vault.key_check).map_err(|wrong| StartError::WrongMasterKey(wrong.to_string()))?;
+    let mut ring: Option<KeyRing> = None;
+    // The active key first: the ring is made with it.
+    let mut wrapped = vault.ring;
+    wrapped.sort_by_key(|key| !key.active);
+    for one in &wrapped {
+        let key = master_key.unwrap_ring_key(one.number, &one.wrapped).map_err(|_| StartError::Damaged(1))?;
+        match &mut ring {
+            None => ring = Some(KeyRing::new(one.number, &key)),
+            Some(ring) => ring.add(one.number, &key).map_err(|_| StartError::Damaged(1))?,
+        }
+    }
+    ring.map(|ring| (ring, false)).ok_or(StartError::Damaged(1))
+}
