@@ -39,7 +39,17 @@ pub fn workspace() -> PathBuf {
 
 /// A command of the binary that has none of the caller's `TOLLGATE_*` settings.
 pub fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(tollgate());
+    plain(Command::new(tollgate()), args)
+}
+
+/// [`command`] with at most this many open files and sockets.
+pub fn limited_command(descriptors: u32, args: &[&str]) -> Command {
+    let mut shell = Command::new("sh");
+    shell.arg("-c").arg(format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"")).arg(tollgate());
+    plain(shell, args)
+}
+
+fn plain(mut command: Command, args: &[&str]) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("TOLLGATE_")) {
             command.env_remove(name);

@@ -20,6 +20,6 @@ pub mod server;
 pub use api::{Api, Token};
 pub use http::{Http, Reply};
 pub use leap::Leap;
-pub use poll::{from_now, until, wait};
+pub use poll::{alongside, from_now, until, wait};
 pub use random::Random;
 pub use server::{Server, Setup};

@@ -1,6 +1,7 @@
 //! Waiting for a condition with a deadline. There is no way here to wait for a time and hope.
 
 use std::fmt::Display;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long a test waits for something that should happen at once.
@@ -21,6 +22,27 @@ pub fn until<T>(deadline: Duration, what: impl Display, mut probe: impl FnMut() 
 /// [`until`] for a plain yes or no, within [`SOON`].
 pub fn wait(what: impl Display, mut probe: impl FnMut() -> bool) {
     until(SOON, what, || probe().then_some(()));
+}
+
+/// Does `work` again and again on a thread of its own while `watch` runs.
+pub fn alongside<T>(mut work: impl FnMut() + Send, watch: impl FnOnce() -> T) -> T {
+    struct SetOnDrop<'f>(&'f AtomicBool);
+    impl Drop for SetOnDrop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Also when `watch` panics, else the scope would wait for ever.
+        let _stop = SetOnDrop(&stop);
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                work();
+            }
+        });
+        watch()
+    })
 }
 
 /// The time `offset` from now, spelled as RFC 3339 with nanoseconds, the way Hop's command line spells it.

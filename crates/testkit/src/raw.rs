@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::http::{Http, Reply};
 use crate::poll::SOON;
+use crate::server::Server;
 
 pub const CONTINUATION: u8 = 0;
 pub const TEXT: u8 = 1;
@@ -134,6 +135,22 @@ impl Raw {
         let (opcode, payload) = raw.receive().unwrap();
         assert_eq!(opcode, TEXT, "{payload:?}");
         raw
+    }
+
+    /// Upgrades and identifies as an anonymous client; everything up to INIT is read.
+    pub fn identified(server: &Server) -> Self {
+        let mut raw = Self::greeted(server.addr);
+        raw.send(&Frame::text(&format!(r#"{{"op":2,"d":{{"project_id":"{}"}}}}"#, server.project)));
+        let init = raw.expect(TEXT);
+        assert!(String::from_utf8_lossy(&init).contains("INIT"), "{init:?}");
+        raw
+    }
+
+    /// Sends a heartbeat with `tag` and reads on to its ack, which shows that the connection is sound.
+    #[track_caller]
+    pub fn answers(&mut self, tag: &str) {
+        self.send(&Frame::text(&format!(r#"{{"op":3,"d":{{"tag":"{tag}"}}}}"#)));
+        while !String::from_utf8_lossy(&self.expect(TEXT)).contains(tag) {}
     }
 
     /// Writes any bytes.

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver as Queue, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 
-use crate::poll::SOON;
+use crate::poll::{SOON, until};
 
 /// One request it has received.
 #[derive(Debug, Clone)]
@@ -34,6 +34,8 @@ pub enum Answer {
     Bytes(String),
     /// Nothing at all, while the connection stays open.
     Silence,
+    /// Nothing yet: whatever the test says next.
+    Held,
 }
 
 impl Answer {
@@ -89,11 +91,17 @@ fn serve(mut stream: TcpStream, tell: &SyncSender<Received>, answer: &Mutex<Answ
             _ => return,
         }
     };
-    let answer = answer.lock().unwrap().clone();
+    let first = answer.lock().unwrap().clone();
     let _ = tell.send(request);
-    match answer {
+    let said = match first {
+        Answer::Held => until(SOON, "the test to say what is answered", || {
+            Some(answer.lock().unwrap().clone()).filter(|answer| !matches!(answer, Answer::Held))
+        }),
+        other => other,
+    };
+    match said {
         Answer::Bytes(bytes) => drop(stream.write_all(bytes.as_bytes())),
-        Answer::Silence => while matches!(stream.read(&mut buffer), Ok(1..)) {},
+        Answer::Silence | Answer::Held => while matches!(stream.read(&mut buffer), Ok(1..)) {},
     }
 }
 

@@ -26,6 +26,7 @@ pub struct Setup {
     config: String,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    descriptors: Option<u32>,
 }
 
 impl Setup {
@@ -47,6 +48,13 @@ impl Setup {
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// At most this many open files and sockets.
+    #[must_use]
+    pub fn descriptors(mut self, most: u32) -> Self {
+        self.descriptors = Some(most);
         self
     }
 
@@ -97,7 +105,11 @@ impl Setup {
     }
 
     fn command(&self, dir: &Path, listen: &str) -> Command {
-        let mut command = binary::command(&["serve", "--listen", listen, "--announce", "json", "--data-dir"]);
+        let args = ["serve", "--listen", listen, "--announce", "json", "--data-dir"];
+        let mut command = match self.descriptors {
+            None => binary::command(&args),
+            Some(most) => binary::limited_command(most, &args),
+        };
         command.arg(dir.join("data"));
         if !self.config.is_empty() {
             let file = dir.join("tollgate.toml");
@@ -253,6 +265,18 @@ impl Server {
         self.terminate();
         let status = self.ended(Duration::from_secs(30));
         assert!(status.success(), "SIGTERM must end with 0, not {status}: {}", self.log());
+    }
+
+    /// Starts it again on the same data and the same port, and kills it `after` a while, ready or not.
+    pub fn start_and_kill(&mut self, after: Duration) {
+        self.process.drained();
+        let mut process = Process::spawn(&self.setup, self.dir.path(), self.addr.port());
+        std::thread::sleep(after);
+        let _ = process.child.kill();
+        let _ = process.child.wait();
+        process.drained();
+        let log = process.log.lock().unwrap();
+        assert!(!log.contains("panicked at"), "{log}");
     }
 
     /// Starts it again on the same data and the same port; gives what it announced.

@@ -1,0 +1,3 @@
+//! Tests of `messages`, one file a verb.
+
+mod post;

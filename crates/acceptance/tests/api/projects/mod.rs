@@ -1,0 +1,3 @@
+//! Tests of `projects`, one file a verb.
+
+mod this;

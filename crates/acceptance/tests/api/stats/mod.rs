@@ -1,0 +1,3 @@
+//! Tests of `stats`, one file a verb.
+
+mod get;
