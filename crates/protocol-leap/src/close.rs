@@ -25,3 +25,36 @@ pub(crate) const fn code_and_text(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::Internal => (4000, "Unknown error, reconnect"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hop's clients stay away for good after 4001 and come back after all others, so 4001 must mean just that.
+    #[test]
+    fn codes_say_whether_to_come_back() {
+        let table = [
+            (CloseReason::InvalidCredential, 4001),
+            (CloseReason::TokenExpired, 4001),
+            (CloseReason::TokenRevoked, 4001),
+            (CloseReason::IdentifyTimeout, 4002),
+            (CloseReason::NotIdentified, 4003),
+            (CloseReason::UnknownOperation, 4004),
+            (CloseReason::InvalidPayload, 4005),
+            (CloseReason::Idle, 4007),
+            (CloseReason::SlowConsumer, 4000),
+            (CloseReason::MessageTooBig, 1009),
+            (CloseReason::ProtocolError, 1002),
+            (CloseReason::InvalidUtf8, 1007),
+            (CloseReason::RateLimited, 1008),
+            (CloseReason::Draining, 1012),
+            (CloseReason::ClientGone, 1000),
+            (CloseReason::Internal, 4000),
+        ];
+        for (reason, code) in table {
+            let (actual, text) = code_and_text(reason);
+            assert_eq!((actual, actual != 4001), (code, reason.may_return()), "{reason:?}");
+            assert!(text.len() <= 123, "{text}");
+        }
+    }
+}

@@ -120,3 +120,37 @@ fn write_failed(kind: ErrorKind) -> Outcome {
         | ErrorKind::Internal => Outcome::Failed,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tollgate_core::Error;
+
+    /// One letter per kind of error, in the order of the core's table.
+    fn letters(kind: Kind) -> String {
+        let letter = |&error| match outcome(kind, Err(Error::new(error, "no"))) {
+            Outcome::Init(_) => 'I',
+            Outcome::Nothing => '.',
+            Outcome::Refused => 'R',
+            Outcome::Failed => 'F',
+            Outcome::Unavailable(ErrorCode::NotGranted) => 'n',
+            Outcome::Unavailable(ErrorCode::Unknown) => 'u',
+            Outcome::Close(CloseReason::InvalidCredential) => '1',
+            Outcome::Close(CloseReason::RateLimited) => '8',
+            Outcome::Close(CloseReason::Internal) => '0',
+            Outcome::Close(_) => '?',
+        };
+        ErrorKind::ALL.iter().map(letter).collect()
+    }
+
+    #[test]
+    fn errors_mean_this_to_a_client() {
+        // invalid_auth, forbidden, not_found, already_exists, invalid_body, invalid_input, version_mismatch, payload_too_large,
+        // limit_reached, rate_limited, not_granted, unavailable, internal_error
+        assert_eq!(letters(Kind::Connect), "1110110088100");
+        assert_eq!(letters(Kind::Subscribe), "1nu00u00nnn00");
+        assert_eq!(letters(Kind::Unsubscribe), "1..00.0000.00");
+        assert_eq!(letters(Kind::Publish), "1RuFFFFFFFRFF");
+        assert_eq!(letters(Kind::SetState), "1RuFFFFFFFRFF");
+    }
+}

@@ -108,12 +108,12 @@ fn b51_a_burst_after_a_long_outage_does_not_close_the_socket() {
     client.subscribe("room1");
     client.subscribe("room1");
     assert_eq!(client.performed(), 1_026);
-    // And so does the answer of all that were on their way.
-    for number in 2..1_028 {
-        client.answer(number, Ok(Reply::Done));
-    }
-    client.subscribe("room1");
+    // And so does its answer, even while many others are on their way.
+    client.subscribe("room new");
     assert_eq!(client.performed(), 1_027);
+    client.answer(1_028, Ok(Reply::Done));
+    client.subscribe("room new");
+    assert_eq!(client.performed(), 1_028);
 }
 
 #[test]
