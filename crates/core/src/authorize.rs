@@ -114,9 +114,10 @@ impl Action {
 pub fn within_project(caller: &Caller, action: Action) -> Result<ProjectId> {
     match (caller, action.permission()) {
         (Caller::ProjectKey { project, permissions, .. }, Some(needed)) if permissions.contains(needed) => Ok(*project),
-        (Caller::ProjectKey { .. }, Some(needed)) => {
-            Err(Error::new(ErrorKind::Forbidden, format!("This project key lacks the permission `{needed}`; create a key that has it.")))
-        }
+        (Caller::ProjectKey { .. }, Some(needed)) => Err(Error::new(
+            ErrorKind::Forbidden,
+            format!("This project key lacks the permission `{needed}`; create a key that has it."),
+        )),
         _ => Err(Error::new(ErrorKind::Forbidden, "This credential may not do this; a project key is needed.")),
     }
 }
@@ -149,7 +150,8 @@ pub enum SubscribeDecision {
 #[must_use]
 pub fn client_subscribe(caller: &Caller, kind: ChannelType, granted: bool) -> SubscribeDecision {
     match (caller, kind) {
-        (Caller::Anonymous { .. }, ChannelType::Unprotected) | (Caller::Token { .. }, ChannelType::Public | ChannelType::Unprotected) => SubscribeDecision::Allow,
+        (Caller::Anonymous { .. }, ChannelType::Unprotected)
+        | (Caller::Token { .. }, ChannelType::Public | ChannelType::Unprotected) => SubscribeDecision::Allow,
         (Caller::Token { .. }, ChannelType::Private) if granted => SubscribeDecision::Allow,
         (Caller::Token { .. }, ChannelType::Private) => SubscribeDecision::AskHook,
         _ => SubscribeDecision::Refuse,
@@ -234,9 +236,20 @@ mod tests {
     #[test]
     fn client_writing_follows_the_settings() {
         let settings = |bits| Capabilities::from_bits(bits).unwrap_or_default();
-        let table = [(0, false, false, false, false), (2, true, false, false, false), (4, false, true, false, false), (8, false, false, true, false), (16, false, false, false, true)];
+        let table = [
+            (0, false, false, false, false),
+            (2, true, false, false, false),
+            (4, false, true, false, false),
+            (8, false, false, true, false),
+            (16, false, false, false, true),
+        ];
         for (bits, token_publish, anonymous_publish, token_state, anonymous_state) in table {
-            let got = (client_publish(&TOKEN, settings(bits)), client_publish(&ANONYMOUS, settings(bits)), client_set_state(&TOKEN, settings(bits)), client_set_state(&ANONYMOUS, settings(bits)));
+            let got = (
+                client_publish(&TOKEN, settings(bits)),
+                client_publish(&ANONYMOUS, settings(bits)),
+                client_set_state(&TOKEN, settings(bits)),
+                client_set_state(&ANONYMOUS, settings(bits)),
+            );
             assert_eq!(got, (token_publish, anonymous_publish, token_state, anonymous_state), "{bits}");
         }
         assert_eq!(Capabilities::default(), settings(2));

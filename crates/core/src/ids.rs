@@ -174,7 +174,14 @@ mod tests {
         let id = ProjectId::new(1_234_567_890_123);
         assert_eq!(id.to_string(), "project_MTIzNDU2Nzg5MDEyMw");
         assert_eq!(id.to_string().parse::<ProjectId>().unwrap(), id);
-        for bad in ["", "project_", "project_!!", "token_MTIz", "project_YWJj", "project_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkw"] {
+        for bad in [
+            "",
+            "project_",
+            "project_!!",
+            "token_MTIz",
+            "project_YWJj",
+            "project_MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkw",
+        ] {
             assert_eq!(bad.parse::<ProjectId>().unwrap_err().kind, ErrorKind::InvalidInput, "{bad}");
         }
     }

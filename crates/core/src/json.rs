@@ -102,7 +102,8 @@ impl JsonObject {
     pub fn merge(&self, patch: &Self, bytes_max: usize) -> Result<Self, Error> {
         let mut entries = self.entries();
         // By place, not by search: a patch of many small keys must stay linear.
-        let places: HashMap<String, usize> = entries.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect();
+        let places: HashMap<String, usize> =
+            entries.iter().enumerate().map(|(place, (key, _))| (key.clone(), place)).collect();
         for (key, value) in patch.entries() {
             match places.get(&key) {
                 Some(&place) => entries[place].1 = value,
@@ -166,11 +167,17 @@ fn not_json(error: &serde_json::Error) -> Error {
 
 fn check(text: &str, bytes_max: usize) -> Result<(), Error> {
     if text.len() > bytes_max {
-        return Err(Error::new(ErrorKind::TooLarge, format!("The JSON value has {} bytes; at most {bytes_max} are allowed.", text.len())));
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("The JSON value has {} bytes; at most {bytes_max} are allowed.", text.len()),
+        ));
     }
     let depth = depth(text);
     if depth > JSON_DEPTH_MAX {
-        return Err(Error::new(ErrorKind::InvalidBody, format!("The JSON value is nested {depth} deep; at most {JSON_DEPTH_MAX} levels are allowed.")));
+        return Err(Error::new(
+            ErrorKind::InvalidBody,
+            format!("The JSON value is nested {depth} deep; at most {JSON_DEPTH_MAX} levels are allowed."),
+        ));
     }
     Ok(())
 }

@@ -78,10 +78,17 @@ impl Permissions {
     pub fn parse(list: &str) -> Result<Self, Error> {
         let mut sum = Self::NONE;
         for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
-            let one = if word == "all" { Some(Self::all()) } else { Self::NAMED.iter().find(|(name, _)| *name == word).map(|(_, one)| *one) };
+            let one = if word == "all" {
+                Some(Self::all())
+            } else {
+                Self::NAMED.iter().find(|(name, _)| *name == word).map(|(_, one)| *one)
+            };
             let one = one.ok_or_else(|| {
                 let known: Vec<_> = Self::NAMED.iter().map(|(name, _)| *name).collect();
-                Error::new(ErrorKind::InvalidInput, format!("`{word}` is not a permission; use `all` or some of: {}.", known.join(", ")))
+                Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("`{word}` is not a permission; use `all` or some of: {}.", known.join(", ")),
+                )
             })?;
             sum.0 |= one.0;
         }

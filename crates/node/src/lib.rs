@@ -20,7 +20,10 @@ use tollgate_core::ports::broker::Broker;
 use tollgate_core::ports::hook::AccessHook;
 use tollgate_core::ports::store::Store;
 
-pub use hub::{ConnectionKey, ConnectionRef, FormatIndex, Outlet, PeerWord, Request, Shard, ShardIndex, ShardParts, WireFormat, Written};
+pub use hub::{
+    ConnectionKey, ConnectionRef, FormatIndex, Outlet, PeerWord, Request, Shard, ShardIndex, ShardParts, WireFormat,
+    Written,
+};
 pub use operations::clients::{Client, Outcome};
 pub use operations::views::{ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView};
 pub use start::{NodeParts, StartError, start};

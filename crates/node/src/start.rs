@@ -80,15 +80,26 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
     let ids = SnowflakeSource::new(0, directory.last_number());
     let is_new = is_new || directory.projects().is_empty();
     let key_uses = crate::operations::projects::KeyUses::default();
-    let node = Node { store, directory, hub, broker, master_key, ring, hook, clock, entropy, ids, counters, key_uses, is_new };
+    let node =
+        Node { store, directory, hub, broker, master_key, ring, hook, clock, entropy, ids, counters, key_uses, is_new };
     Ok((Arc::new(node), parts))
 }
 
 /// The key ring, and whether the store was new.
-async fn open_vault(store: &dyn Store, master_key: &MasterKey, clock: &dyn Clock, entropy: &dyn Entropy) -> Result<(KeyRing, bool), StartError> {
+async fn open_vault(
+    store: &dyn Store,
+    master_key: &MasterKey,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<(KeyRing, bool), StartError> {
     let Some(vault) = store.vault().await? else {
         let key = RingKey::generate(entropy);
-        let wrapped = WrappedRingKey { number: 1, wrapped: master_key.wrap_ring_key(1, &key, entropy), active: true, created_at: clock.unix() };
+        let wrapped = WrappedRingKey {
+            number: 1,
+            wrapped: master_key.wrap_ring_key(1, &key, entropy),
+            active: true,
+            created_at: clock.unix(),
+        };
         store.insert_vault(Vault { key_check: master_key.seal_check(entropy), ring: vec![wrapped] }).await?;
         return Ok((KeyRing::new(1, &key), true));
     };

@@ -204,9 +204,20 @@ pub trait ChannelStore: Send + Sync {
     fn delete_channel(&self, project: ProjectId, channel: ChannelId) -> Pending<'_, StoreResult<()>>;
     /// Changes the state, if it is at version `if_version` where one is given; answers the whole new state and its version (one more than
     /// before). Concurrent merges lose nothing. `NotFound(Channel)`, `VersionMismatch`, `LimitReached("channel state")`.
-    fn change_state(&self, project: ProjectId, channel: ChannelId, change: StateChange, if_version: Option<u64>) -> Pending<'_, StoreResult<(JsonObject, u64)>>;
+    fn change_state(
+        &self,
+        project: ProjectId,
+        channel: ChannelId,
+        change: StateChange,
+        if_version: Option<u64>,
+    ) -> Pending<'_, StoreResult<(JsonObject, u64)>>;
     /// Changes the settings. `NotFound(Channel)`.
-    fn change_capabilities(&self, project: ProjectId, channel: ChannelId, capabilities: Capabilities) -> Pending<'_, StoreResult<()>>;
+    fn change_capabilities(
+        &self,
+        project: ProjectId,
+        channel: ChannelId,
+        capabilities: Capabilities,
+    ) -> Pending<'_, StoreResult<()>>;
 }
 
 /// Tokens.
@@ -226,7 +237,12 @@ pub trait SubscriptionStore: Send + Sync {
     /// when asked for as lasting. Answers whether anything changed. `NotFound(Token)`, `NotFound(Channel)`, `LimitReached("subscriptions")`.
     fn insert_subscription(&self, subscription: Subscription) -> Pending<'_, StoreResult<bool>>;
     /// Ends a subscription; idempotent. Answers whether there was one.
-    fn delete_subscription(&self, project: ProjectId, token: TokenId, channel: ChannelId) -> Pending<'_, StoreResult<bool>>;
+    fn delete_subscription(
+        &self,
+        project: ProjectId,
+        token: TokenId,
+        channel: ChannelId,
+    ) -> Pending<'_, StoreResult<bool>>;
 }
 
 /// The whole of a store.

@@ -23,10 +23,16 @@ impl Changes for Directory {
             Change::Key(key) => self.insert_key(key),
             Change::ChannelCreated(channel) => self.insert_channel(channel),
             Change::ChannelState { project, channel, state, version } => {
-                self.change_channel(ChannelKey { project, channel }, Request::StateChanged, |snapshot| (snapshot.state, snapshot.version) = (state, version));
+                self.change_channel(&ChannelKey { project, channel }, Request::StateChanged, |snapshot| {
+                    (snapshot.state, snapshot.version) = (state, version)
+                });
             }
             Change::ChannelCapabilities { project, channel, capabilities } => {
-                self.change_channel(ChannelKey { project, channel: channel.clone() }, Request::SettingsChanged, |snapshot| snapshot.capabilities = capabilities);
+                self.change_channel(
+                    &ChannelKey { project, channel: channel.clone() },
+                    Request::SettingsChanged,
+                    |snapshot| snapshot.capabilities = capabilities,
+                );
                 self.with(project, |records| records.note_deserted(&channel, now));
             }
             Change::ChannelDeleted { project, channel } => {
@@ -43,7 +49,8 @@ impl Changes for Directory {
                 self.tell(connections, |connection| Request::Close(connection.key, CloseReason::TokenRevoked));
             }
             Change::Subscribed(new) => {
-                let connections = self.with(new.project, |records| records.subscribe(new.token, &new.channel, new.ephemeral, now));
+                let connections =
+                    self.with(new.project, |records| records.subscribe(new.token, &new.channel, new.ephemeral, now));
                 let key = ChannelKey { project: new.project, channel: new.channel };
                 self.tell(connections, |connection| Request::Join(connection.key, key.clone()));
             }
@@ -110,16 +117,26 @@ impl Directory {
         });
     }
 
-    fn change_channel(&self, key: ChannelKey, word: fn(Arc<ChannelSnapshot>) -> Request, change: impl FnOnce(&mut ChannelSnapshot)) {
+    fn change_channel(
+        &self,
+        key: &ChannelKey,
+        word: fn(Arc<ChannelSnapshot>) -> Request,
+        change: impl FnOnce(&mut ChannelSnapshot),
+    ) {
         let snapshot = self.with(key.project, |records| records.change_channel(&key.channel, change)).flatten();
         if let (Some(snapshot), Some(hub)) = (snapshot, self.hub.get()) {
-            hub.tell(hub.home(&key), word(snapshot));
+            hub.tell(hub.home(key), word(snapshot));
         }
     }
 
     /// A token's state in clear; nothing if it does not open, which is counted.
     fn open_state(&self, entry: &ProjectEntry, token: &Token) -> Option<JsonObject> {
-        let row = RowBinding { kind: RowKind::TokenState, project: token.project, id: token.id.get(), generation: token.generation };
+        let row = RowBinding {
+            kind: RowKind::TokenState,
+            project: token.project,
+            id: token.id.get(),
+            generation: token.generation,
+        };
         let opened = entry.data_key.open(row, token.sealed_state.as_deref()?);
         let Ok(Ok(text)) = opened.map(|text| String::from_utf8(text.to_vec())) else {
             self.counters.records_unreadable.add(1);

@@ -88,7 +88,8 @@ impl Directory {
 
     /// The largest number that an id has had, as far as records tell.
     pub(crate) fn last_number(&self) -> u64 {
-        let tokens = self.projects().iter().filter_map(|entry| entry.read().tokens().map(|(id, _)| id.get()).max()).max();
+        let tokens =
+            self.projects().iter().filter_map(|entry| entry.read().tokens().map(|(id, _)| id.get()).max()).max();
         let projects = self.projects().last().map(|entry| entry.project.id.get());
         let keys = self.keys().last().map(|key| key.id.get());
         tokens.max(projects).max(keys).unwrap_or(0)

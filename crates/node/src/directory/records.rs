@@ -98,7 +98,9 @@ impl Records {
     }
 
     fn is_deserted(&self, channel: &ChannelId) -> bool {
-        let deserted = |entry: &ChannelEntry| entry.snapshot.capabilities.has(Capabilities::EPHEMERAL) && self.online_count(entry) == 0;
+        let deserted = |entry: &ChannelEntry| {
+            entry.snapshot.capabilities.has(Capabilities::EPHEMERAL) && self.online_count(entry) == 0
+        };
         self.channels.get(channel).is_some_and(deserted)
     }
 
@@ -109,7 +111,11 @@ impl Records {
     }
 
     /// Puts a changed snapshot in place of the old one; answers it.
-    pub(super) fn change_channel(&mut self, channel: &ChannelId, change: impl FnOnce(&mut ChannelSnapshot)) -> Option<Arc<ChannelSnapshot>> {
+    pub(super) fn change_channel(
+        &mut self,
+        channel: &ChannelId,
+        change: impl FnOnce(&mut ChannelSnapshot),
+    ) -> Option<Arc<ChannelSnapshot>> {
         let entry = self.channels.get_mut(channel)?;
         let mut snapshot = ChannelSnapshot::clone(&entry.snapshot);
         change(&mut snapshot);
@@ -140,8 +146,16 @@ impl Records {
     }
 
     /// Adds a subscription, or changes whether it is ephemeral; answers the token's connections if it is new.
-    pub(super) fn subscribe(&mut self, token: TokenId, channel: &ChannelId, ephemeral: bool, now: Monotonic) -> Vec<ConnectionRef> {
-        let (Some(entry), Some(indexed)) = (self.tokens.get_mut(&token), self.channels.get_mut(channel)) else { return Vec::new() };
+    pub(super) fn subscribe(
+        &mut self,
+        token: TokenId,
+        channel: &ChannelId,
+        ephemeral: bool,
+        now: Monotonic,
+    ) -> Vec<ConnectionRef> {
+        let (Some(entry), Some(indexed)) = (self.tokens.get_mut(&token), self.channels.get_mut(channel)) else {
+            return Vec::new();
+        };
         if ephemeral && entry.connections.is_empty() {
             entry.offline_at = now;
             self.endings.push_back((now.plus(SESSION_GRACE_MS), Ending::Session(token)));
@@ -224,10 +238,18 @@ impl Records {
         while self.endings.front().is_some_and(|(at, _)| *at <= now) {
             match self.endings.pop_front() {
                 Some((_, Ending::Session(token))) => {
-                    let Some(entry) = self.tokens.get(&token).filter(|entry| entry.connections.is_empty() && now.since(entry.offline_at) >= SESSION_GRACE_MS) else {
+                    let Some(entry) = self.tokens.get(&token).filter(|entry| {
+                        entry.connections.is_empty() && now.since(entry.offline_at) >= SESSION_GRACE_MS
+                    }) else {
                         continue;
                     };
-                    subscriptions.extend(entry.subscriptions.iter().filter(|(_, ephemeral)| *ephemeral).map(|(channel, _)| (token, channel.clone())));
+                    subscriptions.extend(
+                        entry
+                            .subscriptions
+                            .iter()
+                            .filter(|(_, ephemeral)| *ephemeral)
+                            .map(|(channel, _)| (token, channel.clone())),
+                    );
                 }
                 Some((_, Ending::Channel(channel))) => {
                     let is_over = |entry: &ChannelEntry| now.since(entry.deserted_at) >= SESSION_GRACE_MS;

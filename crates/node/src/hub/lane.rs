@@ -191,7 +191,10 @@ mod tests {
 
     fn visits(lane: &mut Lane) -> Vec<(u32, Bytes)> {
         lane.begin_pass();
-        let got = std::iter::from_fn(|| lane.visit().map(|(connection, batch, start)| (connection.slot, batch.slice(start..)))).collect();
+        let got = std::iter::from_fn(|| {
+            lane.visit().map(|(connection, batch, start)| (connection.slot, batch.slice(start..)))
+        })
+        .collect();
         lane.sweep();
         got
     }
@@ -217,7 +220,9 @@ mod tests {
         (0..5).for_each(|_| assert_eq!(lane.append(&frame), frame.len()));
         lane.join(key(2));
         lane.append(&frame);
-        let sizes: Vec<_> = std::iter::from_fn(|| lane.has_work().then(|| visits(&mut lane))).map(|got| got.iter().map(|(slot, part)| (*slot, part.len() / frame.len())).collect::<Vec<_>>()).collect();
+        let sizes: Vec<_> = std::iter::from_fn(|| lane.has_work().then(|| visits(&mut lane)))
+            .map(|got| got.iter().map(|(slot, part)| (*slot, part.len() / frame.len())).collect::<Vec<_>>())
+            .collect();
         assert_eq!(sizes, [vec![(1, 2)], vec![(1, 2)], vec![(1, 2), (2, 1)]]);
     }
 

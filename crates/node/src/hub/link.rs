@@ -71,7 +71,15 @@ pub(super) struct Link {
 
 impl Link {
     pub(super) const fn new(generation: u32, format: FormatIndex) -> Self {
-        Self { generation, format, phase: Phase::Fresh, project: None, token: None, subscriptions: Vec::new(), outbox: None }
+        Self {
+            generation,
+            format,
+            phase: Phase::Fresh,
+            project: None,
+            token: None,
+            subscriptions: Vec::new(),
+            outbox: None,
+        }
     }
 
     /// Whether the client has been told that it is connected, and may be sent to.

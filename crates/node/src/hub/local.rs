@@ -47,7 +47,14 @@ pub(super) struct LocalChannel {
 
 impl LocalChannel {
     fn new(key: ChannelKey, ask: u64) -> Self {
-        Self { key, standing: Standing::Asked(ask, Vec::new()), lanes: Vec::new(), gatherers: 0, queued: false, deleted: false }
+        Self {
+            key,
+            standing: Standing::Asked(ask, Vec::new()),
+            lanes: Vec::new(),
+            gatherers: 0,
+            queued: false,
+            deleted: false,
+        }
     }
 
     /// The lane of this format.
@@ -68,7 +75,10 @@ impl LocalChannel {
     /// Whether nobody needs the channel here any more.
     pub(super) fn is_unused(&self) -> bool {
         let waits = matches!(&self.standing, Standing::Asked(_, waiters) if !waiters.is_empty());
-        !waits && self.gatherers == 0 && !self.deleted && self.lanes.iter().all(|lane| lane.len() == 0 && !lane.has_work())
+        !waits
+            && self.gatherers == 0
+            && !self.deleted
+            && self.lanes.iter().all(|lane| lane.len() == 0 && !lane.has_work())
     }
 }
 
@@ -89,7 +99,8 @@ impl LocalChannels {
     /// Adds a channel that is not there, to be asked for under a new number; answers its place.
     pub(super) fn add(&mut self, key: ChannelKey) -> u32 {
         self.asks += 1;
-        let place = u32::try_from(self.channels.insert(LocalChannel::new(key.clone(), self.asks))).expect("invariant: fewer than 2^32 channels");
+        let place = u32::try_from(self.channels.insert(LocalChannel::new(key.clone(), self.asks)))
+            .expect("invariant: fewer than 2^32 channels");
         self.places.insert(key, place);
         place
     }

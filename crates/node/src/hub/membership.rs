@@ -41,7 +41,13 @@ impl Shard {
     }
 
     /// Ends a connection's subscription; it is told if `told` and if it had one.
-    pub(super) fn leave(&mut self, connection: ConnectionKey, channel: &ChannelKey, told: bool, outlet: &mut dyn Outlet) {
+    pub(super) fn leave(
+        &mut self,
+        connection: ConnectionKey,
+        channel: &ChannelKey,
+        told: bool,
+        outlet: &mut dyn Outlet,
+    ) {
         let Some(place) = self.locals.find(channel) else { return };
         let Some(link) = link_mut(&mut self.links, connection) else { return };
         if let Phase::Gathering(gathering) = &mut link.phase {
@@ -79,7 +85,13 @@ impl Shard {
         link.token = token;
         let mut admission = admission;
         let channels = std::mem::take(&mut admission.channels);
-        link.phase = Phase::Gathering(Box::new(Gathering { admission, wanted: Vec::new(), outstanding: 0, asking: true, held: Vec::new() }));
+        link.phase = Phase::Gathering(Box::new(Gathering {
+            admission,
+            wanted: Vec::new(),
+            outstanding: 0,
+            asking: true,
+            held: Vec::new(),
+        }));
         for channel in channels {
             self.gather_one(connection, ChannelKey { project, channel }, outlet);
         }
@@ -93,7 +105,10 @@ impl Shard {
         // Counted before the channel is asked for: its home may be this very shard, and then the answer comes within the call.
         let known = self.locals.find(&channel);
         let place = known.unwrap_or_else(|| self.locals.add(channel));
-        let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase) else { return };
+        let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase)
+        else {
+            return;
+        };
         if gathering.wanted.contains(&place) {
             return;
         }
@@ -139,7 +154,9 @@ impl Shard {
             local.gatherers -= 1;
             if let Standing::Asked(_, waiters) = &mut local.standing {
                 waiters.retain(|waiter| !matches!(waiter, Waiter::Gather(one) if *one == connection));
-                if let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase) {
+                if let Some(Phase::Gathering(gathering)) =
+                    link_mut(&mut self.links, connection).map(|link| &mut link.phase)
+                {
                     gathering.outstanding -= 1;
                 }
             }
@@ -301,7 +318,9 @@ impl Shard {
                 Waiter::Join(connection) => outlet.notify(connection, Notice::Unsubscribed(key.channel.clone())),
                 Waiter::Gather(connection) => {
                     self.hold(place, -1);
-                    if let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase) {
+                    if let Some(Phase::Gathering(gathering)) =
+                        link_mut(&mut self.links, connection).map(|link| &mut link.phase)
+                    {
                         gathering.wanted.retain(|wanted| *wanted != place);
                     }
                     self.gathered(connection, outlet);
@@ -331,7 +350,9 @@ impl Shard {
 
     fn append(&mut self, channel: &ChannelKey, frames: &Frames) {
         let Some(place) = self.locals.find(channel) else { return };
-        let Some(local) = self.locals.get_mut(place).filter(|local| matches!(local.standing, Standing::Live(_))) else { return };
+        let Some(local) = self.locals.get_mut(place).filter(|local| matches!(local.standing, Standing::Live(_))) else {
+            return;
+        };
         for lane in &mut local.lanes {
             self.pending_bytes += lane.append(&frames[usize::from(lane.format.0)]);
         }
@@ -367,7 +388,10 @@ impl Shard {
 
     /// Ends every connection, for a drain or a test.
     pub fn end_all(&mut self, reason: CloseReason, outlet: &mut dyn Outlet) {
-        let all: Vec<_> = (0_u32..).zip(&self.links).filter_map(|(slot, link)| link.as_ref().map(|link| ConnectionKey { slot, generation: link.generation })).collect();
+        let all: Vec<_> = (0_u32..)
+            .zip(&self.links)
+            .filter_map(|(slot, link)| link.as_ref().map(|link| ConnectionKey { slot, generation: link.generation }))
+            .collect();
         for connection in all {
             self.end(connection, reason, outlet);
         }

@@ -77,6 +77,9 @@ const PEER_WORDS_MAX: usize = 4_096;
 /// Most shards: a channel's home keeps those with interest in one 64-bit word.
 pub const SHARDS_MAX: usize = 64;
 
+/// The receiving ends of a shard's inboxes.
+pub(crate) type Inboxes = (mpsc::Receiver<Request>, mpsc::Receiver<PeerWord>);
+
 /// A shard's two inboxes, for the thread that runs it.
 #[derive(Debug)]
 pub struct ShardParts {
@@ -101,7 +104,7 @@ pub struct Hub {
 
 impl Hub {
     /// A hub of `shards` shards (1 to 64) and the receiving ends of their inboxes.
-    pub(crate) fn new(shards: usize, formats: Vec<WireFormat>) -> (Arc<Self>, Vec<(mpsc::Receiver<Request>, mpsc::Receiver<PeerWord>)>) {
+    pub(crate) fn new(shards: usize, formats: Vec<WireFormat>) -> (Arc<Self>, Vec<Inboxes>) {
         let shards = shards.clamp(1, SHARDS_MAX);
         let (requests, requests_out): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(REQUESTS_MAX)).unzip();
         let (peers, peers_out): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(PEER_WORDS_MAX)).unzip();

@@ -4,7 +4,7 @@
 
 use tollgate_core::limits::PASS_CHUNK;
 
-use super::shard::{Outlet, Shard, link_mut, write_to};
+use super::shard::{Outlet, Shard, Writer, link_mut};
 
 impl Shard {
     /// Whether anything waits to be written.
@@ -29,20 +29,26 @@ impl Shard {
         channel.queued = false;
         let (mut slow, mut deliveries) = (Vec::new(), 0);
         let mut has_work = false;
+        let mut writer = Writer { now: self.now, outlet, blocked: &mut self.blocked };
         for lane in &mut channel.lanes {
             self.pending_bytes -= lane.begin_pass();
             while budget > 0 {
                 let Some((connection, batch, start)) = lane.visit() else { break };
                 budget -= 1;
-                let Some(link) = link_mut(&mut self.links, connection).filter(|link| link.is_connected()) else { continue };
+                let Some(link) = link_mut(&mut self.links, connection).filter(|link| link.is_connected()) else {
+                    continue;
+                };
                 deliveries += 1;
-                if !write_to(link, connection, batch, start, self.now, outlet, &mut self.blocked) {
+                if !writer.write(link, connection, batch, start) {
                     slow.push(connection);
                 }
             }
             for (connection, moved_to) in lane.sweep() {
                 if let Some(link) = link_mut(&mut self.links, connection) {
-                    link.subscriptions.iter_mut().filter(|held| held.channel == place).for_each(|held| held.place = moved_to);
+                    link.subscriptions
+                        .iter_mut()
+                        .filter(|held| held.channel == place)
+                        .for_each(|held| held.place = moved_to);
                 }
             }
             has_work |= lane.has_work();

@@ -85,7 +85,13 @@ impl std::fmt::Debug for Shard {
 }
 
 impl Shard {
-    pub(crate) fn new(index: ShardIndex, hub: Arc<Hub>, directory: Arc<Directory>, counters: Arc<Counters>, first_epoch: u64) -> Self {
+    pub(crate) fn new(
+        index: ShardIndex,
+        hub: Arc<Hub>,
+        directory: Arc<Directory>,
+        counters: Arc<Counters>,
+        first_epoch: u64,
+    ) -> Self {
         Self {
             index,
             hub,
@@ -110,7 +116,11 @@ impl Shard {
     /// What is held.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
-        Waiting { connections: self.links.iter().flatten().count(), channels: self.locals.len(), pending_bytes: self.pending_bytes }
+        Waiting {
+            connections: self.links.iter().flatten().count(),
+            channels: self.locals.len(),
+            pending_bytes: self.pending_bytes,
+        }
     }
 
     /// Whether requests may be taken from the inbox now. Not while words wait for another shard: that is how publishers come to wait.
@@ -158,10 +168,10 @@ impl Shard {
     }
 
     /// Sends bytes (whole frames) to one connection, behind what waits for it. False when the connection is gone.
-    pub fn send(&mut self, connection: ConnectionKey, bytes: Bytes, outlet: &mut dyn Outlet) -> bool {
-        let now = self.now;
+    pub fn send(&mut self, connection: ConnectionKey, bytes: &Bytes, outlet: &mut dyn Outlet) -> bool {
+        let mut writer = Writer { now: self.now, outlet, blocked: &mut self.blocked };
         let Some(link) = link_mut(&mut self.links, connection) else { return false };
-        if write_to(link, connection, &bytes, 0, now, outlet, &mut self.blocked) {
+        if writer.write(link, connection, bytes, 0) {
             return true;
         }
         self.end_slow(connection, outlet);
@@ -233,17 +243,27 @@ impl Shard {
             Some(token) => Caller::Token { project, token },
             None => Caller::Anonymous { project },
         });
-        let (project, subscribed) = (link.project, match command {
-            Command::Publish { channel, .. } | Command::SetState { channel, .. } => self.holds(connection, link, channel),
-            Command::Connect { .. } | Command::Subscribe { .. } | Command::Unsubscribe { .. } => false,
-        });
+        let (project, subscribed) = (
+            link.project,
+            match command {
+                Command::Publish { channel, .. } | Command::SetState { channel, .. } => {
+                    self.holds(connection, link, channel)
+                }
+                Command::Connect { .. } | Command::Subscribe { .. } | Command::Unsubscribe { .. } => false,
+            },
+        );
         if let (Command::Unsubscribe { channel }, Some(project)) = (command, project)
             && let Ok(channel) = ChannelId::new(channel)
         {
             self.leave(connection, &ChannelKey { project, channel }, false, outlet);
         }
         let link = self.link(connection)?;
-        Some(Client { connection: self.reference(connection), caller, subscribed, subscriptions: link.subscriptions.len() })
+        Some(Client {
+            connection: self.reference(connection),
+            caller,
+            subscribed,
+            subscriptions: link.subscriptions.len(),
+        })
     }
 
     /// The last step: what the operation came to takes effect on this connection. Without a reply, the answer comes through [`Outlet::connected`].
@@ -265,7 +285,8 @@ impl Shard {
     fn holds(&self, connection: ConnectionKey, link: &Link, channel: &str) -> bool {
         let (Some(project), Ok(channel)) = (link.project, ChannelId::new(channel)) else { return false };
         let Some(place) = self.locals.find(&ChannelKey { project, channel }) else { return false };
-        link.subscriptions.iter().any(|held| held.channel == place) || self.locals.get(place).is_some_and(|local| local.is_joining(connection))
+        link.subscriptions.iter().any(|held| held.channel == place)
+            || self.locals.get(place).is_some_and(|local| local.is_joining(connection))
     }
 
     // ---- words ----
@@ -276,13 +297,21 @@ impl Shard {
             Request::Publish { channel, publication, reply } => {
                 let position = self.homes.advance(&channel);
                 self.counters.publications.add(1);
-                self.hand_over(&channel, outlet, |channel, frames| PeerWord::Published(channel, frames), |channel| Delivery::Message { channel, publication });
+                self.hand_over(&channel, outlet, PeerWord::Published, |channel| Delivery::Message {
+                    channel,
+                    publication,
+                });
                 let _caller_left = reply.send(position);
             }
             Request::StateChanged(snapshot) => {
                 let channel = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
                 let state = snapshot.state.clone();
-                self.hand_over(&channel, outlet, |_, frames| PeerWord::Changed(Arc::clone(&snapshot), Some(frames)), |channel| Delivery::State { channel, state });
+                self.hand_over(
+                    &channel,
+                    outlet,
+                    |_, frames| PeerWord::Changed(Arc::clone(&snapshot), Some(frames)),
+                    |channel| Delivery::State { channel, state },
+                );
             }
             Request::SettingsChanged(snapshot) => {
                 let channel = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
@@ -311,12 +340,18 @@ impl Shard {
         }
     }
 
-    fn direct(&mut self, connection: ConnectionKey, publication: &Publication, frames: &Frames, outlet: &mut dyn Outlet) {
+    fn direct(
+        &mut self,
+        connection: ConnectionKey,
+        publication: &Publication,
+        frames: &Frames,
+        outlet: &mut dyn Outlet,
+    ) {
         let Some(link) = link_mut(&mut self.links, connection) else { return };
         match &mut link.phase {
             Phase::Gathering(gathering) => gathering.held.push(publication.clone()),
             Phase::Connected => {
-                let frame = frames[usize::from(link.format.0)].clone();
+                let frame = &frames[usize::from(link.format.0)];
                 self.send(connection, frame, outlet);
             }
             Phase::Fresh | Phase::Ending => {}
@@ -379,27 +414,28 @@ pub(super) fn link_mut(links: &mut [Option<Link>], connection: ConnectionKey) ->
     links.get_mut(connection.slot as usize)?.as_mut().filter(|link| link.generation == connection.generation)
 }
 
-/// Writes `bytes[start..]` to a connection, or puts it in its outbox. False when the outbox is full.
-pub(super) fn write_to(
-    link: &mut Link,
-    connection: ConnectionKey,
-    bytes: &Bytes,
-    start: usize,
-    now: Monotonic,
-    outlet: &mut dyn Outlet,
-    blocked: &mut Vec<ConnectionKey>,
-) -> bool {
-    if let Some(outbox) = &mut link.outbox {
-        return outbox.push(bytes.slice(start..));
-    }
-    match outlet.write(connection, &bytes[start..]) {
-        Written::All | Written::Gone => true,
-        Written::Part(taken) => {
-            let mut outbox = Box::new(Outbox::new(now));
-            let fits = outbox.push(bytes.slice(start + taken..));
-            link.outbox = Some(outbox);
-            blocked.push(connection);
-            fits
+/// What a write needs beside the link, borrowed for a turn.
+pub(super) struct Writer<'a> {
+    pub(super) now: Monotonic,
+    pub(super) outlet: &'a mut dyn Outlet,
+    pub(super) blocked: &'a mut Vec<ConnectionKey>,
+}
+
+impl Writer<'_> {
+    /// Writes `bytes[start..]` to a connection, or puts it in its outbox. False when the outbox is full.
+    pub(super) fn write(&mut self, link: &mut Link, connection: ConnectionKey, bytes: &Bytes, start: usize) -> bool {
+        if let Some(outbox) = &mut link.outbox {
+            return outbox.push(bytes.slice(start..));
+        }
+        match self.outlet.write(connection, &bytes[start..]) {
+            Written::All | Written::Gone => true,
+            Written::Part(taken) => {
+                let mut outbox = Box::new(Outbox::new(self.now));
+                let fits = outbox.push(bytes.slice(start + taken..));
+                link.outbox = Some(outbox);
+                self.blocked.push(connection);
+                fits
+            }
         }
     }
 }

@@ -60,9 +60,17 @@ impl Node {
     ///
     /// # Errors
     /// `not_found`, `forbidden`, `unavailable`.
-    pub async fn change_channel(&self, caller: &Caller, channel: &ChannelId, capabilities: Capabilities) -> Result<ChannelView> {
+    pub async fn change_channel(
+        &self,
+        caller: &Caller,
+        channel: &ChannelId,
+        capabilities: Capabilities,
+    ) -> Result<ChannelView> {
         let entry = self.authorize(caller, Action::ChangeChannel)?;
-        self.store.change_capabilities(entry.project.id, channel.clone(), capabilities).await.map_err(|error| refusal(error, channel))?;
+        self.store
+            .change_capabilities(entry.project.id, channel.clone(), capabilities)
+            .await
+            .map_err(|error| refusal(error, channel))?;
         let records = entry.read();
         records.channel(channel).map(|found| view(&entry, found)).ok_or_else(|| Error::not_found("channel", channel))
     }
@@ -83,7 +91,10 @@ impl Node {
     pub fn online_count(&self, caller: &Caller, channel: &ChannelId) -> Result<u64> {
         let entry = self.authorize(caller, Action::ReadChannels)?;
         let records = entry.read();
-        records.channel(channel).map(|found| records.online_count(found)).ok_or_else(|| Error::not_found("channel", channel))
+        records
+            .channel(channel)
+            .map(|found| records.online_count(found))
+            .ok_or_else(|| Error::not_found("channel", channel))
     }
 }
 

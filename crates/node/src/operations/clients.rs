@@ -63,7 +63,9 @@ impl Node {
                 Box::pin(std::future::ready(outcome))
             }
             Command::Subscribe { channel } => Box::pin(async move { self.client_subscribe(client, &channel).await }),
-            Command::Unsubscribe { channel } => Box::pin(async move { self.client_unsubscribe(client, &channel).await }),
+            Command::Unsubscribe { channel } => {
+                Box::pin(async move { self.client_unsubscribe(client, &channel).await })
+            }
             Command::Publish { channel, event, data } => Box::pin(async move {
                 let named = match self.writable(client, &channel, authorize::client_publish)? {
                     Ok(named) => named,
@@ -78,7 +80,10 @@ impl Node {
                     Err(refused) => return Ok(Outcome::Reply(refused)),
                 };
                 let ChannelKey { project, channel } = named.key;
-                self.store.change_state(project, channel.clone(), StateChange::Replace(state), None).await.map_err(|error| refusal(error, &channel))?;
+                self.store
+                    .change_state(project, channel.clone(), StateChange::Replace(state), None)
+                    .await
+                    .map_err(|error| refusal(error, &channel))?;
                 Ok(Outcome::Reply(Reply::Done))
             }),
         }
@@ -86,7 +91,11 @@ impl Node {
 
     fn identify(&self, connection: ConnectionRef, project: &str, token: Option<&PresentedSecret>) -> Result<Outcome> {
         let refused = || Error::new(ErrorKind::InvalidAuth, "The project or the token is not valid.");
-        let entry = project.parse::<ProjectId>().ok().and_then(|project| self.directory.project(project)).ok_or_else(refused)?;
+        let entry = project
+            .parse::<ProjectId>()
+            .ok()
+            .and_then(|project| self.directory.project(project))
+            .ok_or_else(refused)?;
         let project = entry.project.id;
         let id = self.next_connection();
         let connected = Connected { connection: id, project, token: None, connection_count: 1, channels: Vec::new() };
@@ -95,21 +104,33 @@ impl Node {
         };
         // The signature first: a forged token costs no look-up.
         let claims = self.ring.verify(project, presented.expose()).map_err(|_| refused())?;
-        let (channels, connected) = self.register(&entry, connection, claims.token, claims.generation, connected).ok_or_else(refused)?;
+        let (channels, connected) =
+            self.register(&entry, connection, claims.token, claims.generation, connected).ok_or_else(refused)?;
         Ok(Outcome::Admit(Box::new(Admission { project, token: Some(claims.token), channels, connected })))
     }
 
     /// Adds a connection to its token's session. In one step with reading the subscriptions: a change that comes later finds the connection.
-    fn register(&self, entry: &ProjectEntry, connection: ConnectionRef, token: TokenId, generation: u32, mut connected: Connected) -> Option<(Vec<ChannelId>, Connected)> {
+    fn register(
+        &self,
+        entry: &ProjectEntry,
+        connection: ConnectionRef,
+        token: TokenId,
+        generation: u32,
+        mut connected: Connected,
+    ) -> Option<(Vec<ChannelId>, Connected)> {
         let now: UnixMillis = self.now();
         let mut records = entry.write();
-        let record = records.token_mut(token).filter(|record| record.generation == generation && !record.is_expired(now))?;
+        let record =
+            records.token_mut(token).filter(|record| record.generation == generation && !record.is_expired(now))?;
         if record.connections.len() >= CONNECTIONS_PER_TOKEN_MAX {
             return None;
         }
         record.connections.push(connection);
         connected.connection_count = u32::try_from(record.connections.len()).unwrap_or(u32::MAX);
-        connected.token = Some(ConnectedToken { state: record.state.clone(), expires_in_ms: milliseconds_left(record.expires_at, now) });
+        connected.token = Some(ConnectedToken {
+            state: record.state.clone(),
+            expires_in_ms: milliseconds_left(record.expires_at, now),
+        });
         Some((record.subscriptions.iter().map(|(channel, _)| channel.clone()).collect(), connected))
     }
 
@@ -118,9 +139,15 @@ impl Node {
         let (entry, named) = self.named(&caller, channel)?;
         let Caller::Token { project, token } = caller else {
             return match authorize::client_subscribe(&caller, named.kind, false) {
-                SubscribeDecision::Allow if client.subscriptions >= SUBSCRIPTIONS_PER_ANONYMOUS_MAX && !client.subscribed => Err(self.refuse_subscribe(ErrorKind::LimitReached, &named)),
+                SubscribeDecision::Allow
+                    if client.subscriptions >= SUBSCRIPTIONS_PER_ANONYMOUS_MAX && !client.subscribed =>
+                {
+                    Err(self.refuse_subscribe(ErrorKind::LimitReached, &named))
+                }
                 SubscribeDecision::Allow => Ok(Outcome::Join(named.key)),
-                SubscribeDecision::Refuse | SubscribeDecision::AskHook => Err(self.refuse_subscribe(ErrorKind::NotGranted, &named)),
+                SubscribeDecision::Refuse | SubscribeDecision::AskHook => {
+                    Err(self.refuse_subscribe(ErrorKind::NotGranted, &named))
+                }
             };
         };
         let granted = entry.read().is_subscribed(token, &named.key.channel);
@@ -132,7 +159,14 @@ impl Node {
             SubscribeDecision::Refuse => false,
             SubscribeDecision::AskHook => {
                 let token_state = entry.read().token(token).and_then(|found| found.state.clone());
-                self.hook.may_subscribe(SubscribeQuestion { project, channel: named.key.channel.clone(), token, token_state }).await
+                self.hook
+                    .may_subscribe(SubscribeQuestion {
+                        project,
+                        channel: named.key.channel.clone(),
+                        token,
+                        token_state,
+                    })
+                    .await
             }
         };
         if !allowed {
@@ -153,16 +187,25 @@ impl Node {
         let caller = identified(client)?;
         // This connection has left already, when the command was prepared.
         if let (Caller::Token { project, token }, Ok(channel)) = (caller, ChannelId::new(channel)) {
-            self.store.delete_subscription(project, token, channel.clone()).await.map_err(|error| refusal(error, &channel))?;
+            self.store
+                .delete_subscription(project, token, channel.clone())
+                .await
+                .map_err(|error| refusal(error, &channel))?;
         }
         Ok(Outcome::Reply(Reply::Done))
     }
 
     /// The channel, if the client is subscribed to it and its settings let it write; else the reply that says what is missing.
-    fn writable(&self, client: Client, channel: &str, rule: fn(&Caller, tollgate_core::model::Capabilities) -> bool) -> Result<std::result::Result<Named, Reply>> {
+    fn writable(
+        &self,
+        client: Client,
+        channel: &str,
+        rule: fn(&Caller, tollgate_core::model::Capabilities) -> bool,
+    ) -> Result<std::result::Result<Named, Reply>> {
         let caller = identified(client)?;
         let Ok((entry, named)) = self.named(&caller, channel) else { return Ok(Err(Reply::NotSubscribed)) };
-        let durably = matches!(caller, Caller::Token { token, .. } if entry.read().is_subscribed(token, &named.key.channel));
+        let durably =
+            matches!(caller, Caller::Token { token, .. } if entry.read().is_subscribed(token, &named.key.channel));
         if !client.subscribed && !durably {
             return Ok(Err(Reply::NotSubscribed));
         }
@@ -187,7 +230,9 @@ impl Node {
     fn refuse_subscribe(&self, kind: ErrorKind, named: &Named) -> Error {
         self.counters.subscribes_refused.add(1);
         let detail = match kind {
-            ErrorKind::LimitReached => format!("An anonymous client may be subscribed to at most {SUBSCRIPTIONS_PER_ANONYMOUS_MAX} channels."),
+            ErrorKind::LimitReached => {
+                format!("An anonymous client may be subscribed to at most {SUBSCRIPTIONS_PER_ANONYMOUS_MAX} channels.")
+            }
             _ => format!("This client may not subscribe to {}.", named.key.channel),
         };
         Error::new(kind, detail)

@@ -1,8 +1,8 @@
 //! The operations: what any door may ask for, one file per group. Each takes a caller and begins with a decision; each answers after its
 //! change is durable and has reached the shards.
 
-pub(crate) mod clients;
 mod channels;
+pub(crate) mod clients;
 pub(crate) mod projects;
 mod publish;
 mod state;
@@ -33,7 +33,9 @@ impl Node {
     }
 
     fn project(&self, project: ProjectId) -> Result<Arc<ProjectEntry>> {
-        self.directory.project(project).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("There is no project {project}.")))
+        self.directory
+            .project(project)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("There is no project {project}.")))
     }
 
     /// Waits until everything that these connections' shards were told so far has taken effect there; with a channel, also that subscriptions to
@@ -53,24 +55,37 @@ impl Node {
 fn refusal(error: StoreError, id: &dyn std::fmt::Display) -> Error {
     match error {
         StoreError::NotFound(Subject::Channel) => Error::not_found("channel", id),
-        StoreError::NotFound(Subject::Token) => Error::new(ErrorKind::NotFound, "There is no such token in this project."),
+        StoreError::NotFound(Subject::Token) => {
+            Error::new(ErrorKind::NotFound, "There is no such token in this project.")
+        }
         StoreError::NotFound(Subject::Key) => Error::new(ErrorKind::NotFound, "There is no such project key."),
         StoreError::NotFound(Subject::Project) => Error::new(ErrorKind::NotFound, "There is no such project."),
-        StoreError::AlreadyExists(subject) => {
-            Error::new(ErrorKind::AlreadyExists, format!("A {subject} with the id {id} exists already; choose another id, or change the existing one."))
-        }
+        StoreError::AlreadyExists(subject) => Error::new(
+            ErrorKind::AlreadyExists,
+            format!("A {subject} with the id {id} exists already; choose another id, or change the existing one."),
+        ),
         StoreError::VersionMismatch { current } => Error::new(
             ErrorKind::VersionMismatch,
-            format!("The state of {id} has changed: it is at version {current} now. Read it again and repeat the change."),
+            format!(
+                "The state of {id} has changed: it is at version {current} now. Read it again and repeat the change."
+            ),
         ),
         StoreError::LimitReached("channel state") => Error::new(
             ErrorKind::TooLarge,
-            format!("The merged state would have more than {} bytes; remove keys first.", limits::CHANNEL_STATE_BYTES_MAX),
+            format!(
+                "The merged state would have more than {} bytes; remove keys first.",
+                limits::CHANNEL_STATE_BYTES_MAX
+            ),
         ),
-        StoreError::LimitReached(what) => Error::new(ErrorKind::LimitReached, format!("No more {what} are possible here; remove some first.")),
+        StoreError::LimitReached(what) => {
+            Error::new(ErrorKind::LimitReached, format!("No more {what} are possible here; remove some first."))
+        }
         StoreError::Unavailable(cause) => {
             tracing::error!(cause, "the store refused a change");
-            Error::new(ErrorKind::Unavailable, "The server cannot store changes right now; nothing was changed. Try again.")
+            Error::new(
+                ErrorKind::Unavailable,
+                "The server cannot store changes right now; nothing was changed. Try again.",
+            )
         }
     }
 }

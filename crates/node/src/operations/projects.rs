@@ -44,10 +44,15 @@ impl Node {
     /// # Errors
     /// `invalid_auth`, the same for unknown, malformed and revoked keys.
     pub fn authenticate(&self, secret: &PresentedSecret) -> Result<Caller> {
-        let found = ProjectKeySecret::parse(secret.expose()).ok().and_then(|secret| self.directory.key_by_hash(&secret.hash().0));
+        let found = ProjectKeySecret::parse(secret.expose())
+            .ok()
+            .and_then(|secret| self.directory.key_by_hash(&secret.hash().0));
         let Some(key) = found.filter(|key| key.revoked_at.is_none()) else {
             self.counters.authentications_failed.add(1);
-            return Err(Error::new(ErrorKind::InvalidAuth, "This is not a valid project key. Send a key that starts with `ptk_` in the Authorization header."));
+            return Err(Error::new(
+                ErrorKind::InvalidAuth,
+                "This is not a valid project key. Send a key that starts with `ptk_` in the Authorization header.",
+            ));
         };
         self.key_uses.note(&key, self.now());
         Ok(Caller::ProjectKey { project: key.project, key: key.id, permissions: key.permissions })
@@ -60,7 +65,10 @@ impl Node {
     pub async fn create_project(&self, caller: &Caller, name: &str) -> Result<(ProjectView, ProjectKeySecret)> {
         authorize::whole_server(caller, Action::AdministerProjects)?;
         if name.trim().is_empty() || name.len() > PROJECT_NAME_BYTES_MAX || name.chars().any(char::is_control) {
-            return Err(Error::new(ErrorKind::InvalidInput, format!("A project's name has 1 to {PROJECT_NAME_BYTES_MAX} bytes and no control characters.")));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("A project's name has 1 to {PROJECT_NAME_BYTES_MAX} bytes and no control characters."),
+            ));
         }
         let (id, created_at) = (ProjectId::new(self.next_number()), self.now());
         let data_key = DataKey::generate(self.entropy.as_ref());
@@ -92,7 +100,12 @@ impl Node {
     ///
     /// # Errors
     /// `not_found`, `forbidden`, `unavailable`.
-    pub async fn create_key(&self, caller: &Caller, project: ProjectId, permissions: Permissions) -> Result<(ProjectKey, ProjectKeySecret)> {
+    pub async fn create_key(
+        &self,
+        caller: &Caller,
+        project: ProjectId,
+        permissions: Permissions,
+    ) -> Result<(ProjectKey, ProjectKeySecret)> {
         authorize::whole_server(caller, Action::AdministerProjects)?;
         self.project(project)?;
         let (key, secret) = self.new_key(project, permissions);
@@ -109,7 +122,12 @@ impl Node {
         if let Some(project) = project {
             self.project(project)?;
         }
-        Ok(self.directory.keys().into_iter().filter(|key| project.is_none_or(|project| key.project == project)).collect())
+        Ok(self
+            .directory
+            .keys()
+            .into_iter()
+            .filter(|key| project.is_none_or(|project| key.project == project))
+            .collect())
     }
 
     /// Revokes a key, at once and for good.
@@ -118,7 +136,10 @@ impl Node {
     /// `not_found`, `forbidden`, `unavailable`.
     pub async fn revoke_key(&self, caller: &Caller, key: KeyId) -> Result<()> {
         authorize::whole_server(caller, Action::AdministerProjects)?;
-        let found = self.directory.key(key).ok_or_else(|| Error::new(ErrorKind::NotFound, format!("There is no project key {key}.")))?;
+        let found = self
+            .directory
+            .key(key)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("There is no project key {key}.")))?;
         self.store.revoke_key(found.project, key, self.now()).await.map_err(|error| refusal(error, &key))
     }
 

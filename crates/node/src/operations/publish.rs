@@ -18,7 +18,13 @@ impl Node {
     ///
     /// # Errors
     /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`, `unavailable`.
-    pub async fn publish(&self, caller: &Caller, channel: &ChannelId, event: &str, data: JsonValue) -> Result<Position> {
+    pub async fn publish(
+        &self,
+        caller: &Caller,
+        channel: &ChannelId,
+        event: &str,
+        data: JsonValue,
+    ) -> Result<Position> {
         let entry = self.authorize(caller, Action::Publish)?;
         let publication = publication(event, data)?;
         if entry.read().channel(channel).is_none() {
@@ -31,7 +37,13 @@ impl Node {
     ///
     /// # Errors
     /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`.
-    pub async fn direct_message(&self, caller: &Caller, token: &PresentedSecret, event: &str, data: JsonValue) -> Result<u32> {
+    pub async fn direct_message(
+        &self,
+        caller: &Caller,
+        token: &PresentedSecret,
+        event: &str,
+        data: JsonValue,
+    ) -> Result<u32> {
         let entry = self.authorize(caller, Action::MessageToken)?;
         let publication = publication(event, data)?;
         let token = self.resolve_token(&entry, token)?;
@@ -47,7 +59,12 @@ impl Node {
             by_shard.entry(connection.shard.0).or_default().push(connection.key);
         }
         for (shard, connections) in by_shard {
-            self.hub.ask(ShardIndex(shard), Request::Direct { connections, publication: publication.clone(), frames: frames.clone() }).await;
+            self.hub
+                .ask(
+                    ShardIndex(shard),
+                    Request::Direct { connections, publication: publication.clone(), frames: frames.clone() },
+                )
+                .await;
         }
         Ok(u32::try_from(connections.len()).unwrap_or(u32::MAX))
     }
@@ -62,7 +79,10 @@ pub(super) fn publication(event: &str, data: JsonValue) -> Result<Publication> {
         ));
     }
     if data.as_str().len() > MESSAGE_BYTES_MAX {
-        return Err(Error::new(ErrorKind::TooLarge, format!("The message data has {} bytes; at most {MESSAGE_BYTES_MAX} are allowed.", data.as_str().len())));
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!("The message data has {} bytes; at most {MESSAGE_BYTES_MAX} are allowed.", data.as_str().len()),
+        ));
     }
     Ok(Publication { event: event.into(), data })
 }

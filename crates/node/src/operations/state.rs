@@ -26,8 +26,17 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`, `version_mismatch` when `if_version` is not the current one, `payload_too_large` for a merged state beyond
     /// the limit, `unavailable`.
-    pub async fn change_state(&self, caller: &Caller, channel: &ChannelId, change: StateChange, if_version: Option<u64>) -> Result<(JsonObject, u64)> {
+    pub async fn change_state(
+        &self,
+        caller: &Caller,
+        channel: &ChannelId,
+        change: StateChange,
+        if_version: Option<u64>,
+    ) -> Result<(JsonObject, u64)> {
         let entry = self.authorize(caller, Action::UpdateChannelState)?;
-        self.store.change_state(entry.project.id, channel.clone(), change, if_version).await.map_err(|error| refusal(error, channel))
+        self.store
+            .change_state(entry.project.id, channel.clone(), change, if_version)
+            .await
+            .map_err(|error| refusal(error, channel))
     }
 }

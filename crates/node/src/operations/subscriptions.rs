@@ -15,7 +15,13 @@ impl Node {
     ///
     /// # Errors
     /// `not_found` for the channel or the token, `limit_reached`, `forbidden`, `unavailable`.
-    pub async fn subscribe_token(&self, caller: &Caller, channel: &ChannelId, token: &PresentedSecret, ephemeral: bool) -> Result<()> {
+    pub async fn subscribe_token(
+        &self,
+        caller: &Caller,
+        channel: &ChannelId,
+        token: &PresentedSecret,
+        ephemeral: bool,
+    ) -> Result<()> {
         let entry = self.authorize(caller, Action::ManageSubscribers)?;
         let project = entry.project.id;
         if entry.read().channel(channel).is_none() {
@@ -39,7 +45,10 @@ impl Node {
             return Err(Error::not_found("channel", channel));
         }
         let token = self.resolve_token(&entry, token)?;
-        self.store.delete_subscription(entry.project.id, token, channel.clone()).await.map_err(|error| refusal(error, channel))?;
+        self.store
+            .delete_subscription(entry.project.id, token, channel.clone())
+            .await
+            .map_err(|error| refusal(error, channel))?;
         let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
         self.settled(&connections, None).await;
         Ok(())

@@ -26,13 +26,25 @@ impl Node {
         let entry = self.authorize(caller, Action::CreateToken)?;
         self.check(new.state.as_ref(), new.expires_at)?;
         if new.channels.len() > SUBSCRIPTIONS_PER_TOKEN_MAX {
-            return Err(Error::new(ErrorKind::LimitReached, format!("A token may be subscribed to at most {SUBSCRIPTIONS_PER_TOKEN_MAX} channels.")));
+            return Err(Error::new(
+                ErrorKind::LimitReached,
+                format!("A token may be subscribed to at most {SUBSCRIPTIONS_PER_TOKEN_MAX} channels."),
+            ));
         }
         let (id, created_at) = (TokenId::new(self.next_number()), self.now());
         let sealed_state = self.seal(&entry, id, 1, new.state.as_ref());
-        let token = Token { project: entry.project.id, id, generation: 1, sealed_state, created_at, expires_at: new.expires_at };
+        let token = Token {
+            project: entry.project.id,
+            id,
+            generation: 1,
+            sealed_state,
+            created_at,
+            expires_at: new.expires_at,
+        };
         self.store.insert_token(token, new.channels).await.map_err(|error| match error {
-            StoreError::NotFound(Subject::Channel) => Error::new(ErrorKind::NotFound, "One of the default channels does not exist; create it first."),
+            StoreError::NotFound(Subject::Channel) => {
+                Error::new(ErrorKind::NotFound, "One of the default channels does not exist; create it first.")
+            }
             other => refusal(other, &id),
         })?;
         Ok(TokenView {
@@ -66,14 +78,22 @@ impl Node {
         let mut sorted: Vec<_> = records.tokens().collect();
         sorted.sort_by_key(|(id, _)| *id);
         let Listed { entries, total } = page.cut(sorted);
-        Ok(Listed { entries: entries.into_iter().map(|(id, found)| self.view_token(&entry, id, found)).collect(), total })
+        Ok(Listed {
+            entries: entries.into_iter().map(|(id, found)| self.view_token(&entry, id, found)).collect(),
+            total,
+        })
     }
 
     /// Changes a token's state or expiry; live connections hear of a new expiry at once.
     ///
     /// # Errors
     /// As [`Node::create_token`], and `not_found`.
-    pub async fn change_token(&self, caller: &Caller, token: &PresentedSecret, update: TokenUpdate) -> Result<TokenView> {
+    pub async fn change_token(
+        &self,
+        caller: &Caller,
+        token: &PresentedSecret,
+        update: TokenUpdate,
+    ) -> Result<TokenView> {
         let entry = self.authorize(caller, Action::UpdateToken)?;
         let token = self.resolve_token(&entry, token)?;
         self.check(update.state.as_ref().and_then(Option::as_ref), update.expires_at.flatten())?;
@@ -111,7 +131,9 @@ impl Node {
 
     pub(super) fn token_view(&self, entry: &ProjectEntry, token: TokenId) -> Result<TokenView> {
         let records = entry.read();
-        let found = records.token(token).ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no such token in this project."))?;
+        let found = records
+            .token(token)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no such token in this project."))?;
         Ok(self.view_token(entry, token, found))
     }
 
@@ -127,7 +149,13 @@ impl Node {
         }
     }
 
-    fn seal(&self, entry: &ProjectEntry, token: TokenId, generation: u32, state: Option<&JsonObject>) -> Option<Vec<u8>> {
+    fn seal(
+        &self,
+        entry: &ProjectEntry,
+        token: TokenId,
+        generation: u32,
+        state: Option<&JsonObject>,
+    ) -> Option<Vec<u8>> {
         let row = RowBinding { kind: RowKind::TokenState, project: entry.project.id, id: token.get(), generation };
         state.map(|state| entry.data_key.seal(row, state.as_str().as_bytes(), self.entropy.as_ref()))
     }
@@ -135,10 +163,16 @@ impl Node {
     fn check(&self, state: Option<&JsonObject>, expires_at: Option<UnixMillis>) -> Result<()> {
         let bytes = state.map_or(0, |state| state.as_str().len());
         if bytes > TOKEN_STATE_BYTES_MAX {
-            return Err(Error::new(ErrorKind::TooLarge, format!("The token state has {bytes} bytes; at most {TOKEN_STATE_BYTES_MAX} are allowed.")));
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("The token state has {bytes} bytes; at most {TOKEN_STATE_BYTES_MAX} are allowed."),
+            ));
         }
         if expires_at.is_some_and(|end| end <= self.now()) {
-            return Err(Error::new(ErrorKind::InvalidInput, "`expires_at` is in the past; give a time in the future, or null for never."));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "`expires_at` is in the past; give a time in the future, or null for never.",
+            ));
         }
         Ok(())
     }
