@@ -57,7 +57,7 @@ const IN_RUST: [(u32, &str); 63] = [
     (45, "b45_a_tag_comes_back"),
     (46, "b46_silence_is_closed_4007_but_not_before_two_intervals_and_the_grace"),
     (47, "b47_sigterm_acks_closes_and_refuses_newcomers"),
-    (48, "b48_a_4006_close_reaches_the_client_with_its_url"),
+    (48, "b48_a_draining_server_sends_its_clients_to_the_configured_address"),
     (49, "b49_who_may_subscribe_to_what"),
     (50, "b50_subscribing_again_answers_with_fresh_state_and_changes_nothing_else"),
     (51, "b51_a_burst_of_1000_subscribes_is_answered_and_ends_available"),

@@ -3,6 +3,9 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// Longest address that fits the text of a close frame, in bytes.
+pub const MOVE_TO_BYTES_MAX: usize = 123;
+
 /// The settings of the dialect. One value, shared by all connections.
 #[derive(Debug)]
 pub struct LeapConfig {
@@ -15,6 +18,10 @@ pub struct LeapConfig {
     /// How long a client may be silent beyond two heartbeat intervals before it is closed as idle, in milliseconds. When the two intervals
     /// are over it is asked for a sign of life, which even a browser tab in the background answers.
     pub idle_grace_ms: u32,
+    /// Where clients go when this server drains: the `ws://` or `wss://` address of another node's socket, of at most
+    /// [`MOVE_TO_BYTES_MAX`] bytes. They are closed with 4006 and this address as the text, which Hop's JavaScript and Go clients follow
+    /// (source: Hop's documentation; its Rust client comes back to the old address). Empty, or too long: closed with 1012 instead.
+    pub move_to: String,
     /// What was dropped so far.
     pub counters: LeapCounters,
 }
@@ -26,6 +33,7 @@ impl Default for LeapConfig {
             ack_delay_ms: 10,
             identify_timeout_ms: 10_000,
             idle_grace_ms: 60_000,
+            move_to: String::new(),
             counters: LeapCounters::default(),
         }
     }

@@ -11,7 +11,7 @@ use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
 
 use crate::busy::{Busy, Full, Pending};
 use crate::close::code_and_text;
-use crate::config::{LeapConfig, count};
+use crate::config::{LeapConfig, MOVE_TO_BYTES_MAX, count};
 use crate::frame::{Asked, ClientFrame, Refusal, event};
 use crate::outcome::{Outcome, outcome};
 use crate::write::{self, ErrorCode};
@@ -68,7 +68,9 @@ impl LeapDialect {
         self.send_acks(Monotonic(u64::MAX), effects);
         self.busy = None;
         self.phase = Phase::Ended;
-        let (code, usual) = code_and_text(reason);
+        let move_to = self.config.move_to.as_str();
+        let moves = reason == CloseReason::Draining && (1..=MOVE_TO_BYTES_MAX).contains(&move_to.len());
+        let (code, usual) = if moves { (4006, move_to) } else { code_and_text(reason) };
         effects.push(Effect::Close { code, text: text.unwrap_or(usual).to_owned(), reason });
     }
 

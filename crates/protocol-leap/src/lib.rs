@@ -13,7 +13,7 @@ mod outcome;
 mod query;
 mod write;
 
-pub use config::{LeapConfig, LeapCounters};
+pub use config::{LeapConfig, LeapCounters, MOVE_TO_BYTES_MAX};
 pub use dialect::LeapDialect;
 pub use encoder::LeapEncoder;
 pub use frame::{ClientFrame, Refusal};

@@ -9,7 +9,7 @@ use tollgate_core::command::{Command, Connected, Reply};
 use tollgate_core::ids::{ConnectionId, ProjectId};
 use tollgate_core::{CloseReason, Error, ErrorKind};
 use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
-use tollgate_protocol_leap::{LeapConfig, LeapDialect};
+use tollgate_protocol_leap::{LeapConfig, LeapDialect, MOVE_TO_BYTES_MAX};
 
 const NOW: Monotonic = Monotonic(5_000);
 
@@ -275,4 +275,26 @@ fn the_token_is_not_shown() {
         panic!("a connect is performed")
     };
     assert_eq!(token.expose(), "leap_token_Secret");
+}
+
+/// A close frame has room for 123 bytes of text; an address that does not fit whole is not sent in part.
+#[test]
+fn b48_a_draining_server_sends_its_clients_to_the_configured_address() {
+    let longest = format!("wss://{}/ws", "n".repeat(MOVE_TO_BYTES_MAX - "wss:///ws".len()));
+    let too_long = format!("{longest}x");
+    let table = [
+        (CloseReason::Draining, longest.as_str(), 4006, longest.as_str()),
+        (CloseReason::Draining, "", 1012, "Restarting, reconnect"),
+        (CloseReason::Draining, too_long.as_str(), 1012, "Restarting, reconnect"),
+        (CloseReason::TokenRevoked, longest.as_str(), 4001, "Token revoked"),
+    ];
+    for (reason, move_to, code, text) in table {
+        let config = Arc::new(LeapConfig { move_to: move_to.to_owned(), ..LeapConfig::default() });
+        let mut dialect = LeapDialect::new(config);
+        let mut effects = Vec::new();
+        dialect.open(NOW, &mut effects);
+        dialect.close(NOW, reason, &mut effects);
+        let Some(Effect::Close { code: sent, text: said, .. }) = effects.last() else { panic!("{effects:?}") };
+        assert_eq!((*sent, said.as_str()), (code, text), "{reason:?} {move_to}");
+    }
 }

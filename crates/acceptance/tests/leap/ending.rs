@@ -4,7 +4,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tollgate_testkit::{Http, Server, leap::Incoming, wait};
+use tollgate_testkit::{Http, Server, Setup, leap::Incoming, wait};
 
 #[test]
 fn b47_sigterm_acks_closes_and_refuses_newcomers() {
@@ -86,4 +86,14 @@ fn b47_without_connections_the_end_comes_at_once() {
     let start = Instant::now();
     server.stop();
     assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[test]
+fn b48_clients_are_sent_to_another_node_where_one_is_configured() {
+    let next = "ws://127.0.0.1:9/ws";
+    let mut server = Setup::default().config(format!("[leap]\nmove_to = \"{next}\"\n")).start();
+    let (mut leap, _) = server.identified(None);
+    server.terminate();
+    assert_eq!(leap.closed(), (4006, next.to_owned()));
+    assert!(server.ended(Duration::from_secs(30)).success());
 }
