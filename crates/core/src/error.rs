@@ -6,10 +6,10 @@ use std::fmt;
 pub type Result<T> = std::result::Result<T, Error>;
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident => $code:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $kind:ident => $code:literal,)*) => {
         /// What went wrong, in about a dozen kinds. Every door maps all of them with one total `match`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum ErrorKind { $($(#[$doc])* $kind,)* }
+        pub enum ErrorKind { $($(#[doc = $doc])* $kind,)* }
 
         impl ErrorKind {
             /// Every kind, in the order of the table.
@@ -19,6 +19,12 @@ macro_rules! kinds {
             #[must_use]
             pub const fn code(self) -> &'static str {
                 match self { $(Self::$kind => $code,)* }
+            }
+
+            /// What the kind means, in the words of this table; for documentation.
+            #[must_use]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$kind => concat!($($doc),*),)* }
             }
         }
     };

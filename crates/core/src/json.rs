@@ -179,7 +179,37 @@ fn check(text: &str, bytes_max: usize) -> Result<(), Error> {
             format!("The JSON value is nested {depth} deep; at most {JSON_DEPTH_MAX} levels are allowed."),
         ));
     }
+    if has_half_character(text) {
+        return Err(Error::new(
+            ErrorKind::InvalidBody,
+            "The JSON value has a string with half a character (a \\ud800 to \\udfff escape without its other half); many parsers refuse that. Cut strings between characters.",
+        ));
+    }
     Ok(())
+}
+
+/// Whether a string in a text that is known to be JSON has an escape that is half of a surrogate pair. JavaScript writes such
+/// escapes for strings cut within a character; they are JSON by its grammar, yet no Unicode text (RFC 8259, section 8.2).
+fn has_half_character(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    let mut awaits_second = false;
+    // In JSON a backslash stands only within strings, and only before a whole escape.
+    while let Some(place) = rest.iter().position(|byte| *byte == b'\\') {
+        let unit = match rest.get(place + 1..place + 6) {
+            Some([b'u', digits @ ..]) => std::str::from_utf8(digits).ok().and_then(|digits| u16::from_str_radix(digits, 16).ok()),
+            _ => None,
+        };
+        let follows = awaits_second && place == 0;
+        match unit {
+            Some(0xdc00..=0xdfff) if follows => awaits_second = false,
+            Some(0xd800..=0xdbff) if !awaits_second => awaits_second = true,
+            Some(0xd800..=0xdfff) => return true,
+            _ if awaits_second => return true,
+            _ => {}
+        }
+        rest = &rest[place + if unit.is_some() { 6 } else { 2 }..];
+    }
+    awaits_second
 }
 
 /// The deepest nesting of a text that is known to be JSON.
@@ -255,6 +285,27 @@ mod tests {
         assert_eq!(JsonValue::parse(deep(129).as_bytes(), 300).unwrap_err().kind, ErrorKind::InvalidBody);
         assert!(JsonValue::parse(br#""[[[\"[""#, 300).is_ok());
         assert_eq!(object(r#"{"a":1}"#).merge(&object(r#"{"b":1}"#), 10).unwrap_err().kind, ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn strings_are_whole_characters() {
+        let table = [
+            (r#"{"\ud83d\ude00":"\uD83D\uDE00 \\ud800 \u00e9 \n"}"#, true),
+            (r#"{"\ud800":1}"#, false),
+            (r#"{"a":"\udc00"}"#, false),
+            (r#"{"a":"\ud800 \udc00"}"#, false),
+            (r#"{"a":"\ud800","b":"\udc00"}"#, false),
+            (r#"{"a":"\ud800\ud800\udc00"}"#, false),
+            (r#"{"a":"\ud800\n"}"#, false),
+            (r#"{"a":"\\\ud800"}"#, false),
+        ];
+        for (text, good) in table {
+            let parsed = JsonObject::parse(text.as_bytes(), 1000);
+            assert_eq!(parsed.is_ok(), good, "{text}");
+            if let Ok(parsed) = parsed {
+                assert!(JsonObject::empty().merge(&parsed, 1000).is_ok(), "{text}");
+            }
+        }
     }
 
     #[test]
