@@ -1,0 +1,110 @@
+//! What a request is answered with: Hop's envelope, and the headers that every answer has.
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+
+use crate::json::Object;
+use crate::refusal::Refusal;
+
+/// The whole of an answer's body, in one piece.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// What is on every answer, errors included: no cache and no referrer may keep what secrets are in, and any web page may
+/// call (Hop's users call from browsers; there are no cookies, so nothing is gained by telling origins apart).
+const ALWAYS: &[(HeaderName, &str)] = &[
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    (header::ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Retry-After, X-Request-Id"),
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::REFERRER_POLICY, "no-referrer"),
+];
+
+/// What a browser wants to know before it calls.
+const PREFLIGHT: &[(HeaderName, &str)] = &[
+    (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
+    (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match, X-Request-Id"),
+    (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+];
+
+/// The outcome of a request that was not refused, before it is HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    /// JSON text; none with 204.
+    body: Option<String>,
+    headers: HeaderMap,
+}
+
+impl Answer {
+    /// 200 with `data`, JSON text, in the envelope. (Never 201: Hop's Rust SDK and CLI drop its body.)
+    pub(crate) fn data(data: &str) -> Self {
+        Self::plain(StatusCode::OK, Object::new().flag("success", true).raw("data", data).close())
+    }
+
+    /// 204.
+    pub(crate) fn nothing() -> Self {
+        Self { status: StatusCode::NO_CONTENT, body: None, headers: HeaderMap::new() }
+    }
+
+    /// JSON text without the envelope, for probes.
+    pub(crate) fn plain(status: StatusCode, body: String) -> Self {
+        Self { status, body: Some(body), headers: HeaderMap::new() }
+    }
+
+    /// The answer to `OPTIONS` on any path.
+    pub(crate) fn preflight() -> Self {
+        let mut answer = Self::nothing();
+        put(&mut answer.headers, PREFLIGHT);
+        answer
+    }
+
+    /// With the version of what is answered, for a later `If-Match`.
+    pub(crate) fn version(self, version: u64) -> Self {
+        self.with(header::ETAG, &format!("\"{version}\""))
+    }
+
+    fn with(mut self, name: HeaderName, value: &str) -> Self {
+        self.headers.insert(name, HeaderValue::from_str(value).expect("invariant: our own header values are plain ASCII"));
+        self
+    }
+
+    /// As HTTP. `closing` says that this is the connection's last answer.
+    pub(crate) fn reply(mut self, request_id: &HeaderValue, closing: bool) -> Reply {
+        put(&mut self.headers, ALWAYS);
+        self.headers.insert(HeaderName::from_static("x-request-id"), request_id.clone());
+        if closing {
+            self.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self.body.is_some() {
+            self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let mut reply = Response::new(Full::new(Bytes::from(self.body.unwrap_or_default())));
+        *reply.status_mut() = self.status;
+        *reply.headers_mut() = self.headers;
+        reply
+    }
+}
+
+impl From<&Refusal> for Answer {
+    fn from(refusal: &Refusal) -> Self {
+        let mut answer = Self::plain(refusal.status(), refusal.body());
+        if refusal.status() == StatusCode::UNAUTHORIZED {
+            answer = answer.with(header::WWW_AUTHENTICATE, "Bearer realm=\"tollgate\"");
+        }
+        if let Some(allow) = refusal.allow() {
+            answer = answer.with(header::ALLOW, allow);
+        }
+        if let Some(seconds) = refusal.retry_after_s() {
+            answer = answer.with(header::RETRY_AFTER, &seconds.to_string());
+        }
+        answer
+    }
+}
+
+fn put(headers: &mut HeaderMap, values: &[(HeaderName, &'static str)]) {
+    for (name, value) in values {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}

@@ -1,0 +1,149 @@
+//! What a refused request is answered with: the one place where error kinds become HTTP statuses.
+
+use http::StatusCode;
+use tollgate_core::{Error, ErrorKind};
+
+use crate::json::Object;
+
+/// Seconds after which a caller may try again, where trying again can help.
+const RETRY_AFTER_S: u32 = 1;
+
+/// An error as HTTP tells it.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+    /// Methods that the path does have, for `Allow`.
+    allow: Option<String>,
+}
+
+/// Errors of HTTP itself, which no operation knows: code, status, meaning.
+pub(crate) const OF_HTTP: &[(&str, StatusCode, &str)] = &[
+    ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "The path exists, but not with this method; `Allow` lists those it has."),
+    ("request_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time. The connection is closed; send the request again."),
+];
+
+/// The status of each kind of error.
+#[deny(clippy::wildcard_enum_match_arm)]
+pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::InvalidAuth => StatusCode::UNAUTHORIZED,
+        ErrorKind::Forbidden | ErrorKind::NotGranted => StatusCode::FORBIDDEN,
+        ErrorKind::NotFound => StatusCode::NOT_FOUND,
+        // A full collection is a conflict with what exists, like a taken id: the caller resolves it by removing something. 429 would
+        // tell it to wait, and 403 to look for another key; neither helps.
+        ErrorKind::AlreadyExists | ErrorKind::LimitReached => StatusCode::CONFLICT,
+        ErrorKind::InvalidBody | ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
+        ErrorKind::VersionMismatch => StatusCode::PRECONDITION_FAILED,
+        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
+        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+impl Refusal {
+    pub(crate) fn no_route() -> Self {
+        Error::new(ErrorKind::NotFound, "There is no such path here. Hop's API is under /v1, for example /v1/channels.").into()
+    }
+
+    pub(crate) fn wrong_method(allowed: &[&str]) -> Self {
+        let allow = allowed.join(", ");
+        let message = format!("This path does not have this method; it has {allow}.");
+        Self { allow: Some(allow), ..Self::of_http("method_not_allowed", message) }
+    }
+
+    pub(crate) fn body_too_slow(deadline_s: u64) -> Self {
+        Self::of_http("request_timeout", format!("The body did not arrive within {deadline_s} seconds; send it again."))
+    }
+
+    /// A defect on our side: the caller learns nothing but that, and the request's id.
+    pub(crate) fn defect() -> Self {
+        Error::new(ErrorKind::Internal, "Something failed inside the server; the X-Request-Id of this answer finds it in the log.").into()
+    }
+
+    fn of_http(code: &str, message: String) -> Self {
+        let (code, status, _) = OF_HTTP.iter().find(|(known, ..)| *known == code).expect("invariant: the table has our own codes");
+        Self { status: *status, code, message, allow: None }
+    }
+
+    pub(crate) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub(crate) const fn code(&self) -> &'static str {
+        self.code
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    pub(crate) fn allow(&self) -> Option<&str> {
+        self.allow.as_deref()
+    }
+
+    /// For `Retry-After`.
+    pub(crate) fn retry_after_s(&self) -> Option<u32> {
+        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S)
+    }
+
+    /// Hop's envelope around the error.
+    pub(crate) fn body(&self) -> String {
+        let error = Object::new().text("code", self.code).text("message", &self.message).close();
+        Object::new().flag("success", false).raw("error", &error).close()
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self { status: status(error.kind), code: error.kind.code(), message: error.detail, allow: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The text of docs/errors.md.
+    fn page() -> String {
+        let of_operations = ErrorKind::ALL.iter().map(|kind| (kind.code(), status(*kind), kind.meaning()));
+        let rows = of_operations.chain(OF_HTTP.iter().copied());
+        let mut page = String::from(
+            "# Error codes\n\n\
+             Every error of the REST API is `{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}` with one of these codes. Codes and statuses\n\
+             are stable; messages are for people and may change. 429 and 503 carry `Retry-After` in seconds.\n\n\
+             This page is generated: `TOLLGATE_REGENERATE=1 cargo test -p tollgate-api errors_page`.\n\n\
+             | code | status | meaning |\n|---|---|---|\n",
+        );
+        for (code, status, meaning) in rows {
+            page += &format!("| `{code}` | {} | {} |\n", status.as_u16(), meaning.trim());
+        }
+        page
+    }
+
+    #[test]
+    fn errors_page_is_current() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/errors.md");
+        #[allow(clippy::disallowed_methods)] // a switch for people, not configuration
+        if std::env::var("TOLLGATE_REGENERATE").is_ok() {
+            std::fs::create_dir_all(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs")).unwrap();
+            std::fs::write(path, page()).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(kept == page(), "docs/errors.md is stale: run TOLLGATE_REGENERATE=1 cargo test -p tollgate-api errors_page");
+    }
+
+    #[test]
+    fn b04_every_kind_is_an_error_status_with_an_envelope() {
+        for kind in ErrorKind::ALL {
+            let refusal = Refusal::from(Error::new(*kind, "said \"so\""));
+            assert!(refusal.status().as_u16() >= 400, "{kind:?}");
+            let retry = matches!(kind, ErrorKind::RateLimited | ErrorKind::Unavailable);
+            assert_eq!(refusal.retry_after_s().is_some(), retry, "{kind:?}");
+            assert_eq!(refusal.body(), format!(r#"{{"success":false,"error":{{"code":"{}","message":"said \"so\""}}}}"#, kind.code()));
+        }
+    }
+}

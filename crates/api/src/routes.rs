@@ -1,0 +1,163 @@
+//! The table of routes, and finding the one for a request. Nothing is decoded here: ids stay as they came.
+
+use http::Method;
+use tollgate_core::ports::Pending;
+use tollgate_node::Node;
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::refusal::Refusal;
+use crate::{health, hop};
+
+/// One verb on one path.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// Segments that start with `:` take any text. This, never the path, is what logs show.
+    pub(crate) template: &'static str,
+    pub(crate) run: Run,
+}
+
+/// What a route needs before it runs.
+#[derive(Debug)]
+pub(crate) enum Run {
+    /// Nothing: anybody may ask.
+    Open(for<'a> fn(&'a Node) -> Pending<'a, Answer>),
+    /// A project key.
+    Keyed(for<'a> fn(&'a Call) -> Pending<'a, tollgate_core::Result<Answer>>),
+}
+
+/// The parameters of a path, by name, still percent-encoded.
+pub(crate) type Params = Vec<(&'static str, String)>;
+
+macro_rules! keyed {
+    ($method:ident $template:literal => $($handler:ident)::+) => {
+        Route { method: Method::$method, template: $template, run: Run::Keyed(|call| Box::pin(hop::$($handler)::+(call))) }
+    };
+}
+
+/// Every route. The first that fits wins, so `tokens` as a second segment stands before channel ids.
+pub(crate) static ROUTES: &[Route] = &[
+    Route { method: Method::GET, template: "/livez", run: Run::Open(|node| Box::pin(health::alive(node))) },
+    Route { method: Method::GET, template: "/readyz", run: Run::Open(|node| Box::pin(health::ready(node))) },
+    keyed!(GET "/v1/projects/@this" => projects::this),
+    keyed!(GET "/v1/users/@me" => projects::me),
+    keyed!(GET "/v1/channels/tokens" => tokens::list),
+    keyed!(POST "/v1/channels/tokens" => tokens::create),
+    keyed!(GET "/v1/channels/tokens/:token" => tokens::get),
+    keyed!(PATCH "/v1/channels/tokens/:token" => tokens::change),
+    keyed!(DELETE "/v1/channels/tokens/:token" => tokens::delete),
+    keyed!(POST "/v1/channels/tokens/:token/messages" => messages::direct),
+    keyed!(GET "/v1/channels" => channels::list),
+    keyed!(POST "/v1/channels" => channels::create),
+    keyed!(PUT "/v1/channels/:channel" => channels::create_named),
+    keyed!(GET "/v1/channels/:channel" => channels::get),
+    keyed!(PATCH "/v1/channels/:channel" => channels::change),
+    keyed!(DELETE "/v1/channels/:channel" => channels::delete),
+    keyed!(GET "/v1/channels/:channel/stats" => channels::stats),
+    keyed!(GET "/v1/channels/:channel/state" => state::get),
+    keyed!(PUT "/v1/channels/:channel/state" => state::replace),
+    keyed!(PATCH "/v1/channels/:channel/state" => state::merge),
+    keyed!(POST "/v1/channels/:channel/messages" => messages::publish),
+    keyed!(POST "/v1/channels/:channel/publish" => messages::publish),
+    keyed!(GET "/v1/channels/:channel/tokens" => subscribers::list),
+    keyed!(PUT "/v1/channels/:channel/subscribers/:token" => subscribers::subscribe),
+    keyed!(DELETE "/v1/channels/:channel/subscribers/:token" => subscribers::unsubscribe),
+];
+
+/// The route for a request. HEAD is served as GET (the connection leaves the body out).
+///
+/// Duplicate slashes count as one. A slash at the end stands for an empty last parameter where a route takes one there
+/// (so that an SDK called with an empty id is told so), and for nothing elsewhere.
+pub(crate) fn find(routes: &'static [Route], method: &Method, path: &str) -> Result<(&'static Route, Params), Refusal> {
+    let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let ends_in_slash = !segments.is_empty() && path.ends_with('/');
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    if ends_in_slash {
+        segments.push("");
+        if let Some(found) = first(routes, method, &segments) {
+            return Ok(found);
+        }
+        segments.pop();
+    }
+    first(routes, method, &segments).ok_or_else(|| {
+        let allowed: Vec<&str> = routes.iter().filter(|route| params(route.template, &segments).is_some()).map(|route| route.method.as_str()).collect();
+        if allowed.is_empty() { Refusal::no_route() } else { Refusal::wrong_method(&allowed) }
+    })
+}
+
+fn first(routes: &'static [Route], method: &Method, segments: &[&str]) -> Option<(&'static Route, Params)> {
+    routes.iter().filter(|route| route.method == method).find_map(|route| Some((route, params(route.template, segments)?)))
+}
+
+/// The parameters, if the path has the form of the template.
+fn params(template: &'static str, segments: &[&str]) -> Option<Params> {
+    let wanted = template.split('/').skip(1);
+    if wanted.clone().count() != segments.len() {
+        return None;
+    }
+    let mut params = Params::new();
+    for (wanted, segment) in wanted.zip(segments) {
+        match wanted.strip_prefix(':') {
+            Some(name) => params.push((name, (*segment).to_owned())),
+            None if wanted == *segment => {}
+            None => return None,
+        }
+    }
+    Some(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(method: &Method, path: &str, expected: Result<(&str, &[&str]), u16>) {
+        match (find(ROUTES, method, path), expected) {
+            (Ok((route, params)), Ok((template, values))) => {
+                let got: Vec<&str> = params.iter().map(|(_, value)| value.as_str()).collect();
+                assert_eq!((route.template, got.as_slice()), (template, values), "{method} {path}");
+            }
+            (Err(refusal), Err(status)) => assert_eq!(refusal.status().as_u16(), status, "{method} {path}"),
+            (got, expected) => panic!("{method} {path}: {got:?}, not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn paths_find_their_routes() {
+        let table: &[(Method, &str, Result<(&str, &[&str]), u16>)] = &[
+            (Method::GET, "/v1/channels", Ok(("/v1/channels", &[]))),
+            (Method::GET, "//v1///channels//a", Ok(("/v1/channels/:channel", &["a"]))),
+            (Method::GET, "/v1/channels/a/", Ok(("/v1/channels/:channel", &["a"]))),
+            (Method::HEAD, "/v1/channels/a", Ok(("/v1/channels/:channel", &["a"]))),
+            (Method::POST, "/v1/channels/", Ok(("/v1/channels", &[]))),
+            (Method::DELETE, "/v1/channels/", Ok(("/v1/channels/:channel", &[""]))),
+            (Method::DELETE, "/v1/channels/tokens/", Ok(("/v1/channels/tokens/:token", &[""]))),
+            (Method::GET, "/v1/channels/tokens", Ok(("/v1/channels/tokens", &[]))),
+            (Method::GET, "/v1/channels/tokens/messages", Ok(("/v1/channels/tokens/:token", &["messages"]))),
+            (Method::PUT, "/v1/channels/tokens", Ok(("/v1/channels/:channel", &["tokens"]))),
+            (Method::PUT, "/v1/channels/a%2Fb", Ok(("/v1/channels/:channel", &["a%2Fb"]))),
+            (Method::PUT, "/v1/channels/a/subscribers/t", Ok(("/v1/channels/:channel/subscribers/:token", &["a", "t"]))),
+            (Method::POST, "/v1/channels/a/publish", Ok(("/v1/channels/:channel/publish", &["a"]))),
+            (Method::GET, "/v1/projects/@this", Ok(("/v1/projects/@this", &[]))),
+            (Method::PUT, "/v1/channels", Err(405)),
+            (Method::TRACE, "/v1/channels/a", Err(405)),
+            (Method::GET, "/v1/channels/a/b", Err(404)),
+            (Method::GET, "/v1", Err(404)),
+            (Method::GET, "/", Err(404)),
+            (Method::GET, "*", Err(404)),
+            (Method::CONNECT, "", Err(404)),
+            (Method::GET, "/V1/channels", Err(404)),
+        ];
+        for (method, path, expected) in table {
+            check(method, path, *expected);
+        }
+    }
+
+    #[test]
+    fn no_route_hides_a_later_one() {
+        for (place, route) in ROUTES.iter().enumerate() {
+            let (found, _) = find(ROUTES, &route.method, route.template).expect("a route finds itself");
+            assert!(std::ptr::eq(found, route), "{place}: {} {} is hidden by {}", route.method, route.template, found.template);
+        }
+    }
+}

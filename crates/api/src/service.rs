@@ -1,0 +1,138 @@
+//! The service: route, authenticate, read, run, wrap. Whatever happens, the answer is an envelope.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, header};
+use http_body::Body;
+use tollgate_node::Node;
+use tower_service::Service;
+use tracing::Instrument as _;
+
+use crate::ApiConfig;
+use crate::answer::{Answer, Reply};
+use crate::body::Upload;
+use crate::call::{Call, credential};
+use crate::refusal::Refusal;
+use crate::request_id::RequestIds;
+use crate::routes::{Params, Route, Run, find};
+
+/// Answers every plain HTTP request. A handle: cheap to clone, one is enough for all connections of all threads.
+#[derive(Clone)]
+pub struct Router {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    node: Arc<Node>,
+    config: ApiConfig,
+    routes: &'static [Route],
+    request_ids: RequestIds,
+}
+
+impl std::fmt::Debug for Router {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Router({} routes)", self.shared.routes.len())
+    }
+}
+
+impl Router {
+    pub(crate) fn new(node: Arc<Node>, config: ApiConfig, routes: &'static [Route]) -> Self {
+        Self { shared: Arc::new(Shared { node, config, routes, request_ids: RequestIds::new(config.instance) }) }
+    }
+
+    /// The answer to one request. Never fails and never panics.
+    pub async fn answer<B>(&self, request: Request<B>) -> Reply
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let (parts, body) = request.into_parts();
+        let request_id = self.shared.request_ids.of(&parts.headers);
+        let found = find(self.shared.routes, &parts.method, parts.uri.path());
+        // The template and not the path: paths carry the secrets of tokens.
+        let route = found.as_ref().map_or("none", |(route, _)| route.template);
+        let span = tracing::info_span!("request", id = request_id.to_str().unwrap_or_default(), method = %parts.method, route);
+        self.shared.whole(found, parts, body, &request_id).instrument(span).await
+    }
+}
+
+impl<B> Service<Request<B>> for Router
+where
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Send,
+{
+    type Response = Reply;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Reply, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let this = self.clone();
+        Box::pin(async move { Ok(this.answer(request).await) })
+    }
+}
+
+impl Shared {
+    async fn whole<B>(&self, found: Result<(&'static Route, Params), Refusal>, parts: Parts, body: B, request_id: &HeaderValue) -> Reply
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let awaits_word = parts.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let mut upload = Upload::new(body, awaits_word);
+        let outcome = contained(self.outcome(found, parts, &mut upload)).await.unwrap_or_else(|()| Err(Refusal::defect()));
+        let answer = outcome.unwrap_or_else(|refusal| {
+            log(&refusal);
+            Answer::from(&refusal)
+        });
+        let closing = !upload.discard().await;
+        answer.reply(request_id, closing)
+    }
+
+    async fn outcome<B>(&self, found: Result<(&'static Route, Params), Refusal>, parts: Parts, upload: &mut Upload<B>) -> Result<Answer, Refusal>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        if parts.method == Method::OPTIONS {
+            return Ok(Answer::preflight());
+        }
+        let (route, params) = found?;
+        let handler = match route.run {
+            Run::Open(handler) => return Ok(handler(&self.node).await),
+            Run::Keyed(handler) => handler,
+        };
+        // Before the body: a stranger's bytes are not kept.
+        let caller = self.node.authenticate(&credential(&parts.headers)?)?;
+        let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
+        let call = Call::new(self.node.clone(), caller, parts, params, body)?;
+        Ok(handler(&call).await?)
+    }
+}
+
+/// Runs a future to its end, or to its panic (which the panic hook has then reported).
+async fn contained<F: Future>(future: F) -> Result<F::Output, ()> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Ok),
+        Err(_panic) => Poll::Ready(Err(())),
+    })
+    .await
+}
+
+fn log(refusal: &Refusal) {
+    let (status, code, message) = (refusal.status().as_u16(), refusal.code(), refusal.message());
+    if status >= 500 {
+        tracing::error!(status, code, "request failed: {message}");
+    } else {
+        // The message is for the caller and may repeat what it sent.
+        tracing::debug!(status, code, "request refused");
+    }
+}
