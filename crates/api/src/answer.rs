@@ -66,7 +66,8 @@ impl Answer {
     }
 
     fn with(mut self, name: HeaderName, value: &str) -> Self {
-        self.headers.insert(name, HeaderValue::from_str(value).expect("invariant: our own header values are plain ASCII"));
+        self.headers
+            .insert(name, HeaderValue::from_str(value).expect("invariant: our own header values are plain ASCII"));
         self
     }
 

@@ -79,7 +79,8 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
 
     /// Reads the rest away, within limits. Answers whether the connection can serve another request.
     pub(crate) async fn discard(&mut self) -> bool {
-        if self.rest == Rest::Coming {
+        // What announces more than that is answered at once: waiting would not save its answer.
+        if self.rest == Rest::Coming && self.body.size_hint().lower() <= DISCARD_BYTES_MAX as u64 {
             let all = async {
                 let mut left = DISCARD_BYTES_MAX;
                 while let Ok(Some(data)) = self.next().await {
@@ -102,7 +103,11 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
                 Ok(Err(_trailers)) => {}
                 Err(_broken) => {
                     self.rest = Rest::GivenUp;
-                    return Err(Error::new(ErrorKind::InvalidBody, "The body broke off before its announced end; send it again.").into());
+                    return Err(Error::new(
+                        ErrorKind::InvalidBody,
+                        "The body broke off before its announced end; send it again.",
+                    )
+                    .into());
                 }
             }
         }
@@ -112,5 +117,9 @@ impl<B: Body<Data = Bytes> + Unpin> Upload<B> {
 }
 
 fn too_large(bytes_max: usize) -> Refusal {
-    Error::new(ErrorKind::TooLarge, format!("The body is larger than {bytes_max} bytes, the most that this server takes.")).into()
+    Error::new(
+        ErrorKind::TooLarge,
+        format!("The body is larger than {bytes_max} bytes, the most that this server takes."),
+    )
+    .into()
 }

@@ -35,7 +35,10 @@ impl Call {
         for named in call.query().all("project") {
             let named = named?.parse::<ProjectId>().ok();
             if !matches!(call.caller, Caller::ProjectKey { project, .. } if Some(project) == named) {
-                return Err(Error::new(ErrorKind::Forbidden, "The query parameter `project` names another project than this key's; leave it out or use that project's key."));
+                return Err(Error::new(
+                    ErrorKind::Forbidden,
+                    "The query parameter `project` names another project than this key's; leave it out or use that project's key.",
+                ));
             }
         }
         Ok(call)
@@ -66,7 +69,12 @@ impl Call {
             return Ok(None);
         }
         let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-        version.map(Some).ok_or_else(|| Error::new(ErrorKind::InvalidInput, "If-Match must be one ETag of this state as it was answered, like \"3\" with its quotes."))
+        version.map(Some).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                "If-Match must be one ETag of this state as it was answered, like \"3\" with its quotes.",
+            )
+        })
     }
 
     fn param(&self, name: &str) -> &str {
@@ -85,7 +93,9 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<PresentedSecret> {
     let text = match (values.next().map(HeaderValue::to_str), values.next()) {
         (Some(Ok(text)), None) => text.trim(),
         (None, _) => return Err(refuse("The Authorization header is missing; send a project key, ptk_….")),
-        _ => return Err(refuse("There must be exactly one Authorization header, in ASCII, with a project key, ptk_….")),
+        _ => {
+            return Err(refuse("There must be exactly one Authorization header, in ASCII, with a project key, ptk_…."));
+        }
     };
     let secret = match text.split_once(' ') {
         Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),

@@ -18,13 +18,17 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     let text = body.trim_ascii_start();
     match text.first() {
         None => Err(invalid("The body is empty; send a JSON object.")),
-        Some(b'{') => serde_json::from_slice(text).map_err(|error| invalid(format!("The body is not valid JSON: {error}."))),
+        Some(b'{') => {
+            serde_json::from_slice(text).map_err(|error| invalid(format!("The body is not valid JSON: {error}.")))
+        }
         Some(_) => Err(invalid("The body must be a JSON object, like {\"key\": 1}.")),
     }
 }
 
 /// Keeps `null` apart from an absent key, which serde's `Option` alone does not: for `#[serde(default, deserialize_with)]`.
-pub(crate) fn present<'de: 'a, 'a, D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Option<&'a RawValue>, D::Error> {
+pub(crate) fn present<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<&'a RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
@@ -71,7 +75,8 @@ pub(crate) fn expiry(raw: &RawValue) -> Result<Option<UnixMillis>> {
 
 /// A list of channel ids.
 pub(crate) fn channels(raw: &RawValue) -> Result<Vec<ChannelId>> {
-    let ids: Vec<String> = serde_json::from_str(raw.get()).map_err(|_| invalid("`channels` must be an array of channel ids."))?;
+    let ids: Vec<String> =
+        serde_json::from_str(raw.get()).map_err(|_| invalid("`channels` must be an array of channel ids."))?;
     ids.iter().map(|id| ChannelId::new(id)).collect()
 }
 
@@ -117,7 +122,11 @@ mod tests {
     fn b15_states_are_objects() {
         for bad in ["", " ", "null", "1", "[]", "\"{}\"", "true"] {
             let error = state(bad.as_bytes(), "channel", 100).unwrap_err();
-            assert_eq!((error.kind, error.detail.as_str()), (ErrorKind::InvalidBody, "Please specify a valid channel state."), "{bad}");
+            assert_eq!(
+                (error.kind, error.detail.as_str()),
+                (ErrorKind::InvalidBody, "Please specify a valid channel state."),
+                "{bad}"
+            );
         }
         for bad in ["{", "{\"a\"}", "{} {}", "{\"a\":\u{1}}"] {
             assert_eq!(state(bad.as_bytes(), "channel", 100).unwrap_err().kind, ErrorKind::InvalidBody, "{bad}");
@@ -133,8 +142,16 @@ mod tests {
             #[serde(borrow, default, deserialize_with = "present")]
             a: Option<&'a RawValue>,
         }
-        let table =
-            [("{}", Some(None)), (r#"{"a":null,"b":[1]}"#, Some(Some("null"))), (" {\"a\": [ 1 ] }", Some(Some("[ 1 ]"))), ("", None), ("[null]", None), ("{\"a\":1", None), ("{\"a\":1,\"a\":2}", None), ("null", None)];
+        let table = [
+            ("{}", Some(None)),
+            (r#"{"a":null,"b":[1]}"#, Some(Some("null"))),
+            (" {\"a\": [ 1 ] }", Some(Some("[ 1 ]"))),
+            ("", None),
+            ("[null]", None),
+            ("{\"a\":1", None),
+            ("{\"a\":1,\"a\":2}", None),
+            ("null", None),
+        ];
         for (text, expected) in table {
             assert_eq!(object::<One>(text.as_bytes()).ok().map(|one| one.a.map(RawValue::get)), expected, "{text}");
         }
@@ -143,7 +160,9 @@ mod tests {
 
     #[test]
     fn settings_are_a_sum_of_known_bits() {
-        for (text, expected) in [("0", Some(0)), ("31", Some(31)), ("32", None), ("-1", None), ("1.5", None), ("\"1\"", None)] {
+        for (text, expected) in
+            [("0", Some(0)), ("31", Some(31)), ("32", None), ("-1", None), ("1.5", None), ("\"1\"", None)]
+        {
             assert_eq!(capabilities(raw(text)).ok().map(Capabilities::bits), expected, "{text}");
         }
     }

@@ -60,7 +60,12 @@ mod tests {
 
     #[test]
     fn objects_and_arrays_are_json() {
-        let inner = Object::new().text("id", "\"é\n\u{0}\"").number("n", u64::MAX).flag("on", true).raw("state", r#"{"k":1.50}"#).close();
+        let inner = Object::new()
+            .text("id", "\"é\n\u{0}\"")
+            .number("n", u64::MAX)
+            .flag("on", true)
+            .raw("state", r#"{"k":1.50}"#)
+            .close();
         assert_eq!(inner, r#"{"id":"\"é\n\u0000\"","n":18446744073709551615,"on":true,"state":{"k":1.50}}"#);
         assert_eq!(array([Object::new().close(), inner.clone()]), format!("[{{}},{inner}]"));
         assert_eq!(array([]), "[]");

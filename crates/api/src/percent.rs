@@ -7,7 +7,12 @@ use tollgate_core::{Error, ErrorKind, Result};
 /// # Errors
 /// `invalid_input`, naming `what`; the text itself is not repeated, for it may be a secret.
 pub(crate) fn decode(what: &str, text: &str, plus_is_space: bool) -> Result<String> {
-    let broken = |why| Error::new(ErrorKind::InvalidInput, format!("The {what} in the URL {why}; encode it with percent signs (encodeURIComponent)."));
+    let broken = |why| {
+        Error::new(
+            ErrorKind::InvalidInput,
+            format!("The {what} in the URL {why}; encode it with percent signs (encodeURIComponent)."),
+        )
+    };
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

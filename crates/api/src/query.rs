@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn flags_are_true_or_false() {
-        for (text, expected) in [("", Some(false)), ("on=true", Some(true)), ("on=false", Some(false)), ("on=1", None)] {
+        for (text, expected) in [("", Some(false)), ("on=true", Some(true)), ("on=false", Some(false)), ("on=1", None)]
+        {
             assert_eq!(Query::new(Some(text)).flag("on").ok(), expected, "{text}");
         }
     }

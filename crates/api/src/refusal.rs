@@ -20,8 +20,16 @@ pub(crate) struct Refusal {
 
 /// Errors of HTTP itself, which no operation knows: code, status, meaning.
 pub(crate) const OF_HTTP: &[(&str, StatusCode, &str)] = &[
-    ("method_not_allowed", StatusCode::METHOD_NOT_ALLOWED, "The path exists, but not with this method; `Allow` lists those it has."),
-    ("request_timeout", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time. The connection is closed; send the request again."),
+    (
+        "method_not_allowed",
+        StatusCode::METHOD_NOT_ALLOWED,
+        "The path exists, but not with this method; `Allow` lists those it has.",
+    ),
+    (
+        "request_timeout",
+        StatusCode::REQUEST_TIMEOUT,
+        "The body did not arrive in time. The connection is closed; send the request again.",
+    ),
 ];
 
 /// The status of each kind of error.
@@ -45,7 +53,8 @@ pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
 
 impl Refusal {
     pub(crate) fn no_route() -> Self {
-        Error::new(ErrorKind::NotFound, "There is no such path here. Hop's API is under /v1, for example /v1/channels.").into()
+        Error::new(ErrorKind::NotFound, "There is no such path here. Hop's API is under /v1, for example /v1/channels.")
+            .into()
     }
 
     pub(crate) fn wrong_method(allowed: &[&str]) -> Self {
@@ -60,11 +69,16 @@ impl Refusal {
 
     /// A defect on our side: the caller learns nothing but that, and the request's id.
     pub(crate) fn defect() -> Self {
-        Error::new(ErrorKind::Internal, "Something failed inside the server; the X-Request-Id of this answer finds it in the log.").into()
+        Error::new(
+            ErrorKind::Internal,
+            "Something failed inside the server; the X-Request-Id of this answer finds it in the log.",
+        )
+        .into()
     }
 
     fn of_http(code: &str, message: String) -> Self {
-        let (code, status, _) = OF_HTTP.iter().find(|(known, ..)| *known == code).expect("invariant: the table has our own codes");
+        let (code, status, _) =
+            OF_HTTP.iter().find(|(known, ..)| *known == code).expect("invariant: the table has our own codes");
         Self { status: *status, code, message, allow: None }
     }
 
@@ -133,7 +147,10 @@ mod tests {
             std::fs::write(path, page()).unwrap();
         }
         let kept = std::fs::read_to_string(path).unwrap_or_default();
-        assert!(kept == page(), "docs/errors.md is stale: run TOLLGATE_REGENERATE=1 cargo test -p tollgate-api errors_page");
+        assert!(
+            kept == page(),
+            "docs/errors.md is stale: run TOLLGATE_REGENERATE=1 cargo test -p tollgate-api errors_page"
+        );
     }
 
     #[test]
@@ -143,7 +160,10 @@ mod tests {
             assert!(refusal.status().as_u16() >= 400, "{kind:?}");
             let retry = matches!(kind, ErrorKind::RateLimited | ErrorKind::Unavailable);
             assert_eq!(refusal.retry_after_s().is_some(), retry, "{kind:?}");
-            assert_eq!(refusal.body(), format!(r#"{{"success":false,"error":{{"code":"{}","message":"said \"so\""}}}}"#, kind.code()));
+            assert_eq!(
+                refusal.body(),
+                format!(r#"{{"success":false,"error":{{"code":"{}","message":"said \"so\""}}}}"#, kind.code())
+            );
         }
     }
 }

@@ -41,8 +41,14 @@ mod tests {
     fn only_harmless_ids_are_taken_over() {
         let ids = RequestIds::new(0xabc);
         let long = "x".repeat(CHARS_MAX + 1);
-        let table: [(&[u8], &str); 6] =
-            [(b"a-1_b.c:D", "a-1_b.c:D"), (b"", "req-abc-1"), (b"a b", "req-abc-2"), (b"\xff", "req-abc-3"), (long.as_bytes(), "req-abc-4"), (b"<x>", "req-abc-5")];
+        let table: [(&[u8], &str); 6] = [
+            (b"a-1_b.c:D", "a-1_b.c:D"),
+            (b"", "req-abc-1"),
+            (b"a b", "req-abc-2"),
+            (b"\xff", "req-abc-3"),
+            (long.as_bytes(), "req-abc-4"),
+            (b"<x>", "req-abc-5"),
+        ];
         for (given, expected) in table {
             let mut headers = HeaderMap::new();
             headers.insert("x-request-id", HeaderValue::from_bytes(given).unwrap());

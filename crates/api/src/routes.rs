@@ -81,13 +81,20 @@ pub(crate) fn find(routes: &'static [Route], method: &Method, path: &str) -> Res
         segments.pop();
     }
     first(routes, method, &segments).ok_or_else(|| {
-        let allowed: Vec<&str> = routes.iter().filter(|route| params(route.template, &segments).is_some()).map(|route| route.method.as_str()).collect();
+        let allowed: Vec<&str> = routes
+            .iter()
+            .filter(|route| params(route.template, &segments).is_some())
+            .map(|route| route.method.as_str())
+            .collect();
         if allowed.is_empty() { Refusal::no_route() } else { Refusal::wrong_method(&allowed) }
     })
 }
 
 fn first(routes: &'static [Route], method: &Method, segments: &[&str]) -> Option<(&'static Route, Params)> {
-    routes.iter().filter(|route| route.method == method).find_map(|route| Some((route, params(route.template, segments)?)))
+    routes
+        .iter()
+        .filter(|route| route.method == method)
+        .find_map(|route| Some((route, params(route.template, segments)?)))
 }
 
 /// The parameters, if the path has the form of the template.
@@ -136,7 +143,11 @@ mod tests {
             (Method::GET, "/v1/channels/tokens/messages", Ok(("/v1/channels/tokens/:token", &["messages"]))),
             (Method::PUT, "/v1/channels/tokens", Ok(("/v1/channels/:channel", &["tokens"]))),
             (Method::PUT, "/v1/channels/a%2Fb", Ok(("/v1/channels/:channel", &["a%2Fb"]))),
-            (Method::PUT, "/v1/channels/a/subscribers/t", Ok(("/v1/channels/:channel/subscribers/:token", &["a", "t"]))),
+            (
+                Method::PUT,
+                "/v1/channels/a/subscribers/t",
+                Ok(("/v1/channels/:channel/subscribers/:token", &["a", "t"])),
+            ),
             (Method::POST, "/v1/channels/a/publish", Ok(("/v1/channels/:channel/publish", &["a"]))),
             (Method::GET, "/v1/projects/@this", Ok(("/v1/projects/@this", &[]))),
             (Method::PUT, "/v1/channels", Err(405)),
@@ -157,7 +168,13 @@ mod tests {
     fn no_route_hides_a_later_one() {
         for (place, route) in ROUTES.iter().enumerate() {
             let (found, _) = find(ROUTES, &route.method, route.template).expect("a route finds itself");
-            assert!(std::ptr::eq(found, route), "{place}: {} {} is hidden by {}", route.method, route.template, found.template);
+            assert!(
+                std::ptr::eq(found, route),
+                "{place}: {} {} is hidden by {}",
+                route.method,
+                route.template,
+                found.template
+            );
         }
     }
 }

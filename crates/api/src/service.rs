@@ -57,7 +57,8 @@ impl Router {
         let found = find(self.shared.routes, &parts.method, parts.uri.path());
         // The template and not the path: paths carry the secrets of tokens.
         let route = found.as_ref().map_or("none", |(route, _)| route.template);
-        let span = tracing::info_span!("request", id = request_id.to_str().unwrap_or_default(), method = %parts.method, route);
+        let span =
+            tracing::info_span!("request", id = request_id.to_str().unwrap_or_default(), method = %parts.method, route);
         self.shared.whole(found, parts, body, &request_id).instrument(span).await
     }
 }
@@ -82,13 +83,23 @@ where
 }
 
 impl Shared {
-    async fn whole<B>(&self, found: Result<(&'static Route, Params), Refusal>, parts: Parts, body: B, request_id: &HeaderValue) -> Reply
+    async fn whole<B>(
+        &self,
+        found: Result<(&'static Route, Params), Refusal>,
+        parts: Parts,
+        body: B,
+        request_id: &HeaderValue,
+    ) -> Reply
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let awaits_word = parts.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+        let awaits_word = parts
+            .headers
+            .get(header::EXPECT)
+            .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let mut upload = Upload::new(body, awaits_word);
-        let outcome = contained(self.outcome(found, parts, &mut upload)).await.unwrap_or_else(|()| Err(Refusal::defect()));
+        let outcome =
+            contained(self.outcome(found, parts, &mut upload)).await.unwrap_or_else(|()| Err(Refusal::defect()));
         let answer = outcome.unwrap_or_else(|refusal| {
             log(&refusal);
             Answer::from(&refusal)
@@ -97,7 +108,12 @@ impl Shared {
         answer.reply(request_id, closing)
     }
 
-    async fn outcome<B>(&self, found: Result<(&'static Route, Params), Refusal>, parts: Parts, upload: &mut Upload<B>) -> Result<Answer, Refusal>
+    async fn outcome<B>(
+        &self,
+        found: Result<(&'static Route, Params), Refusal>,
+        parts: Parts,
+        upload: &mut Upload<B>,
+    ) -> Result<Answer, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {

@@ -60,7 +60,9 @@ pub(crate) async fn list(call: &Call) -> Result<Answer> {
 /// `PATCH /v1/channels/:channel {"capabilities": n}`: ours, Hop has no such call.
 pub(crate) async fn change(call: &Call) -> Result<Answer> {
     let changed: Changed = fields::object(&call.body)?;
-    let wanted = changed.capabilities.ok_or_else(|| fields::invalid("Please specify `capabilities`; nothing else of a channel can be changed here."))?;
+    let wanted = changed.capabilities.ok_or_else(|| {
+        fields::invalid("Please specify `capabilities`; nothing else of a channel can be changed here.")
+    })?;
     let channel = call.node.change_channel(&call.caller, &call.channel()?, fields::capabilities(wanted)?).await?;
     Ok(render::one("channel", &render::channel(&channel)))
 }
@@ -81,7 +83,13 @@ fn wanted(body: &[u8], id: Option<ChannelId>) -> Result<NewChannel> {
     let wanted: Wanted = fields::object(body)?;
     let refusal = "`type` must be \"private\", \"public\" or \"unprotected\".";
     let kind = ChannelType::from_word(&fields::text(wanted.kind, refusal)?).ok_or_else(|| fields::invalid(refusal))?;
-    let state = wanted.state.map(|raw| fields::state(raw.get().as_bytes(), "channel", CHANNEL_STATE_BYTES_MAX)).transpose()?;
+    let state =
+        wanted.state.map(|raw| fields::state(raw.get().as_bytes(), "channel", CHANNEL_STATE_BYTES_MAX)).transpose()?;
     let capabilities = wanted.capabilities.map(fields::capabilities).transpose()?;
-    Ok(NewChannel { id, kind, state: state.unwrap_or(JsonObject::empty()), capabilities: capabilities.unwrap_or(Capabilities::default()) })
+    Ok(NewChannel {
+        id,
+        kind,
+        state: state.unwrap_or(JsonObject::empty()),
+        capabilities: capabilities.unwrap_or(Capabilities::default()),
+    })
 }

@@ -61,19 +61,34 @@ pub(super) fn one(key: &'static str, value: &str) -> Answer {
 }
 
 /// A list, with the counts that Hop's tools read beside it.
-pub(super) fn list<T>(key: &'static str, listed: &Listed<T>, page_size: Option<u64>, entry: fn(&T) -> String) -> Answer {
+pub(super) fn list<T>(
+    key: &'static str,
+    listed: &Listed<T>,
+    page_size: Option<u64>,
+    entry: fn(&T) -> String,
+) -> Answer {
     let entries = array(listed.entries.iter().map(entry));
     let page_size = page_size.unwrap_or(listed.total);
-    Answer::data(&Object::new().raw(key, &entries).number("page_size", page_size).number("total_count", listed.total).close())
+    Answer::data(
+        &Object::new().raw(key, &entries).number("page_size", page_size).number("total_count", listed.total).close(),
+    )
 }
 
 /// RFC 3339 in UTC, with milliseconds. Times beyond the year 9999, which the format cannot say, become its last moment.
 fn timestamp(time: UnixMillis) -> String {
     let last = 253_402_300_799_999;
-    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0.min(last)) * 1_000_000).expect("invariant: within the years 1970 to 9999");
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0.min(last)) * 1_000_000)
+        .expect("invariant: within the years 1970 to 9999");
     let (date, clock) = (time.date(), time.time());
     let (month, day) = (u8::from(date.month()), date.day());
-    format!("{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z", date.year(), clock.hour(), clock.minute(), clock.second(), clock.millisecond())
+    format!(
+        "{:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:03}Z",
+        date.year(),
+        clock.hour(),
+        clock.minute(),
+        clock.second(),
+        clock.millisecond()
+    )
 }
 
 #[cfg(test)]

@@ -27,7 +27,8 @@ pub(crate) async fn merge(call: &Call) -> Result<Answer> {
 
 async fn change(call: &Call, how: fn(JsonObject) -> StateChange) -> Result<Answer> {
     let given = fields::state(&call.body, "channel", CHANNEL_STATE_BYTES_MAX)?;
-    let (state, version) = call.node.change_state(&call.caller, &call.channel()?, how(given), call.if_version()?).await?;
+    let (state, version) =
+        call.node.change_state(&call.caller, &call.channel()?, how(given), call.if_version()?).await?;
     Ok(answer(&state, version))
 }
 
