@@ -16,6 +16,7 @@ const alive = new Set();
 process.on('exit', () => {
 	for (const child of alive) child.kill('SIGKILL');
 });
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 /** Path of the program under test, as `run.sh` hands it over. */
 export function binary() {
