@@ -10,7 +10,7 @@ use tollgate_core::command::Command;
 use tollgate_protocol::RequestNumber;
 
 /// Most acks that wait at once. A client sends one heartbeat per interval and an ack waits a few milliseconds.
-pub(crate) const ACKS_MAX: usize = 64;
+pub(crate) const ACKS_MAX: usize = 256;
 /// Most events that a client may send between identify and INIT.
 pub(crate) const EARLY_EVENTS_MAX: usize = 1_024;
 /// Most bytes of them.
@@ -21,7 +21,7 @@ pub(crate) const COMMANDS_MAX: usize = 4_096;
 pub(crate) const COMMAND_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// From this many commands on, a subscribe that an equal one on its way will answer is not performed again. After an outage Hop's client
 /// repeats each subscribe about four times per second of outage, in one burst.
-pub(crate) const MERGE_FROM: usize = 1_024;
+pub(crate) const MERGE_FROM: usize = 64;
 
 /// What kind of command is on its way: decides what its outcome means to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

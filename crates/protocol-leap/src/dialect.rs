@@ -92,8 +92,7 @@ impl LeapDialect {
             }
             (ClientFrame::Event(_), Phase::Opened { .. }) => self.end(CloseReason::NotIdentified, None, effects),
             (ClientFrame::Event(d), Phase::Identifying) => {
-                let text = d.map_or("null", |d| d.get());
-                if let Err(Full) = self.busy().keep_early(text) {
+                if let Err(Full) = self.busy().keep_early(d) {
                     self.end(
                         CloseReason::InvalidPayload,
                         Some("Invalid payload: too many events before INIT"),
@@ -101,7 +100,7 @@ impl LeapDialect {
                     );
                 }
             }
-            (ClientFrame::Event(d), _) => self.event(d.map_or("null", |d| d.get()), effects),
+            (ClientFrame::Event(d), _) => self.event(d, effects),
         }
     }
 

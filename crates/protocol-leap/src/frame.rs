@@ -29,8 +29,8 @@ const fn invalid(text: &'static str) -> Refusal {
 /// A client's frame.
 #[derive(Debug)]
 pub enum ClientFrame<'a> {
-    /// Op 0 with its `d`, not yet looked at: whether it may be looked at depends on the connection.
-    Event(Option<&'a RawValue>),
+    /// Op 0 with its `d`, an object that nobody has looked into yet: whether somebody may depends on the connection.
+    Event(&'a str),
     /// Op 2.
     Identify {
         /// The project's id as the client spelled it.
@@ -89,9 +89,16 @@ struct JoinRoom<'a> {
     join_token: Cow<'a, str>,
 }
 
+/// What is said of an op 0 that is not even of the right shape.
+const NO_EVENT: Refusal = invalid("Invalid payload: op 0 needs d {e: string, c, d}");
+
+fn is_object(text: &str) -> bool {
+    text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{')
+}
+
 /// A JSON object as `T`. Serde would take an array for a struct too; the protocol does not.
 fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
-    text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{').then(|| serde_json::from_str(text).ok())?
+    is_object(text).then(|| serde_json::from_str(text).ok())?
 }
 
 /// A JSON string.
@@ -115,7 +122,7 @@ impl<'a> ClientFrame<'a> {
         let envelope: Envelope<'a> =
             object(text).ok_or(invalid("Invalid payload: a frame is a JSON object with an integer op"))?;
         match envelope.op {
-            0 => Ok(Self::Event(envelope.d)),
+            0 => envelope.d.map(RawValue::get).filter(|d| is_object(d)).map(Self::Event).ok_or(NO_EVENT),
             2 => identify(envelope.d),
             3 => heartbeat(envelope.d),
             _ => Err(Refusal { reason: CloseReason::UnknownOperation, text: None }),
@@ -157,7 +164,7 @@ pub(crate) enum Asked {
 
 /// Reads the `d` of op 0.
 pub(crate) fn event(d: &str) -> Result<Asked, Refusal> {
-    let event: Event<'_> = object(d).ok_or(invalid("Invalid payload: op 0 needs d {e: string, c, d}"))?;
+    let event: Event<'_> = object(d).ok_or(NO_EVENT)?;
     let channel = || {
         let channel = event.c.and_then(string).filter(|channel| !channel.is_empty());
         channel

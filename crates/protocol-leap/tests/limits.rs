@@ -101,19 +101,19 @@ fn b51_a_burst_after_a_long_outage_does_not_close_the_socket() {
             client.subscribe(&format!("room{channel}"));
         }
     }
-    assert_eq!((client.performed(), client.closed()), (1_024, None));
-    assert_eq!(client.config.counters.merged_subscribes.load(Ordering::Relaxed), 2_400 * 40 - 1_024);
+    assert_eq!((client.performed(), client.closed()), (64, None));
+    assert_eq!(client.config.counters.merged_subscribes.load(Ordering::Relaxed), 2_400 * 40 - 64);
     // An unsubscribe in between makes the next subscribe count again.
     client.send(r#"{"op":0,"d":{"e":"UNSUBSCRIBE","d":null,"c":"room1"}}"#);
     client.subscribe("room1");
     client.subscribe("room1");
-    assert_eq!(client.performed(), 1_026);
+    assert_eq!(client.performed(), 66);
     // And so does its answer, even while many others are on their way.
     client.subscribe("room new");
-    assert_eq!(client.performed(), 1_027);
-    client.answer(1_028, Ok(Reply::Done));
+    assert_eq!(client.performed(), 67);
+    client.answer(68, Ok(Reply::Done));
     client.subscribe("room new");
-    assert_eq!(client.performed(), 1_028);
+    assert_eq!(client.performed(), 68);
 }
 
 #[test]
@@ -145,13 +145,13 @@ fn commands_on_their_way_are_bounded_in_number_and_bytes() {
 #[test]
 fn acks_are_bounded_and_none_is_lost_at_the_close() {
     let mut client = Client::live();
-    for number in 0..65 {
+    for number in 0..257 {
         client.send(&format!(r#"{{"op":3,"d":{{"tag":"{number}"}}}}"#));
-        assert_eq!(client.closed().is_some(), number == 64);
+        assert_eq!(client.closed().is_some(), number == 256);
     }
     assert_eq!(client.closed(), Some(CloseReason::RateLimited));
     let expected: Vec<String> =
-        (0..64).map(|number| format!(r#"{{"op":4,"d":{{"tag":"{number}","latency":1}}}}"#)).collect();
+        (0..256).map(|number| format!(r#"{{"op":4,"d":{{"tag":"{number}","latency":1}}}}"#)).collect();
     assert_eq!(client.sent(), expected);
     assert_eq!(client.dialect.wake_at(), None);
 }
@@ -180,7 +180,7 @@ fn b41_events_before_init_are_bounded_in_number_and_bytes() {
 #[test]
 fn a_bad_event_before_init_closes_after_it_and_ends_the_queue() {
     let mut client = Client::identifying();
-    client.send(r#"{"op":0}"#);
+    client.send(r#"{"op":0,"d":{}}"#);
     client.subscribe("room1");
     assert_eq!(client.closed(), None);
     client.init();
