@@ -45,7 +45,7 @@ fi
 
 status=0
 echo "tollgate: $binary"
-CONFORMANCE_BINARY=$binary CHROMIUM=$chromium node --test --test-reporter=spec --test-concurrency=4 $files || status=$?
+CONFORMANCE_BINARY=$binary CHROMIUM=$chromium node --test --test-reporter=spec --test-concurrency=4 --test-timeout=300000 --test-force-exit $files || status=$?
 
 if [ -n "$skipped" ]; then
 	echo "SKIPPED:$skipped — no Chromium at $chromium (Debian: apt-get install chromium, or set CHROMIUM)"

@@ -17,7 +17,8 @@ Object.defineProperty(globalThis, 'navigator', { value: dom.window.navigator, co
 const require = createRequire(import.meta.url);
 const React = require('react');
 const { createRoot } = require('react-dom/client');
-const { hop: client } = require('@onehop/client');
+const { hop: sdk, leap } = require('@onehop/client');
+const client = leap.instance;
 const hooks = require('@onehop/react');
 
 const seen = { named: [], direct: [] };
@@ -56,14 +57,15 @@ before(async () => {
 	for (const id of ['readable', 'spoken', 'second']) await hop.channels.create('public', id, { state: { id, n: 0 } });
 	await hop.channels.create('private', 'locked');
 	token = (await hop.channels.tokens.create({ user: 1 })).id;
-	client.init({ projectId: server.project, token }, { leapSocketUrl: server.ws });
+	sdk.init({ projectId: server.project, token }, { leapSocketUrl: server.ws });
 	root = createRoot(document.getElementById('root'));
 	await render({ readable: 'readable', spoken: 'spoken' });
 });
 
 after(async () => {
 	await React.act(async () => root.unmount());
-	await hop.channels.tokens.delete(token); // 4001: the SDK's client ends for good, and so can this process
+	await hop.channels.tokens.delete(token); // 4001: the SDK's client ends for good
+	await until('the client to stop', () => client.getConnectionState() === 'errored');
 	await server.destroy();
 });
 
