@@ -10,7 +10,7 @@ import { until } from './wait.mjs';
 const PAGE = fileURLToPath(new URL('../../../docs/compatibility/hop.md', import.meta.url));
 const MODULES = fileURLToPath(new URL('../node_modules', import.meta.url));
 const FENCE = /^```\w+\n([\s\S]*?)^```$/gm;
-const FILE_NAME = /^(?:\/\/|<!--) ([a-z-]+\.[a-z]+)(?: -->)?\n/;
+const FILE_NAME = /^(?:\/\/|#|<!--) ([a-z-]+\.[a-z]+)(?: -->)?\n/;
 
 /** The listings of the page that name a file: `Map` of file name to text. */
 async function listings() {
@@ -38,9 +38,9 @@ export class Listings {
 		return listed;
 	}
 
-	/** Starts `node ARGS` and returns a handle: `line(pattern)` waits for output, `end()` for its end with code 0. */
-	run(args, env) {
-		const child = spawn(process.execPath, args, { cwd: this.folder, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+	/** Starts `node ARGS` (or another command) and returns a handle: `line(pattern)` waits for output, `end()` for its end with code 0. */
+	run(args, env, command = process.execPath) {
+		const child = spawn(command, args, { cwd: this.folder, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
 		const handle = { child, text: '' };
 		for (const stream of [child.stdout, child.stderr]) {
 			stream.setEncoding('utf8').on('data', (text) => {

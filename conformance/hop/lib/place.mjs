@@ -16,7 +16,7 @@ const KEY = /\bptk_[A-Za-z0-9_-]+/;
 /** Starts a server and makes the extra project and key through its command line. */
 export async function restPlace() {
 	const server = await Tollgate.start();
-	const made = await server.command('project', 'create', 'other');
+	const made = await server.command('project', 'create', '--name', 'other');
 	const otherProject = first(made, PROJECT, 'project id');
 	const otherKey = KEY.test(made)
 		? first(made, KEY, 'project key')

@@ -32,10 +32,11 @@ function cleanEnv(extra) {
 }
 
 export class Tollgate {
-	/** Starts a server on a fresh data folder and a free port; `env` adds `TOLLGATE_*` settings to every start. */
-	static async start({ env = {} } = {}) {
+	/** Starts a server on a fresh data folder and a free port, or this one; `env` adds `TOLLGATE_*` settings to every start. */
+	static async start({ env = {}, port } = {}) {
 		const server = new Tollgate();
 		server.env = env;
+		server.port = port;
 		server.dataDir = await mkdtemp(join(tmpdir(), 'tollgate-hop-'));
 		server.log = [];
 		await server.up();
