@@ -22,10 +22,10 @@ impl RequestIds {
     /// The id of a request. A caller's `X-Request-Id` goes into logs and answers, so only plain short words are taken over.
     pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-        if let Some(given) = headers.get("x-request-id") {
-            if (1..=CHARS_MAX).contains(&given.len()) && given.as_bytes().iter().all(plain) {
-                return given.clone();
-            }
+        let given = headers.get("x-request-id");
+        let harmless = given.filter(|id| (1..=CHARS_MAX).contains(&id.len()) && id.as_bytes().iter().all(plain));
+        if let Some(id) = harmless {
+            return id.clone();
         }
         let made = format!("req-{:x}-{:x}", self.instance, self.made.fetch_add(1, Ordering::Relaxed) + 1);
         HeaderValue::try_from(made).expect("invariant: hexadecimal digits are a header value")

@@ -118,7 +118,10 @@ fn params(template: &'static str, segments: &[&str]) -> Option<Params> {
 mod tests {
     use super::*;
 
-    fn check(method: &Method, path: &str, expected: Result<(&str, &[&str]), u16>) {
+    /// The template and the values of its parameters, or a status.
+    type Expected<'a> = Result<(&'a str, &'a [&'a str]), u16>;
+
+    fn check(method: &Method, path: &str, expected: Expected) {
         match (find(ROUTES, method, path), expected) {
             (Ok((route, params)), Ok((template, values))) => {
                 let got: Vec<&str> = params.iter().map(|(_, value)| value.as_str()).collect();
@@ -131,7 +134,7 @@ mod tests {
 
     #[test]
     fn paths_find_their_routes() {
-        let table: &[(Method, &str, Result<(&str, &[&str]), u16>)] = &[
+        let table: &[(Method, &str, Expected)] = &[
             (Method::GET, "/v1/channels", Ok(("/v1/channels", &[]))),
             (Method::GET, "//v1///channels//a", Ok(("/v1/channels/:channel", &["a"]))),
             (Method::GET, "/v1/channels/a/", Ok(("/v1/channels/:channel", &["a"]))),

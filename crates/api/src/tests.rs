@@ -1,1 +1,0 @@
-//! The tests of the whole facade, over a real node with a store in memory.

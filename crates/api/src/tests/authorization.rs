@@ -1,0 +1,70 @@
+//! Every route with a key, against callers who must not have it. The table of routes is the list: a new route fails here
+//! until it is given a permission.
+
+use super::*;
+use crate::routes::{ROUTES, Run};
+
+/// The permission that a route needs, and a body that it would take.
+fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
+    use Permissions as P;
+    let create = r#"{"type":"public"}"#;
+    Some(match (method, template) {
+        ("GET", "/v1/channels/tokens" | "/v1/channels/tokens/:token") => (P::READ_LEAP_TOKENS, ""),
+        ("POST", "/v1/channels/tokens") => (P::CREATE_LEAP_TOKEN, ""),
+        ("PATCH", "/v1/channels/tokens/:token") => (P::UPDATE_LEAP_TOKEN, "{}"),
+        ("DELETE", "/v1/channels/tokens/:token") => (P::UPDATE_LEAP_TOKEN, ""),
+        ("POST", "/v1/channels/tokens/:token/messages") => (P::MESSAGE_TOKEN, r#"{"e":"X"}"#),
+        ("POST", "/v1/channels") | ("PUT", "/v1/channels/:channel") => (P::CREATE_CHANNEL, create),
+        (
+            "GET",
+            "/v1/channels" | "/v1/channels/:channel" | "/v1/channels/:channel/stats" | "/v1/channels/:channel/state",
+        ) => (P::READ_CHANNELS, ""),
+        ("PATCH", "/v1/channels/:channel") => (P::UPDATE_CHANNEL_STATE, r#"{"capabilities":0}"#),
+        ("DELETE", "/v1/channels/:channel") => (P::DELETE_CHANNELS, ""),
+        ("PUT" | "PATCH", "/v1/channels/:channel/state") => (P::UPDATE_CHANNEL_STATE, r#"{"a":1}"#),
+        ("POST", "/v1/channels/:channel/messages" | "/v1/channels/:channel/publish") => {
+            (P::PUBLISH_CHANNEL_MESSAGES, r#"{"e":"X"}"#)
+        }
+        // Its answer holds secrets of tokens.
+        ("GET", "/v1/channels/:channel/tokens") => (P::READ_LEAP_TOKENS, ""),
+        ("PUT" | "DELETE", "/v1/channels/:channel/subscribers/:token") => (P::MANAGE_CHANNEL_SUBSCRIBERS, ""),
+        ("GET", "/v1/projects/@this" | "/v1/users/@me") => return None,
+        _ => panic!("{method} {template} is not in the table of permissions"),
+    })
+}
+
+#[tokio::test]
+async fn b13_every_route_needs_a_key_with_its_permission() {
+    let door = Door::open().await;
+    door.channel("room", "{}").await;
+    let token = door.token("{}").await;
+    let stranger = door.stranger().await;
+    for route in ROUTES.iter().filter(|route| matches!(route.run, Run::Keyed(_))) {
+        let (method, template) = (route.method.as_str(), route.template);
+        let path = template.replace(":channel", "room").replace(":token", &token);
+        door.call_with(method, &path, &[], "").await.refused(401, "invalid_auth");
+        let Some((permission, body)) = needs(method, template) else { continue };
+        let others = Permissions::from_bits(Permissions::all().bits() & !permission.bits());
+        let (_, lacking) = door.key(others).await;
+        door.call_as(&lacking, method, &path, body).await.refused(403, "forbidden");
+        if template.contains(':') && (method, template) != ("PUT", "/v1/channels/:channel") {
+            let seen = door.call_as(&stranger, method, &path, body).await;
+            seen.refused(404, "not_found");
+            assert!(!seen.message().contains(&token), "the secret is repeated");
+        }
+    }
+    let state = door.call("GET", "/v1/channels/room/state", "").await;
+    assert_eq!((state.data(), &state.headers["etag"]), (json!({"state": {}}), &"\"1\"".parse().unwrap()));
+}
+
+#[tokio::test]
+async fn b16_the_same_id_in_another_project_is_another_channel() {
+    let door = Door::open().await;
+    door.channel("room", r#"{"whose":"ours"}"#).await;
+    let stranger = door.stranger().await;
+    let body = r#"{"type":"public","state":{"whose":"theirs"}}"#;
+    door.call_as(&stranger, "PUT", "/v1/channels/room", body).await.data();
+    assert_eq!(door.call("GET", "/v1/channels/room/state", "").await.data()["state"]["whose"], "ours");
+    door.call_as(&stranger, "DELETE", "/v1/channels/room", "").await.nothing();
+    door.call("GET", "/v1/channels/room", "").await.data();
+}
