@@ -13,6 +13,7 @@ mod tokens;
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
@@ -53,7 +54,7 @@ pub fn run(make: &Make<'_>) {
 ///
 /// # Panics
 /// When nothing comes within a minute: an answer that is lost must fail a test, not hang it.
-pub fn block_on<T>(mut answer: Pending<'_, T>) -> T {
+pub fn block_on<T>(answer: impl Future<Output = T>) -> T {
     struct Bell(SyncSender<()>);
     impl Wake for Bell {
         fn wake(self: Arc<Self>) {
@@ -63,6 +64,7 @@ pub fn block_on<T>(mut answer: Pending<'_, T>) -> T {
     }
     let (bell, rings) = sync_channel(1);
     let waker = Waker::from(Arc::new(Bell(bell)));
+    let mut answer = pin!(answer);
     loop {
         if let Poll::Ready(value) = answer.as_mut().poll(&mut Context::from_waker(&waker)) {
             return value;

@@ -1,0 +1,140 @@
+//! Crashes: what was acknowledged is there afterwards, what was not committed is not, and every start is clean.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::Connection;
+use tollgate_core::ports::conformance::block_on;
+use tollgate_core::ports::store::{Change, ChannelStore as _, StateChange, TokenStore as _};
+
+use super::{ONE, file, fresh, furnish, furnished, object, observe, queue, room, token, tokens};
+use crate::SqliteStore;
+
+/// The files as a power cut in the middle of a transaction leaves them: a copy taken while the writer is held there.
+#[test]
+fn a_copy_of_the_files_is_a_whole_store() {
+    let (folder, store, _) = furnished();
+    for number in 0..300 {
+        block_on(store.insert_token(token(number), vec![room()])).unwrap();
+    }
+    let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
+    let (enter, entered) = std::sync::mpsc::sync_channel(1);
+    let mut unfinished = store.unit(move |db: &Connection, _: &mut Vec<Change>| {
+        // More than the page cache holds, so that unfinished pages are in the log.
+        db.execute_batch("PRAGMA cache_size = 10")?;
+        for number in 1_000..5_000_u32 {
+            db.execute("INSERT INTO tokens (id, project, generation, created_at, sealed_state) VALUES (?1, 1, 1, 1, zeroblob(500))", [number])?;
+        }
+        enter.send(()).unwrap();
+        let _ = released.recv();
+        Ok(())
+    });
+    queue(&mut unfinished);
+    entered.recv().unwrap();
+
+    let copy = tempfile::tempdir().unwrap();
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        bytes += std::fs::copy(entry.path(), copy.path().join(entry.file_name())).unwrap();
+    }
+    assert!(bytes > 2_000_000, "the unfinished transaction is in the copied files: {bytes} bytes");
+    let copied = SqliteStore::open(&file(&copy)).unwrap();
+    assert_eq!(tokens(&observe(&copied).1), (0..300).collect::<Vec<_>>());
+    block_on(copied.insert_token(token(1_000), vec![room()])).unwrap();
+    check_integrity(&copied);
+    drop(release);
+    block_on(unfinished).unwrap();
+}
+
+/// `kill -9` of a process that writes with eight threads, five times on the same file.
+#[test]
+fn a_killed_process_loses_nothing_acknowledged() {
+    let (folder, store) = fresh();
+    furnish(&store);
+    drop(store);
+    let mut acknowledged = BTreeSet::new();
+    for (round, lines) in [40, 333, 7, 150, 220].into_iter().enumerate() {
+        let before = acknowledged.len();
+        acknowledged.extend(write_until_killed(&file(&folder), (round as u64 + 1) * 1_000_000, lines));
+        assert!(acknowledged.len() >= before + lines, "the child was at work");
+        let store = SqliteStore::open(&file(&folder)).unwrap();
+        check_integrity(&store);
+        let (_, replayed) = observe(&store);
+        let kept: BTreeSet<u64> = tokens(&replayed).into_iter().collect();
+        assert!(acknowledged.is_subset(&kept), "lost: {:?}", acknowledged.difference(&kept).collect::<Vec<_>>());
+        // Each thread had at most one unit under way that was kept and not yet answered.
+        assert!(
+            kept.len() <= acknowledged.len() + 8 * (round + 1),
+            "{} kept, {} acknowledged",
+            kept.len(),
+            acknowledged.len()
+        );
+        let state = replayed.iter().find_map(|change| match change {
+            Change::ChannelCreated(channel) => Some(channel.state.as_str().to_owned()),
+            _ => None,
+        });
+        let state = state.unwrap();
+        let merged = |number: &&u64| state.contains(&format!(r#""{number}":"#));
+        assert_eq!(acknowledged.iter().find(|number| !merged(number)), None, "a merge is lost");
+    }
+}
+
+/// Starts this test program as a child that runs [`child_that_writes`], reads so many acknowledgements, kills it, and gives all
+/// that it has acknowledged.
+fn write_until_killed(file: &Path, first: u64, lines: usize) -> Vec<u64> {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["tests::crash::child_that_writes", "--exact", "--ignored", "--nocapture"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.take().unwrap(), "{first} {}", file.display()).unwrap();
+    let mut output = BufReader::new(child.stdout.take().unwrap());
+    let (mut numbers, mut line) = (Vec::new(), String::new());
+    while output.read_line(&mut line).unwrap() > 0 {
+        // Whole lines alone: the last may be cut.
+        let number =
+            line.strip_suffix('\n').and_then(|line| line.split_once("acknowledged ")).map(|(_, number)| number);
+        numbers.extend(number.map(|number| number.parse::<u64>().unwrap()));
+        if numbers.len() == lines {
+            child.kill().unwrap();
+        }
+        line.clear();
+    }
+    child.wait().unwrap();
+    numbers
+}
+
+/// Not a test: the process that [`a_killed_process_loses_nothing_acknowledged`] kills. Does nothing when nobody tells it where.
+#[test]
+#[ignore = "run by the test that kills it"]
+fn child_that_writes() {
+    let mut order = String::new();
+    std::io::stdin().read_line(&mut order).unwrap();
+    let Some((first, file)) = order.trim_end().split_once(' ') else { return };
+    let store = SqliteStore::open(Path::new(file)).unwrap();
+    let next = AtomicU64::new(first.parse().unwrap());
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let merge = StateChange::Merge(object(&format!(r#"{{"{number}":1}}"#)));
+                    block_on(store.change_state(ONE, room(), merge, None)).unwrap();
+                    block_on(store.insert_token(token(number), vec![room()])).unwrap();
+                    writeln!(std::io::stdout().lock(), "acknowledged {number}").unwrap();
+                }
+            });
+        }
+    });
+}
+
+fn check_integrity(store: &SqliteStore) {
+    let verdict =
+        block_on(store.unit(|db, _| Ok(db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?)));
+    assert_eq!(verdict.as_deref(), Ok("ok"));
+}
