@@ -101,6 +101,7 @@ class PageClient extends Client {
 
 	/** Closes the page; fails if it had an uncaught error. */
 	async dispose() {
+		this.disposed = true;
 		await this.page.context().close();
 		if (this.errors.length > 0) throw this.errors[0];
 	}

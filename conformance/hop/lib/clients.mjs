@@ -7,6 +7,9 @@ import { before, until } from './wait.mjs';
 const AGENT = fileURLToPath(new URL('../agents/client-node.mjs', import.meta.url));
 const CALL_MS = 20_000;
 
+/** What the packages print when a frame or an event is not as they expect. */
+const COMPLAINT = /unsupported opcode|Handling service message failed|badly formatted|respond to heartbeat/;
+
 /** What tests say to a client, wherever it runs. A subclass brings `ask(method, ...args)` and `dispose()`. */
 export class Client {
 	/** Initialises the SDK and waits until it says `connected`. */
@@ -29,6 +32,15 @@ export class Client {
 		let seen;
 		const told = () => `${what}; the app saw ${JSON.stringify({ ...seen, service: undefined }).slice(0, 1500)}`;
 		return until(told, async () => probe((seen = await this.look())), { every: 30, ...options });
+	}
+
+	/** Ends the app; fails if its SDK had complained, or if it had died. */
+	async close() {
+		if (this.disposed) return;
+		const { warnings } = await this.look();
+		await this.dispose();
+		const complaint = warnings.find((line) => COMPLAINT.test(line));
+		if (complaint) throw new Error(`the SDK complained: ${complaint}`);
 	}
 
 	/** Calls a method of the SDK's client; fails if it throws. */
@@ -92,7 +104,6 @@ export class NodeClient extends Client {
 
 	/** Ends the process; fails if it had died by itself. */
 	async dispose() {
-		if (this.disposed) return;
 		if (this.ended) throw this.ended;
 		this.disposed = true;
 		const gone = new Promise((resolve) => this.child.once('exit', resolve));

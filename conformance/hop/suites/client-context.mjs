@@ -48,9 +48,9 @@ export function clientContext(place, makeClient) {
 			await client.subscribe(await this.channel('unprotected'));
 		},
 
-		/** Closes every app; fails if one of their processes had died. */
+		/** Closes every app; fails if one had died, or if its SDK complained of what we sent (Hop behaviours 43, 60). */
 		async closeAll() {
-			const results = await Promise.allSettled(open.splice(0).map((client) => client.dispose()));
+			const results = await Promise.allSettled(open.splice(0).map((client) => client.close()));
 			const failed = results.find(({ status }) => status === 'rejected');
 			if (failed) throw failed.reason;
 		},
