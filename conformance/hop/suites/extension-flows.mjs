@@ -1,5 +1,5 @@
 //! What Tollgate adds to Hop Channels, as an unmodified `@onehop/client` sees it: capabilities of a channel, ephemeral
-//! subscriptions, default channels of a token. It holds docs/compatibility/hop.md, section "What Tollgate adds".
+//! subscriptions, default channels and public ids of tokens, versions of state. It holds docs/compatibility/hop.md, section "What Tollgate adds".
 
 import { ok, same } from '../lib/check.mjs';
 import { until } from '../lib/wait.mjs';
@@ -81,11 +81,43 @@ async function ephemeralSubscription(w) {
 	await until('the subscription to end with the session, 30 s after its last connection', left, { within: 45_000, every: 500 });
 }
 
+async function publicId(w) {
+	const id = await w.channel('private');
+	const { body } = await w.raw('POST', '/v1/channels/tokens', {});
+	const { public_id, id: secret } = body.data.token;
+	ok(typeof public_id === 'string' && !secret.includes(public_id), `a public id apart from the secret, got ${public_id}`);
+	await w.hop.channels.subscribeToken(id, public_id);
+	same((await w.hop.channels.tokens.get(public_id)).id, secret, 'a key that may read tokens sees the secret');
+	const client = await w.client(secret);
+	same(Object.keys((await client.look()).channels), [id]);
+	const thief = await w.app();
+	await thief.init(w, public_id);
+	await thief.until('refused', ({ warnings }) => warnings.some((line) => line.includes('Invalid auth')));
+}
+
+async function conditionalState(w) {
+	const id = await w.channel('unprotected', { state: { n: 0 } });
+	const path = `/v1/channels/${id}/state`;
+	const put = (etag, n) => {
+		const headers = { authorization: w.key, 'content-type': 'application/json', 'if-match': etag };
+		return fetch(w.url + path, { method: 'PUT', headers, body: JSON.stringify({ n }) });
+	};
+	const etag = (await w.raw('GET', path)).headers.get('etag');
+	const first = await put(etag, 1);
+	same([first.status, await first.json()], [200, { success: true, data: { state: { n: 1 } } }]);
+	const late = await put(etag, 2);
+	same([late.status, (await late.json()).error.code], [412, 'version_mismatch'], 'with the old version');
+	same((await put(first.headers.get('etag'), 3)).status, 200, 'with the new one');
+	await w.stateIs(id, { n: 3 });
+}
+
 export const extensionFlows = [
 	['capabilities 4: anonymous clients may publish', anonymousPublish],
 	['capabilities 0 and PATCH /v1/channels/:id: publishing switched off and on', readOnly],
 	['b58 capabilities 8: token clients may set state', tokenState],
 	['b58 capabilities 16: anonymous clients may set state', anonymousState],
 	['default channels of a new token', defaultChannels],
+	['the public id of a token names it and does not open it', publicId],
+	['state with If-Match', conditionalState],
 	['b62 an ephemeral subscription ends with its session', ephemeralSubscription],
 ];
