@@ -195,6 +195,7 @@ fn settle(effects: &mut Vec<Effect>) -> bool {
         assert!(!closed, "nothing follows a close: {effect:?}");
         match effect {
             Effect::Send(frame) => check(&frame),
+            Effect::SendBinary(payload) => panic!("Leap sends text only: {payload:?}"),
             Effect::Perform(..) => {}
             Effect::Close { code, text, .. } => {
                 assert!(text.len() <= 123 && (1000..5000).contains(&code));

@@ -29,6 +29,8 @@ pub struct RequestNumber(pub u32);
 pub enum Effect {
     /// Send this text message to the client.
     Send(Bytes),
+    /// Send this binary message to the client.
+    SendBinary(Bytes),
     /// Ask the operations for this; the answer comes back through [`Dialect::answer`]. Commands of one connection are carried out one after
     /// another, in order.
     Perform(RequestNumber, Command),

@@ -224,13 +224,21 @@ impl Shard {
 
     /// Stops deliveries to a connection at once and has it closed.
     pub(super) fn end(&mut self, connection: ConnectionKey, reason: CloseReason, outlet: &mut dyn Outlet) {
-        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        if self.stop(connection, outlet) {
+            outlet.close(connection, reason);
+        }
+    }
+
+    /// Stops deliveries to a connection that its owner is closing; what waits for it, and what is sent to it, is still written. False if
+    /// that has happened already, or the connection is gone.
+    pub fn stop(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) -> bool {
+        let Some(link) = link_mut(&mut self.links, connection) else { return false };
         match std::mem::replace(&mut link.phase, Phase::Ending) {
-            Phase::Ending => return,
+            Phase::Ending => return false,
             Phase::Gathering(gathering) => self.stop_gathering(connection, &gathering.wanted, outlet),
             Phase::Fresh | Phase::Connected => {}
         }
-        outlet.close(connection, reason);
+        true
     }
 
     // ---- commands of clients: prepare, then perform (an operation), then settle ----

@@ -53,6 +53,7 @@ pub(super) fn effect(effect: &Effect) -> String {
             Ok(text) => format!("> {text}"),
             Err(_) => format!("> (not UTF-8) {payload:?}"),
         },
+        Effect::SendBinary(payload) => format!("> (binary) {payload:?}"),
         Effect::Perform(number, command) => format!("= {} {}", number.0, spell(command)),
         Effect::Close { code, text, reason } => format!("close {code} {text} ({})", reason.word()),
     }
