@@ -1,4 +1,26 @@
 //! Listeners, TLS, upgrade and WebSocket frames: the only crate that touches sockets; it runs the shards.
+//!
+//! A connection begins in [`gateway`]'s accept loop, is served HTTP within [`limits`], and, if a [`door`] takes it, goes on as a WebSocket
+//! on its shard's engine. Not here: what a message means (dialects), who may do what (operations), and what the API answers.
 
+mod accept;
+mod admission;
+mod bind;
+mod bucket;
+mod contain;
+pub mod counters;
+pub mod door;
 pub mod frame;
-pub mod wheel;
+pub mod gateway;
+mod http1;
+pub mod limits;
+mod shard;
+mod socket;
+pub mod tls;
+mod upgrade;
+mod wheel;
+
+pub use bind::Listeners;
+pub use door::{Door, Doors, Opening};
+pub use gateway::{Gateway, Setup};
+pub use limits::Limits;

@@ -15,9 +15,9 @@ const UNARMED: u16 = u16::MAX;
 
 /// Who wanted to be woken: a slab slot, and the generation that tells a reused slot from its former owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Key {
-    pub slot: u32,
-    pub generation: u32,
+pub(crate) struct Key {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ const EMPTY: Entry = Entry { at_ms: 0, generation: 0, next: NONE, previous: NONE
 
 /// The wheel of one shard.
 #[derive(Debug)]
-pub struct Wheel {
+pub(crate) struct Wheel {
     now_ms: u64,
     armed: usize,
     entries: Vec<Entry>,
@@ -45,23 +45,24 @@ pub struct Wheel {
 
 impl Wheel {
     /// An empty wheel whose time is `now_ms`.
-    pub fn new(now_ms: u64) -> Self {
+    pub(crate) fn new(now_ms: u64) -> Self {
         Wheel { now_ms, armed: 0, entries: Vec::new(), heads: [[NONE; SLOTS]; LEVELS], occupied: [0; LEVELS] }
     }
 
     /// How many keys are armed.
-    pub fn armed(&self) -> usize {
+    #[cfg(test)]
+    fn armed(&self) -> usize {
         self.armed
     }
 
     /// When the slot is due, if it is armed under this key.
-    pub fn deadline(&self, key: Key) -> Option<u64> {
+    pub(crate) fn deadline(&self, key: Key) -> Option<u64> {
         let entry = self.entries.get(key.slot as usize)?;
         (entry.list != UNARMED && entry.generation == key.generation).then_some(entry.at_ms)
     }
 
     /// Arms the key, moving the deadline that its slot had. A deadline in the past is due at the next [`Wheel::advance`].
-    pub fn arm(&mut self, key: Key, at_ms: u64) {
+    pub(crate) fn arm(&mut self, key: Key, at_ms: u64) {
         let slot = key.slot as usize;
         if slot >= self.entries.len() {
             self.entries.resize(slot + 1, EMPTY);
@@ -74,14 +75,14 @@ impl Wheel {
     }
 
     /// Arms the key unless it is armed for that time or earlier already.
-    pub fn arm_no_later(&mut self, key: Key, at_ms: u64) {
+    pub(crate) fn arm_no_later(&mut self, key: Key, at_ms: u64) {
         if self.deadline(key).is_none_or(|armed| at_ms < armed) {
             self.arm(key, at_ms);
         }
     }
 
     /// Forgets the key; nothing happens if it is not armed.
-    pub fn disarm(&mut self, key: Key) {
+    pub(crate) fn disarm(&mut self, key: Key) {
         if self.deadline(key).is_some() {
             self.unlink(key.slot);
         }
@@ -89,7 +90,7 @@ impl Wheel {
 
     /// The latest time by which [`Wheel::advance`] should be called: the next deadline, or an earlier time at which far
     /// deadlines must be sorted anew.
-    pub fn next_ms(&self) -> Option<u64> {
+    pub(crate) fn next_ms(&self) -> Option<u64> {
         if self.armed == 0 {
             return None;
         }
@@ -98,7 +99,7 @@ impl Wheel {
 
     /// Moves time to `now_ms` and hands out every key that is due, each once and no longer armed, in the order of their deadlines
     /// to the millisecond.
-    pub fn advance(&mut self, now_ms: u64, due: &mut Vec<Key>) {
+    pub(crate) fn advance(&mut self, now_ms: u64, due: &mut Vec<Key>) {
         while let Some(next) = self.next_ms().filter(|next| *next <= now_ms) {
             self.now_ms = self.now_ms.max(next);
             for level in (0..LEVELS).rev() {

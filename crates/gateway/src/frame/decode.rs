@@ -45,7 +45,7 @@ struct OpenFrame {
 struct OpenMessage {
     is_text: bool,
     bytes: Vec<u8>,
-    fragments: u16,
+    fragments: u32,
     utf8: Utf8,
 }
 

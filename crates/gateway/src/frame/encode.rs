@@ -39,6 +39,11 @@ pub fn encode(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
+/// Appends one text frame, in the shape that a wire format of the hub takes.
+pub fn encode_text(payload: &[u8], out: &mut Vec<u8>) {
+    encode(Opcode::Text, payload, out);
+}
+
 /// Appends a close frame. A reason that is too long is cut at a character; a code that must not be sent becomes 1011; no
 /// code means an empty payload.
 pub fn encode_close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {

@@ -15,7 +15,7 @@ mod utf8;
 
 pub use close::{CloseFrame, code_is_sendable};
 pub use decode::{Decoder, Step};
-pub use encode::{HEADER_BYTES_MAX, encode, encode_close, encode_masked, header};
+pub use encode::{HEADER_BYTES_MAX, encode, encode_close, encode_masked, encode_text, header};
 pub use header::Opcode;
 
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ pub struct FrameLimits {
     /// Bytes of payload of one message, all fragments together.
     pub message_bytes_max: usize,
     /// Frames that one message may be cut into.
-    pub fragments_max: u16,
+    pub fragments_max: u32,
 }
 
 impl Default for FrameLimits {
@@ -70,7 +70,7 @@ pub enum Violation {
     LengthNotMinimal,
     LengthTooLarge,
     MessageTooLong { bytes_max: usize },
-    TooManyFragments { fragments_max: u16 },
+    TooManyFragments { fragments_max: u32 },
     ContinuationWithoutStart,
     StartInsideMessage,
     TextNotUtf8,

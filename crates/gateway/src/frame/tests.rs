@@ -133,7 +133,7 @@ fn every_violation_has_a_code_and_a_reason_that_fits_a_close_frame() {
         (Violation::TextNotUtf8, 1007),
         (Violation::CloseReasonNotUtf8, 1007),
         (Violation::MessageTooLong { bytes_max: usize::MAX }, 1009),
-        (Violation::TooManyFragments { fragments_max: u16::MAX }, 1008),
+        (Violation::TooManyFragments { fragments_max: u32::MAX }, 1008),
         (Violation::ReservedBits, 1002),
         (Violation::CloseCode(1005), 1002),
     ];

@@ -1,0 +1,117 @@
+//! How a connection ends: our close frame behind what waits, theirs, then both directions of the stream, each within a deadline.
+
+use tollgate_core::CloseReason;
+use tollgate_node::hub::ConnectionKey;
+use tollgate_protocol::Effect;
+
+use super::engine::{Engine, wheel_key};
+use super::outlet::Work;
+use super::table::Closing;
+use crate::frame::{self, CloseFrame, Violation};
+
+impl Engine {
+    /// The dialect closes, by its own will or because it was told to.
+    pub(super) fn close(&mut self, key: ConnectionKey, code: u16, text: &str, reason: CloseReason) {
+        tracing::debug!(code, reason = reason.word(), "closing a connection");
+        self.begin_close(key, Some(code), text, false);
+    }
+
+    /// The peer broke the rules of framing: the gateway's own matter, closed with its own code and words. The dialect is told only so
+    /// that it settles what is outstanding.
+    pub(super) fn refuse(&mut self, key: ConnectionKey, violation: Violation) {
+        self.counters.frames_invalid.one();
+        let reason = match violation.close_code() {
+            1007 => CloseReason::InvalidUtf8,
+            1009 => CloseReason::MessageTooBig,
+            1008 => CloseReason::RateLimited,
+            _ => CloseReason::ProtocolError,
+        };
+        self.settle_dialect(key, reason);
+        tracing::debug!(%violation, "closing a connection that broke the rules of framing");
+        self.begin_close(key, Some(violation.close_code()), &violation.to_string(), true);
+        // What it sends cannot be read any more, so its close frame is not waited for.
+        self.note_peer_closed(key);
+    }
+
+    /// The peer's close frame: echoed, unless it answers ours.
+    pub(super) fn peer_closed(&mut self, key: ConnectionKey, close: &CloseFrame<'_>) {
+        self.begin_close(key, close.code, "", true);
+        self.note_peer_closed(key);
+    }
+
+    fn note_peer_closed(&mut self, key: ConnectionKey) {
+        let Some(connection) = self.table.get_mut(key) else { return };
+        if let Some(closing) = &mut connection.rare_mut().closing {
+            closing.peer_closed = true;
+        }
+        self.closing_goes_on(key);
+    }
+
+    /// Stops deliveries and puts our close frame behind what waits. Does nothing if that has happened already.
+    fn begin_close(&mut self, key: ConnectionKey, code: Option<u16>, text: &str, peer_closed: bool) {
+        let deadline = self.now.plus(self.limits.write_stall_ms);
+        let Some(connection) = self.table.get_mut(key) else { return };
+        if connection.closing().is_some() {
+            return;
+        }
+        connection.dialect = None;
+        connection.rare_mut().commands.clear();
+        connection.rare_mut().closing = Some(Closing { deadline, peer_closed, is_sent: false, is_shut: false });
+        let mut bytes = Vec::new();
+        frame::encode_close(code, text, &mut bytes);
+        let (shard, mut sockets) = self.split();
+        shard.stop(key, &mut sockets);
+        self.send_bytes(key, &bytes.into());
+        self.wheel.arm(wheel_key(key), deadline.0);
+        self.closing_goes_on(key);
+    }
+
+    /// Takes the next steps of a close as far as they can be taken now. Called whenever something that it waits for has happened.
+    pub(super) fn closing_goes_on(&mut self, key: ConnectionKey) {
+        let deadline = self.now.plus(self.limits.close_deadline_ms);
+        let Some(mut closing) = self.table.get(key).and_then(|connection| connection.closing()) else { return };
+        if !closing.is_sent && self.is_flushed(key) {
+            closing.is_sent = true;
+            closing.deadline = deadline;
+            let (shard, mut sockets) = self.split();
+            shard.gone(key, &mut sockets);
+        }
+        let Some(connection) = self.table.get_mut(key) else { return };
+        if closing.is_sent && closing.peer_closed && !closing.is_shut {
+            closing.is_shut = true;
+            connection.socket.shutdown();
+        }
+        connection.rare_mut().closing = Some(closing);
+        self.wheel.arm(wheel_key(key), closing.deadline.0);
+    }
+
+    /// Whether everything that was sent to a connection has left this process.
+    pub(super) fn is_flushed(&self, key: ConnectionKey) -> bool {
+        self.shard.is_flushed(key) && self.table.get(key).is_none_or(|connection| !connection.socket.holds_back())
+    }
+
+    /// A closing connection's timer has fired.
+    pub(super) fn closing_overdue(&mut self, key: ConnectionKey, closing: Closing) {
+        if closing.deadline > self.now {
+            return self.wheel.arm(wheel_key(key), closing.deadline.0);
+        }
+        self.counters.dropped_overdue.one();
+        self.remove(key);
+    }
+
+    /// Lets the dialect say its last words, and drops the close that it wants: the gateway has its own.
+    fn settle_dialect(&mut self, key: ConnectionKey, reason: CloseReason) {
+        self.tell(key, |dialect, now, effects| {
+            dialect.close(now, reason, effects);
+            effects.retain(|effect| !matches!(effect, Effect::Close { .. }));
+        });
+        // What the dialect said goes out before the close frame.
+        let words = std::mem::take(&mut self.work);
+        for (to, word) in words {
+            match word {
+                Work::Effect(Effect::Send(payload)) if to == key => self.send(key, frame::Opcode::Text, &payload),
+                other => self.work.push_back((to, other)),
+            }
+        }
+    }
+}

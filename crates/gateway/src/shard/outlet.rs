@@ -1,0 +1,67 @@
+//! What the hub writes and speaks through: sockets directly, everything else as work for the engine to do right after.
+
+use std::collections::VecDeque;
+
+use tollgate_core::command::{Connected, Notice, Reply};
+use tollgate_core::{CloseReason, Result};
+use tollgate_node::hub::{ConnectionKey, Outlet, Written};
+use tollgate_protocol::{Effect, RequestNumber};
+
+use super::table::Table;
+
+/// Something to do for a connection. Done in the order in which it came up, before the hub is called for anything else.
+pub(super) enum Work {
+    Effect(Effect),
+    Notice(Notice),
+    Connected(Box<Connected>),
+    Answer(RequestNumber, Result<Reply>),
+    /// Begin the next command.
+    Next,
+    Close(CloseReason),
+    /// The socket is broken.
+    Gone,
+    /// The socket is full.
+    Watch,
+}
+
+/// The hub's outlet on one shard.
+pub(super) struct Sockets<'a> {
+    pub(super) table: &'a mut Table,
+    pub(super) work: &'a mut VecDeque<(ConnectionKey, Work)>,
+}
+
+impl Outlet for Sockets<'_> {
+    fn write(&mut self, key: ConnectionKey, bytes: &[u8]) -> Written {
+        let Some(connection) = self.table.get_mut(key) else { return Written::Gone };
+        let mut taken = 0;
+        while taken < bytes.len() {
+            match connection.socket.try_write(&bytes[taken..]) {
+                Ok(0) => {
+                    self.work.push_back((key, Work::Watch));
+                    return Written::Part(taken);
+                }
+                Ok(wrote) => taken += wrote,
+                Err(_) => {
+                    self.work.push_back((key, Work::Gone));
+                    return Written::Gone;
+                }
+            }
+        }
+        if connection.socket.holds_back() {
+            self.work.push_back((key, Work::Watch));
+        }
+        Written::All
+    }
+
+    fn notify(&mut self, key: ConnectionKey, notice: Notice) {
+        self.work.push_back((key, Work::Notice(notice)));
+    }
+
+    fn connected(&mut self, key: ConnectionKey, connected: Connected) {
+        self.work.push_back((key, Work::Connected(Box::new(connected))));
+    }
+
+    fn close(&mut self, key: ConnectionKey, reason: CloseReason) {
+        self.work.push_back((key, Work::Close(reason)));
+    }
+}

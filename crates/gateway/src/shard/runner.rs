@@ -1,0 +1,206 @@
+//! The shard's own task: takes words from the inboxes, walks the passes chunk by chunk, keeps the time, and drains.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tollgate_core::CloseReason;
+use tollgate_core::clock::Monotonic;
+use tollgate_node::{ConnectionKey, PeerWord, Request};
+
+use super::engine::Engine;
+use super::outlet::Work;
+use crate::admission::Admission;
+use crate::contain::{Panicked, contain};
+
+/// Words taken from each inbox before passes get their turn.
+const WORDS_PER_TURN: usize = 256;
+/// How often stalled sockets are looked for.
+const STALLS_EVERY_MS: u64 = 1_000;
+/// How soon words are offered again to a shard whose inbox was full, and how finely a drain spreads its closes.
+const SOON_MS: u64 = 2;
+
+/// How the runner is told that there is work before the time it sleeps until.
+#[derive(Default)]
+pub(super) struct Runner {
+    woken: Rc<Notify>,
+    sleeps_until: Option<Monotonic>,
+}
+
+/// A drain under way.
+struct Drain {
+    began: Monotonic,
+    /// Connections still to be told, last first.
+    to_close: Vec<ConnectionKey>,
+    at_start: usize,
+}
+
+/// The two inboxes of a shard.
+pub(crate) struct Inboxes {
+    pub(crate) requests: mpsc::Receiver<Request>,
+    pub(crate) peers: mpsc::Receiver<PeerWord>,
+}
+
+/// Runs until the gateway has drained.
+pub(crate) async fn run(
+    engine: Rc<RefCell<Engine>>,
+    mut inboxes: Inboxes,
+    draining: watch::Receiver<bool>,
+    node: &Admission,
+) {
+    let woken = Rc::clone(&engine.borrow().runner.woken);
+    let mut stalls_at = engine.borrow().now.plus(STALLS_EVERY_MS);
+    let mut drain: Option<Drain> = None;
+    loop {
+        let (sleep_ms, takes_requests, takes_peers) = {
+            let mut engine = engine.borrow_mut();
+            engine.runner.sleeps_until = None;
+            engine.tick();
+            engine.take_words(&mut inboxes);
+            engine.pass();
+            if engine.now >= stalls_at {
+                stalls_at = engine.now.plus(STALLS_EVERY_MS);
+                engine.end_stalled();
+            }
+            if *draining.borrow() {
+                let drain = drain.get_or_insert_with(|| engine.begin_drain());
+                if engine.drain(drain, node) {
+                    return;
+                }
+            }
+            let until = engine.next_turn(stalls_at, drain.is_some());
+            engine.runner.sleeps_until = Some(until);
+            (until.since(engine.now), engine.shard.accepts_requests(), engine.shard.accepts_peer_words())
+        };
+        if sleep_ms == 0 {
+            // Lets the sockets and the other tasks have their turn: this wakes only after the reactor was looked at.
+            tokio::task::yield_now().await;
+            continue;
+        }
+        tokio::select! {
+            () = woken.notified() => {}
+            () = tokio::time::sleep(Duration::from_millis(sleep_ms)) => {}
+            Some(request) = inboxes.requests.recv(), if takes_requests => engine.borrow_mut().take_request(request),
+            Some(word) = inboxes.peers.recv(), if takes_peers => engine.borrow_mut().take_peer_word(word),
+        }
+    }
+}
+
+impl Engine {
+    /// Wakes the runner if there is something to do before it would look by itself.
+    pub(super) fn wake_runner(&mut self) {
+        let Some(until) = self.runner.sleeps_until else { return };
+        if self.shard.has_work() || self.wheel.next_ms().is_some_and(|next| next < until.0) {
+            self.runner.sleeps_until = None;
+            self.runner.woken.notify_one();
+        }
+    }
+
+    /// When the runner must look again at the latest; now if there is work.
+    fn next_turn(&self, stalls_at: Monotonic, is_draining: bool) -> Monotonic {
+        if self.shard.has_work() {
+            return self.now;
+        }
+        let timer = self.wheel.next_ms().map_or(stalls_at, |next| stalls_at.min(Monotonic(next)));
+        if is_draining || !self.shard.accepts_requests() { timer.min(self.now.plus(SOON_MS)) } else { timer }
+    }
+
+    fn take_words(&mut self, inboxes: &mut Inboxes) {
+        self.shard.retry();
+        for _ in 0..WORDS_PER_TURN {
+            let Some(word) = self.shard.accepts_peer_words().then(|| inboxes.peers.try_recv().ok()).flatten() else {
+                break;
+            };
+            self.take_peer_word(word);
+        }
+        for _ in 0..WORDS_PER_TURN {
+            let Some(request) = self.shard.accepts_requests().then(|| inboxes.requests.try_recv().ok()).flatten()
+            else {
+                break;
+            };
+            self.take_request(request);
+        }
+    }
+
+    fn take_request(&mut self, request: Request) {
+        self.hub_turn(|engine| {
+            let (shard, mut sockets) = engine.split();
+            shard.request(request, &mut sockets);
+        });
+    }
+
+    fn take_peer_word(&mut self, word: PeerWord) {
+        self.hub_turn(|engine| {
+            let (shard, mut sockets) = engine.split();
+            shard.peer_word(word, &mut sockets);
+        });
+    }
+
+    /// One chunk of the passes.
+    fn pass(&mut self) {
+        if self.shard.has_work() {
+            self.hub_turn(|engine| {
+                let (shard, mut sockets) = engine.split();
+                shard.pass(&mut sockets);
+            });
+        }
+    }
+
+    fn end_stalled(&mut self) {
+        let stall_ms = self.limits.write_stall_ms;
+        self.hub_turn(|engine| {
+            let (shard, mut sockets) = engine.split();
+            shard.end_stalled(stall_ms, &mut sockets);
+        });
+    }
+
+    /// Calls the hub and does what follows. A panic there is a defect that no connection is guilty of; the shard goes on.
+    fn hub_turn(&mut self, act: impl FnOnce(&mut Self)) {
+        let done = contain(|| {
+            act(self);
+            self.work_off();
+        });
+        if let Err(Panicked(message)) = done {
+            self.counters.panics.one();
+            tracing::error!(panic = message, "the hub panicked on one word; it was dropped");
+        }
+    }
+
+    fn begin_drain(&self) -> Drain {
+        let to_close = self.table.keys();
+        tracing::info!(connections = to_close.len(), "a shard begins to drain");
+        Drain { began: self.now, at_start: to_close.len(), to_close }
+    }
+
+    /// Tells those whose time has come; true when nothing is left, or the deadline has passed.
+    fn drain(&mut self, drain: &mut Drain, node: &Admission) -> bool {
+        let elapsed_ms = self.now.since(drain.began);
+        if elapsed_ms >= self.limits.drain_deadline_ms {
+            tracing::warn!(connections = self.table.len(), "the drain's deadline has passed; what is left is dropped");
+            return true;
+        }
+        let told_by_now = self.closes_due(drain.at_start, elapsed_ms);
+        while drain.to_close.len() > drain.at_start - told_by_now {
+            let Some(key) = drain.to_close.pop() else { break };
+            self.work.push_back((key, Work::Close(CloseReason::Draining)));
+        }
+        if drain.to_close.is_empty() {
+            // Upgrades that were under way when the drain began.
+            let late = self.table.keys().into_iter().map(|key| (key, Work::Close(CloseReason::Draining)));
+            self.work.extend(late);
+        }
+        self.hub_turn(|_| {});
+        // All shards end together: until then, any of them may be the home of another's channel.
+        node.connections() == 0
+    }
+
+    /// How many of `connections` should have been told `elapsed_ms` after the drain began.
+    fn closes_due(&self, connections: usize, elapsed_ms: u64) -> usize {
+        let per_second_min = u64::from(self.limits.drain_closes_per_second_min);
+        let spread_ms = self.limits.drain_spread_ms.max(1);
+        let evenly = connections as u64 * elapsed_ms / spread_ms;
+        let at_least = per_second_min * (elapsed_ms + SOON_MS) / 1_000;
+        usize::try_from(evenly.max(at_least)).unwrap_or(usize::MAX).min(connections)
+    }
+}

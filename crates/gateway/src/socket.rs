@@ -1,0 +1,253 @@
+//! The two kinds of stream a connection lives on, plain and TLS, in its two phases.
+//!
+//! [`Stream`] serves hyper until the upgrade. [`Socket`] serves the shard after it: it never waits, and holds no buffer of its
+//! own beyond what rustls needs.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustls::ServerConnection;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
+
+/// Plaintext that rustls may hold as unsent records; above it a connection counts as blocked.
+const TLS_UNSENT_BYTES_MAX: usize = 64 * 1024;
+
+/// What hyper reads from and writes to. A peer that takes no byte of an answer for `stall` is dropped.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    kind: StreamKind,
+    stall: Duration,
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Debug)]
+enum StreamKind {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    pub(crate) fn plain(stream: TcpStream, stall: Duration) -> Self {
+        Stream { kind: StreamKind::Plain(stream), stall, stalled: None }
+    }
+
+    pub(crate) fn tls(stream: TlsStream<TcpStream>, stall: Duration) -> Self {
+        Stream { kind: StreamKind::Tls(Box::new(stream)), stall, stalled: None }
+    }
+
+    /// Takes the stream over for the WebSocket phase.
+    pub(crate) fn into_socket(self) -> Socket {
+        match self.kind {
+            StreamKind::Plain(tcp) => Socket::Plain(tcp),
+            StreamKind::Tls(stream) => {
+                let (tcp, mut tls) = stream.into_inner();
+                tls.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX));
+                Socket::Tls(Box::new(TlsSocket { tcp, tls }))
+            }
+        }
+    }
+
+    fn poll_stalled(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if wrote.is_ready() {
+            self.stalled = None;
+            return wrote;
+        }
+        let stall = self.stall;
+        let timer = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(stall)));
+        ready!(timer.as_mut().poll(context));
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer takes no bytes")))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.kind {
+            StreamKind::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
+            StreamKind::Tls(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let wrote = match &mut self.kind {
+            StreamKind::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
+            StreamKind::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),
+        };
+        self.poll_stalled(context, wrote)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.kind {
+            StreamKind::Plain(stream) => Pin::new(stream).poll_flush(context),
+            StreamKind::Tls(stream) => Pin::new(&mut **stream).poll_flush(context),
+        }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.kind {
+            StreamKind::Plain(stream) => Pin::new(stream).poll_shutdown(context),
+            StreamKind::Tls(stream) => Pin::new(&mut **stream).poll_shutdown(context),
+        }
+    }
+}
+
+/// A stream after the upgrade.
+#[derive(Debug)]
+pub(crate) enum Socket {
+    Plain(TcpStream),
+    Tls(Box<TlsSocket>),
+}
+
+/// rustls driven by hand.
+#[derive(Debug)]
+pub(crate) struct TlsSocket {
+    tcp: TcpStream,
+    tls: ServerConnection,
+}
+
+impl Socket {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Socket::Plain(tcp) => tcp,
+            Socket::Tls(socket) => &socket.tcp,
+        }
+    }
+
+    /// Registers the task for writability.
+    pub(crate) fn poll_writable(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.tcp().poll_write_ready(context)
+    }
+
+    /// Reads what is there, or registers the task for readability; 0 at the end of the stream.
+    pub(crate) fn poll_read(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Socket::Plain(tcp) => {
+                // Unlike `try_read`, this knows from a short read that nothing is left, and saves the next system call.
+                let mut buffer = ReadBuf::new(buffer);
+                ready!(Pin::new(tcp).poll_read(context, &mut buffer))?;
+                Poll::Ready(Ok(buffer.filled().len()))
+            }
+            Socket::Tls(socket) => loop {
+                match socket.try_read(buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        ready!(socket.tcp.poll_read_ready(context))?
+                    }
+                    other => return Poll::Ready(other),
+                }
+            },
+        }
+    }
+
+    /// Writes what fits; 0 when nothing does.
+    pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Plain(tcp) => none_if_blocked(tcp.try_write(bytes)),
+            Socket::Tls(socket) => socket.try_write(bytes),
+        }
+    }
+
+    /// Whether bytes that were taken are not on their way yet: only TLS holds any back.
+    pub(crate) fn holds_back(&self) -> bool {
+        match self {
+            Socket::Plain(_) => false,
+            Socket::Tls(socket) => socket.tls.wants_write(),
+        }
+    }
+
+    /// Sends what TLS holds back; true when nothing is left.
+    pub(crate) fn try_flush(&mut self) -> io::Result<bool> {
+        match self {
+            Socket::Plain(_) => Ok(true),
+            Socket::Tls(socket) => socket.flush(),
+        }
+    }
+
+    /// Says that nothing more will be written.
+    pub(crate) fn shutdown(&mut self) {
+        if let Socket::Tls(socket) = self {
+            socket.tls.send_close_notify();
+            let _gone = socket.flush();
+        }
+        let _gone = socket2::SockRef::from(self.tcp()).shutdown(Shutdown::Write);
+    }
+}
+
+fn none_if_blocked(wrote: io::Result<usize>) -> io::Result<usize> {
+    match wrote {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        other => other,
+    }
+}
+
+impl TlsSocket {
+    fn try_read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.tls.reader().read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // An end without close_notify is an end: WebSocket says by itself whether it was meant.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
+                other => return other,
+            }
+            let received = self.tls.read_tls(&mut NonBlocking(&self.tcp))?;
+            let processed = self.tls.process_new_packets();
+            // Alerts and key updates are answered at once.
+            self.flush()?;
+            processed.map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            if received == 0 {
+                return Ok(0);
+            }
+        }
+    }
+
+    fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut taken = 0;
+        while taken < bytes.len() && self.flush()? {
+            taken += self.tls.writer().write(&bytes[taken..])?;
+        }
+        self.flush()?;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<bool> {
+        while self.tls.wants_write() {
+            if none_if_blocked(self.tls.write_tls(&mut NonBlocking(&self.tcp)))? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// Non-blocking reads and writes in the shape that rustls takes.
+struct NonBlocking<'a>(&'a TcpStream);
+
+impl Read for NonBlocking<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+}
+
+impl Write for NonBlocking<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, buffers: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(buffers)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,173 @@
+//! The WebSocket opening handshake (RFC 6455 section 4.2): is this request one, and if so, what is the answer.
+//!
+//! Pure; it knows no dialect. No extension and no subprotocol is ever accepted here.
+
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
+
+/// The GUID of RFC 6455 section 1.3.
+const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// Why a request on a WebSocket path cannot be upgraded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Method,
+    HttpVersion,
+    NotAnUpgrade,
+    Version,
+    Key,
+}
+
+impl Refused {
+    fn status(self) -> StatusCode {
+        match self {
+            Refused::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Refused::NotAnUpgrade | Refused::Version => StatusCode::UPGRADE_REQUIRED,
+            Refused::HttpVersion | Refused::Key => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Refused::Method => "A WebSocket is opened with GET.",
+            Refused::HttpVersion => "A WebSocket is opened over HTTP/1.1.",
+            Refused::NotAnUpgrade => {
+                "This is a WebSocket endpoint: send `Connection: Upgrade` and `Upgrade: websocket`, or use a WebSocket client."
+            }
+            Refused::Version => "Only WebSocket version 13 is spoken here: send `Sec-WebSocket-Version: 13`.",
+            Refused::Key => "`Sec-WebSocket-Key` must be sent once and be 16 bytes in base64.",
+        }
+    }
+
+    /// The answer to such a request.
+    pub(crate) fn response<B: From<String>>(self) -> Response<B> {
+        let mut response = plain(self.status(), self.text());
+        if self.status() == StatusCode::UPGRADE_REQUIRED {
+            response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        response
+    }
+}
+
+/// A short answer in plain text.
+pub(crate) fn plain<B: From<String>>(status: StatusCode, text: &str) -> Response<B> {
+    let mut response = Response::new(B::from(format!("{text}\n")));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response
+}
+
+/// Checks the request; the result is the value for `Sec-WebSocket-Accept`.
+pub(crate) fn check(request: &Parts) -> Result<HeaderValue, Refused> {
+    if request.method != Method::GET {
+        return Err(Refused::Method);
+    }
+    if request.version != Version::HTTP_11 {
+        return Err(Refused::HttpVersion);
+    }
+    if !has_word(&request.headers, &UPGRADE, b"websocket") || !has_word(&request.headers, &CONNECTION, b"upgrade") {
+        return Err(Refused::NotAnUpgrade);
+    }
+    if only(&request.headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != b"13") {
+        return Err(Refused::Version);
+    }
+    let key = only(&request.headers, &SEC_WEBSOCKET_KEY).ok_or(Refused::Key)?;
+    if STANDARD.decode(key).map_err(|_| Refused::Key)?.len() != 16 {
+        return Err(Refused::Key);
+    }
+    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, ACCEPT_GUID].concat());
+    HeaderValue::try_from(STANDARD.encode(hash)).map_err(|_| Refused::Key)
+}
+
+/// The answer that turns the connection into a WebSocket.
+pub(crate) fn switching<B: From<String>>(accept: HeaderValue) -> Response<B> {
+    let mut response = Response::new(B::from(String::new()));
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response
+}
+
+/// The value of a header that is there exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next()?.as_bytes().trim_ascii();
+    values.next().is_none().then_some(value)
+}
+
+/// Whether a comma-separated header holds a word, in any case.
+fn has_word(headers: &HeaderMap, name: &HeaderName, word: &[u8]) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|item| item.trim_ascii().eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// The request of RFC 6455 section 1.3, with some headers replaced (`""` removes one).
+    fn request(method: &str, changes: &[(&'static str, &[u8])]) -> Parts {
+        let mut builder = http::Request::builder().method(method).uri("/ws");
+        let headers = builder.headers_mut().unwrap();
+        for (name, value) in [
+            ("upgrade", "websocket"),
+            ("connection", "keep-alive, Upgrade"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        for (name, value) in changes {
+            headers.remove(*name);
+            for value in value.split(|byte| *byte == b'|').filter(|value| !value.is_empty()) {
+                headers.append(*name, HeaderValue::from_bytes(value).unwrap());
+            }
+        }
+        builder.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn the_example_of_the_rfc_is_answered_as_it_says() {
+        assert_eq!(check(&request("GET", &[])).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        let table: &[(&str, &'static str, &[u8], Refused)] = &[
+            ("POST", "x", b"", Refused::Method),
+            ("GET", "upgrade", b"", Refused::NotAnUpgrade),
+            ("GET", "upgrade", b"h2c", Refused::NotAnUpgrade),
+            ("GET", "connection", b"close", Refused::NotAnUpgrade),
+            ("GET", "connection", b"upgrade\xFF", Refused::NotAnUpgrade),
+            ("GET", "sec-websocket-version", b"", Refused::Version),
+            ("GET", "sec-websocket-version", b"8", Refused::Version),
+            ("GET", "sec-websocket-version", b"13|13", Refused::Version),
+            ("GET", "sec-websocket-key", b"", Refused::Key),
+            ("GET", "sec-websocket-key", b"short", Refused::Key),
+            ("GET", "sec-websocket-key", b"\xFF\xFE", Refused::Key),
+            ("GET", "sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==|dGhlIHNhbXBsZSBub25jZQ==", Refused::Key),
+        ];
+        for (method, name, value, expected) in table {
+            assert_eq!(check(&request(method, &[(*name, *value)])), Err(*expected), "{method} {name}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_what_to_send() {
+        let response = Refused::Version.response::<String>();
+        assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
+        assert_eq!(response.headers()[SEC_WEBSOCKET_VERSION], "13");
+        assert!(response.body().contains("Sec-WebSocket-Version: 13"));
+    }
+}

@@ -1,0 +1,162 @@
+//! A gateway for tests and the echo example: a node on a store in memory, a dialect that echoes, a service that answers.
+//!
+//! Paths: `/echo` upgrades; `/` answers; `/panic`, `/slow` and `/read` misbehave in ways a handler can.
+#![allow(clippy::unwrap_used, clippy::panic, dead_code, unreachable_pub, missing_debug_implementations)]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::StatusCode;
+use http::request::Parts;
+use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
+use tollgate_core::command::{Notice, Reply};
+use tollgate_core::credentials::MasterKey;
+use tollgate_core::delivery::{Delivery, Encoder};
+use tollgate_core::ports::hook::NoHook;
+use tollgate_core::ports::memory::MemoryStore;
+use tollgate_core::{CloseReason, Result};
+use tollgate_gateway::{Door, Gateway, Limits, Listeners, Opening, Setup, frame};
+use tollgate_node::{FormatIndex, NodeParts, WireFormat};
+use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
+
+/// The real clock.
+pub struct SystemClock(std::time::Instant);
+
+#[allow(clippy::disallowed_methods)] // Tests of sockets run in real time.
+impl Default for SystemClock {
+    fn default() -> Self {
+        SystemClock(std::time::Instant::now())
+    }
+}
+
+#[allow(clippy::disallowed_methods)] // As above.
+impl Clock for SystemClock {
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.0.elapsed().as_millis() as u64)
+    }
+
+    fn unix(&self) -> UnixMillis {
+        UnixMillis(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64)
+    }
+}
+
+struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).unwrap();
+    }
+}
+
+/// Sends back what it gets. Some words make it misbehave: `panic!`, and `flood N`, which sends N KiB at once.
+/// `later` is echoed 10 ms late, as a heartbeat's acknowledgement is.
+#[derive(Default)]
+pub struct Echo {
+    later: Option<Monotonic>,
+}
+
+impl Dialect for Echo {
+    fn open(&mut self, _now: Monotonic, _effects: &mut Vec<Effect>) {}
+
+    fn receive(&mut self, now: Monotonic, frame: Frame<'_>, effects: &mut Vec<Effect>) {
+        match frame {
+            Frame::Text("panic!") => panic!("a client said panic"),
+            Frame::Text("later") => self.later = Some(now.plus(10)),
+            Frame::Text(text) => {
+                if let Some(kib) = text.strip_prefix("flood ").and_then(|kib| kib.parse::<usize>().ok()) {
+                    let block = Bytes::from(vec![b'x'; 1024]);
+                    effects.extend((0..kib).map(|_| Effect::Send(block.clone())));
+                } else {
+                    effects.push(Effect::Send(Bytes::copy_from_slice(text.as_bytes())));
+                }
+            }
+            Frame::Binary(bytes) => effects.push(Effect::SendBinary(Bytes::copy_from_slice(bytes))),
+        }
+    }
+
+    fn answer(&mut self, _now: Monotonic, _number: RequestNumber, _result: Result<Reply>, _effects: &mut Vec<Effect>) {}
+
+    fn notify(&mut self, _now: Monotonic, _notice: Notice, _effects: &mut Vec<Effect>) {}
+
+    fn wake(&mut self, _now: Monotonic, effects: &mut Vec<Effect>) {
+        self.later = None;
+        effects.push(Effect::Send(Bytes::from_static(b"later")));
+    }
+
+    fn wake_at(&self) -> Option<Monotonic> {
+        self.later
+    }
+
+    fn close(&mut self, _now: Monotonic, reason: CloseReason, effects: &mut Vec<Effect>) {
+        if self.later.take().is_some() {
+            effects.push(Effect::Send(Bytes::from_static(b"later")));
+        }
+        let code = match reason {
+            CloseReason::Draining => 1012,
+            CloseReason::SlowConsumer => 4000,
+            CloseReason::RateLimited => 1008,
+            _ => 1011,
+        };
+        effects.push(Effect::Close { code, text: reason.word().to_owned(), reason });
+    }
+}
+
+struct Nothing;
+
+impl Encoder for Nothing {
+    fn encode(&self, _delivery: &Delivery, _out: &mut Vec<u8>) -> bool {
+        false
+    }
+}
+
+fn knock(head: &Parts) -> Door {
+    match (head.uri.path(), head.uri.query()) {
+        ("/echo", Some("encoding=etf")) => {
+            Door::Refused { status: StatusCode::BAD_REQUEST, text: "Only JSON is spoken here.".to_owned() }
+        }
+        ("/echo", _) => Door::Open(Opening { dialect: Box::new(Echo::default()), format: FormatIndex(0) }),
+        _ => Door::Elsewhere,
+    }
+}
+
+fn service() -> Router {
+    async fn panics() -> &'static str {
+        panic!("a handler panicked")
+    }
+    async fn slow() -> &'static str {
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        "never"
+    }
+    Router::new()
+        .route("/", get(|| async { "hello" }))
+        .route("/panic", get(panics))
+        .route("/slow", get(slow))
+        .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
+        .route("/large", get(|| async { vec![b'x'; 64 * 1024 * 1024] }))
+}
+
+/// Starts a gateway on `address`. `certificate` is a PEM chain and its key.
+pub fn start(address: SocketAddr, shards: usize, limits: Limits, certificate: Option<(&str, &str)>) -> Gateway {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
+    let parts = NodeParts {
+        store: Arc::new(MemoryStore::default()),
+        master_key: MasterKey::generate(&*entropy),
+        clock: Arc::clone(&clock),
+        entropy,
+        hook: Arc::new(NoHook),
+        formats: vec![WireFormat { name: "none", encoder: Arc::new(Nothing), frame: frame::encode_text }],
+        shards,
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let (node, shards) = runtime.block_on(tollgate_node::start(parts)).unwrap();
+    let listeners = Listeners::bind(address, shards.len(), limits.backlog).unwrap();
+    let tls =
+        certificate.map(|(chain, key)| tollgate_gateway::tls::server_config(chain.as_bytes(), key.as_bytes()).unwrap());
+    let doors = Arc::new(knock);
+    Gateway::start(Setup { listeners, tls, limits, clock, node, shards, service: service(), doors }).unwrap()
+}
