@@ -1,0 +1,97 @@
+//! What the command line asks of a node, running or not: the requests, their answers as data, and how they are carried out. How a request
+//! reaches a running server is [`crate::control`]'s; how an answer looks to people is [`show`]'s.
+
+mod perform;
+pub(crate) mod show;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use perform::perform;
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Request {
+    CreateProject {
+        name: String,
+    },
+    ListProjects {},
+    /// `permissions` is a list as [`tollgate_core::permissions::Permissions::parse`] reads it.
+    CreateKey {
+        project: String,
+        permissions: String,
+    },
+    ListKeys {
+        project: Option<String>,
+    },
+    RevokeKey {
+        key: String,
+    },
+}
+
+/// The answer to one request.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Project(CreatedProject),
+    Projects(Vec<ListedProject>),
+    Key(CreatedKey),
+    Keys(Vec<ListedKey>),
+    Revoked(RevokedKey),
+    /// One sentence why it was not done, starting with a code.
+    Refused(String),
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct CreatedProject {
+    pub(crate) project: String,
+    pub(crate) name: String,
+    pub(crate) key: String,
+}
+
+/// Times are RFC 3339 in all answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ListedProject {
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) created_at: String,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct CreatedKey {
+    pub(crate) id: String,
+    pub(crate) project: String,
+    pub(crate) key: String,
+    pub(crate) permissions: Vec<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ListedKey {
+    pub(crate) id: String,
+    pub(crate) project: String,
+    pub(crate) hint: String,
+    pub(crate) permissions: Vec<String>,
+    pub(crate) created_at: String,
+    pub(crate) last_used_at: Option<String>,
+    pub(crate) revoked_at: Option<String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct RevokedKey {
+    pub(crate) id: String,
+    pub(crate) revoked: bool,
+}
+
+/// Answers may hold a key in clear: nothing of theirs is ever printed by accident.
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Project(_) => "Project(…)",
+            Self::Projects(_) => "Projects(…)",
+            Self::Key(_) => "Key(…)",
+            Self::Keys(_) => "Keys(…)",
+            Self::Revoked(_) => "Revoked(…)",
+            Self::Refused(_) => "Refused(…)",
+        })
+    }
+}

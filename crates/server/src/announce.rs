@@ -1,0 +1,115 @@
+//! What the server says on standard output once it is ready: one line for programs, or a page for people. Nothing else ever goes there.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use serde::Serialize;
+
+/// What there is to say.
+#[derive(Clone, Copy)]
+pub(crate) struct Ready<'a> {
+    pub(crate) listen: SocketAddr,
+    pub(crate) tls: bool,
+    pub(crate) project: &'a str,
+    /// Only on the first start.
+    pub(crate) key: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    listen: String,
+    project: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+}
+
+/// Writes a text to standard output, whole. Fails when nobody reads it any more, which the caller may pass over.
+pub(crate) fn out(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+impl Ready<'_> {
+    /// The line of `--announce json`.
+    pub(crate) fn json(self) -> String {
+        let line = Line { listen: self.listen.to_string(), project: self.project, key: self.key };
+        serde_json::to_string(&line).expect("invariant: texts become JSON") + "\n"
+    }
+
+    /// The page.
+    pub(crate) fn human(self) -> String {
+        let Self { project, .. } = self;
+        let (http, ws) = if self.tls { ("https", "wss") } else { ("http", "ws") };
+        let reach = reachable(self.listen);
+        let head = format!(
+            "\nTollgate is ready.\n\n  Address  {http}://{reach}\n  Leap     {ws}://{reach}/ws\n  Project  {project}\n"
+        );
+        let Some(key) = self.key else {
+            return format!(
+                "{head}\nThe project's key was shown on the first start only. Make a new one: tollgate key create --project {project}\n\n"
+            );
+        };
+        format!(
+            "{head}  Key      {key}\n\n\
+             The key may do everything in this project and is shown only now: keep it on your servers.\n\n\
+             Your backend (npm install @onehop/js):\n\n\
+             \x20 import {{ Hop, ChannelType }} from '@onehop/js';\n\
+             \x20 const hop = new Hop('{key}', '{http}://{reach}');\n\
+             \x20 await hop.channels.create(ChannelType.UNPROTECTED, 'room1', {{ state: {{ n: 0 }} }});\n\
+             \x20 await hop.channels.publishMessage('room1', 'HELLO', {{ from: 'backend' }});\n\n\
+             Your clients, in browsers or Node (npm install @onehop/client):\n\n\
+             \x20 import {{ hop }} from '@onehop/client';\n\
+             \x20 const client = hop.init({{ projectId: '{project}' }}, {{ leapSocketUrl: '{ws}://{reach}/ws' }});\n\
+             \x20 client.on('CONNECTION_STATE_UPDATE', state => state === 'connected' && client.subscribeToChannel('room1'));\n\
+             \x20 client.on('MESSAGE', ({{ event, data, channel }}) => console.log(channel, event, data));\n\n"
+        )
+    }
+}
+
+/// An address to paste: one that listens everywhere is reached on this machine by its loopback address.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let ip = match listen.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, listen.port())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn ready<'a>(listen: &str, key: Option<&'a str>) -> Ready<'a> {
+        Ready { listen: listen.parse().unwrap(), tls: false, project: "project_a", key }
+    }
+
+    #[test]
+    fn programs_get_one_line() {
+        assert_eq!(
+            ready("127.0.0.1:41235", Some("ptk_x")).json(),
+            "{\"listen\":\"127.0.0.1:41235\",\"project\":\"project_a\",\"key\":\"ptk_x\"}\n"
+        );
+        assert_eq!(ready("[::1]:80", None).json(), "{\"listen\":\"[::1]:80\",\"project\":\"project_a\"}\n");
+    }
+
+    #[test]
+    fn people_get_lines_to_paste() {
+        let first = ready("0.0.0.0:8080", Some("ptk_x")).human();
+        for line in [
+            "new Hop('ptk_x', 'http://127.0.0.1:8080')",
+            "projectId: 'project_a'",
+            "leapSocketUrl: 'ws://127.0.0.1:8080/ws'",
+        ] {
+            assert!(first.contains(line), "{line} is not in:\n{first}");
+        }
+        let later = Ready { tls: true, ..ready("[::]:443", None) }.human();
+        assert!(
+            later.contains("https://[::1]:443") && later.contains("tollgate key create --project project_a"),
+            "{later}"
+        );
+        assert!(!later.contains("ptk_"), "{later}");
+    }
+}

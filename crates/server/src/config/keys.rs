@@ -1,0 +1,160 @@
+//! The table of settings: every key that exists, and which texts its value may have. What the values mean together is not here.
+
+/// What is shown for a secret.
+pub(super) const SHOWN: &str = "(secret)";
+
+/// What a setting's value may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kind {
+    /// Any text.
+    Text,
+    /// A text that is never shown.
+    Secret,
+    /// `IP:port`.
+    Address,
+    /// true or false.
+    Flag,
+    /// A whole number.
+    Number { min: u64, max: u64 },
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+/// One setting.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// Its name in a file, with the section before a dot.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+}
+
+const fn key(name: &'static str, kind: Kind) -> Key {
+    Key { name, kind }
+}
+
+const fn number(name: &'static str, min: u64, max: u64) -> Key {
+    key(name, Kind::Number { min, max })
+}
+
+/// Ten minutes: longer waits are a slip of the unit.
+const WAIT_MS_MAX: u64 = 600_000;
+const HOUR_MS: u64 = 3_600_000;
+
+/// Every setting, in the order of the default file.
+pub(crate) const KEYS: &[Key] = &[
+    key("listen", Kind::Address),
+    key("data_dir", Kind::Text),
+    number("shards", 0, 64),
+    key("allow_plain_http", Kind::Flag),
+    key("master_key_file", Kind::Text),
+    key("tls.certificate", Kind::Text),
+    key("tls.key", Kind::Text),
+    number("limits.body_bytes_max", 1024, 64 * 1024 * 1024),
+    number("limits.message_bytes_max", 1024, 1024 * 1024),
+    number("limits.connections_max", 1, 100_000_000),
+    number("limits.connections_per_address_max", 1, 100_000_000),
+    number("limits.messages_burst", 1, 1_000_000),
+    number("limits.messages_per_second", 1, 1_000_000),
+    number("leap.heartbeat_interval_ms", 100, HOUR_MS),
+    number("leap.ack_delay_ms", 0, 1_000),
+    number("leap.identify_timeout_ms", 100, WAIT_MS_MAX),
+    number("leap.idle_grace_ms", 0, HOUR_MS),
+    key("leap.move_to", Kind::Text),
+    key("access_hook.url", Kind::Text),
+    key("access_hook.secret", Kind::Secret),
+    key("access_hook.secret_file", Kind::Text),
+    number("access_hook.timeout_ms", 1, WAIT_MS_MAX),
+    number("drain.spread_ms", 0, WAIT_MS_MAX),
+    number("drain.deadline_ms", 0, WAIT_MS_MAX),
+    key("log.level", Kind::Text),
+    key("log.format", Kind::Choice(&["human", "json"])),
+];
+
+/// The key with this name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+impl Key {
+    /// The environment variable that sets it.
+    pub(crate) fn variable(&self) -> String {
+        format!("{}{}", super::PREFIX, self.name.replace('.', "_").to_uppercase())
+    }
+}
+
+/// A value of the right kind.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Text(String),
+    Secret(super::Secret),
+    Flag(bool),
+    Number(u64),
+}
+
+impl std::fmt::Display for Value {
+    /// As TOML; a secret that is set shows only that it is.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{}", toml::Value::from(text.as_str())),
+            Self::Secret(secret) => write!(f, "{:?}", if secret.is_empty() { "" } else { SHOWN }),
+            Self::Flag(flag) => write!(f, "{flag}"),
+            Self::Number(number) => write!(f, "{number}"),
+        }
+    }
+}
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl Kind {
+    /// Reads a value from a file.
+    pub(crate) fn read(self, value: &toml::Value) -> Result<Value, String> {
+        match (self, value) {
+            (Self::Text | Self::Secret | Self::Address | Self::Choice(_), toml::Value::String(text)) => {
+                self.parse(text)
+            }
+            (Self::Flag, toml::Value::Boolean(flag)) => Ok(Value::Flag(*flag)),
+            (Self::Number { min, max }, toml::Value::Integer(number)) => match u64::try_from(*number) {
+                Ok(number) if (min..=max).contains(&number) => Ok(Value::Number(number)),
+                _ => Err(self.wanted()),
+            },
+            _ => Err(self.wanted()),
+        }
+    }
+
+    /// Reads a value from the environment or a flag.
+    pub(crate) fn parse(self, text: &str) -> Result<Value, String> {
+        let wanted = || self.wanted();
+        match self {
+            Self::Text => Ok(Value::Text(text.into())),
+            // As `config print` shows it: a printed file taken for a real one would sign with a word that everybody knows.
+            Self::Secret if text == SHOWN => {
+                Err(format!("{SHOWN:?} only stands for a secret in a print; put the secret itself"))
+            }
+            Self::Secret => Ok(Value::Secret(super::Secret::new(text))),
+            Self::Address => match text.parse::<std::net::SocketAddr>() {
+                Ok(address) => Ok(Value::Text(address.to_string())),
+                Err(_) => Err(wanted()),
+            },
+            Self::Flag => text.parse().map(Value::Flag).map_err(|_| wanted()),
+            Self::Number { min, max } => {
+                text.parse().ok().filter(|number| (min..=max).contains(number)).map(Value::Number).ok_or_else(wanted)
+            }
+            Self::Choice(words) if words.contains(&text) => Ok(Value::Text(text.into())),
+            Self::Choice(_) => Err(wanted()),
+        }
+    }
+
+    fn wanted(self) -> String {
+        match self {
+            Self::Text | Self::Secret => "must be a text in quotes".into(),
+            Self::Address => "must be an IP address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"".into(),
+            Self::Flag => "must be true or false".into(),
+            Self::Number { min, max } => format!("must be a whole number from {min} to {max}"),
+            Self::Choice(words) => format!("must be one of: {}", words.join(", ")),
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! The second phase: what the settings mean together. Gives a [`Config`] or every problem; opens no file and no socket.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tollgate_protocol_leap::MOVE_TO_BYTES_MAX;
+
+use super::Secret;
+use super::keys::Value;
+use super::layers::{Layers, Problem};
+
+/// The settings of one start, checked.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+    /// At least 1.
+    pub(crate) shards: usize,
+    pub(crate) master_key: MasterKeySource,
+    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) limits: LimitSettings,
+    pub(crate) leap: LeapSettings,
+    pub(crate) hook: Option<HookSettings>,
+    pub(crate) drain_spread_ms: u64,
+    pub(crate) drain_deadline_ms: u64,
+    pub(crate) log: LogSettings,
+}
+
+/// Where the master key is.
+#[derive(Debug)]
+pub(crate) enum MasterKeySource {
+    /// `master.key` in the data folder; made there when everything is new.
+    DataDir,
+    /// A file that must exist.
+    File(PathBuf),
+    /// The key itself, from the environment.
+    Text(Secret),
+}
+
+#[derive(Debug)]
+pub(crate) struct TlsFiles {
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
+}
+
+#[derive(Debug)]
+pub(crate) struct LimitSettings {
+    pub(crate) body_bytes_max: usize,
+    pub(crate) message_bytes_max: usize,
+    pub(crate) connections_max: usize,
+    pub(crate) connections_per_address_max: usize,
+    pub(crate) messages_burst: u32,
+    pub(crate) messages_per_second: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct LeapSettings {
+    pub(crate) heartbeat_interval_ms: u32,
+    pub(crate) ack_delay_ms: u32,
+    pub(crate) identify_timeout_ms: u32,
+    pub(crate) idle_grace_ms: u32,
+    /// Empty, or a `ws://` or `wss://` address.
+    pub(crate) move_to: String,
+}
+
+#[derive(Debug)]
+pub(crate) struct HookSettings {
+    pub(crate) url: hyper::Uri,
+    pub(crate) secret: HookSecret,
+    pub(crate) timeout: Duration,
+}
+
+/// Where the secret that signs hook calls is.
+#[derive(Debug)]
+pub(crate) enum HookSecret {
+    Text(Secret),
+    File(PathBuf),
+}
+
+#[derive(Debug)]
+pub(crate) struct LogSettings {
+    pub(crate) level: String,
+    pub(crate) json: bool,
+}
+
+impl Config {
+    /// What the settings mean, or everything that is wrong with them, found in either phase. `master_key` is the environment's.
+    pub(crate) fn of(mut layers: Layers, master_key: Option<Secret>) -> Result<Self, Vec<Problem>> {
+        let config = Self {
+            listen: layers.text("listen").parse().expect("invariant: the table lets only addresses in"),
+            data_dir: data_dir(&mut layers),
+            shards: shards(&layers),
+            master_key: master_key_source(&mut layers, master_key),
+            tls: tls(&mut layers),
+            limits: limits(&layers),
+            leap: leap(&mut layers),
+            hook: hook(&mut layers),
+            drain_spread_ms: layers.number("drain.spread_ms"),
+            drain_deadline_ms: layers.number("drain.deadline_ms"),
+            log: log(&mut layers),
+        };
+        if config.tls.is_none() && !config.listen.ip().is_loopback() && !layers.flag("allow_plain_http") {
+            let reason = "would send credentials in clear over the network: set tls.certificate and tls.key, or allow_plain_http = true \
+                          if something in front speaks TLS, or listen on 127.0.0.1";
+            layers.refuse("listen", reason);
+        }
+        if config.drain_spread_ms > config.drain_deadline_ms {
+            layers.refuse(
+                "drain.spread_ms",
+                format!("must not be longer than drain.deadline_ms, which is {}", config.drain_deadline_ms),
+            );
+        }
+        if layers.problems.is_empty() { Ok(config) } else { Err(layers.problems) }
+    }
+}
+
+/// Readers of one setting each. Which kind a key has is the table's word; a wrong one here is a defect that any test finds.
+impl Layers {
+    fn text(&self, name: &str) -> &str {
+        match &self.get(name).value {
+            Value::Text(text) => text,
+            Value::Secret(_) | Value::Flag(_) | Value::Number(_) => unreachable!("invariant: {name} is a text"),
+        }
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        Some(self.text(name)).filter(|text| !text.is_empty()).map(PathBuf::from)
+    }
+
+    fn secret(&self, name: &str) -> Option<Secret> {
+        match &self.get(name).value {
+            Value::Secret(secret) => Some(secret.clone()).filter(|secret| !secret.is_empty()),
+            Value::Text(_) | Value::Flag(_) | Value::Number(_) => unreachable!("invariant: {name} is a secret"),
+        }
+    }
+
+    fn flag(&self, name: &str) -> bool {
+        self.get(name).value == Value::Flag(true)
+    }
+
+    fn number(&self, name: &str) -> u64 {
+        match self.get(name).value {
+            Value::Number(number) => number,
+            Value::Text(_) | Value::Secret(_) | Value::Flag(_) => unreachable!("invariant: {name} is a number"),
+        }
+    }
+
+    fn count(&self, name: &str) -> usize {
+        usize::try_from(self.number(name)).expect("invariant: the table's ranges fit")
+    }
+
+    fn small(&self, name: &str) -> u32 {
+        u32::try_from(self.number(name)).expect("invariant: the table's ranges fit")
+    }
+}
+
+fn data_dir(layers: &mut Layers) -> PathBuf {
+    layers.path("data_dir").unwrap_or_else(|| {
+        layers.refuse("data_dir", "must name a folder");
+        PathBuf::new()
+    })
+}
+
+fn shards(layers: &Layers) -> usize {
+    match layers.count("shards") {
+        0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(64),
+        given => given,
+    }
+}
+
+fn master_key_source(layers: &mut Layers, text: Option<Secret>) -> MasterKeySource {
+    match (text, layers.path("master_key_file")) {
+        (None, None) => MasterKeySource::DataDir,
+        (None, Some(path)) => MasterKeySource::File(path),
+        (Some(text), file) => {
+            if file.is_some() {
+                layers.refuse(
+                    "master_key_file",
+                    "stands against the environment's TOLLGATE_MASTER_KEY: keep one of the two",
+                );
+            }
+            MasterKeySource::Text(text)
+        }
+    }
+}
+
+fn tls(layers: &mut Layers) -> Option<TlsFiles> {
+    match (layers.path("tls.certificate"), layers.path("tls.key")) {
+        (Some(certificate), Some(key)) => return Some(TlsFiles { certificate, key }),
+        (None, None) => {}
+        (Some(_), None) => layers.refuse("tls.key", "must be set when tls.certificate is"),
+        (None, Some(_)) => layers.refuse("tls.certificate", "must be set when tls.key is"),
+    }
+    None
+}
+
+fn limits(layers: &Layers) -> LimitSettings {
+    LimitSettings {
+        body_bytes_max: layers.count("limits.body_bytes_max"),
+        message_bytes_max: layers.count("limits.message_bytes_max"),
+        connections_max: layers.count("limits.connections_max"),
+        connections_per_address_max: layers.count("limits.connections_per_address_max"),
+        messages_burst: layers.small("limits.messages_burst"),
+        messages_per_second: layers.small("limits.messages_per_second"),
+    }
+}
+
+fn leap(layers: &mut Layers) -> LeapSettings {
+    let move_to = layers.text("leap.move_to").to_owned();
+    let fits = move_to.len() <= MOVE_TO_BYTES_MAX && (move_to.starts_with("ws://") || move_to.starts_with("wss://"));
+    if !move_to.is_empty() && !fits {
+        layers
+            .refuse("leap.move_to", format!("must be a ws:// or wss:// address of at most {MOVE_TO_BYTES_MAX} bytes"));
+    }
+    LeapSettings {
+        heartbeat_interval_ms: layers.small("leap.heartbeat_interval_ms"),
+        ack_delay_ms: layers.small("leap.ack_delay_ms"),
+        identify_timeout_ms: layers.small("leap.identify_timeout_ms"),
+        idle_grace_ms: layers.small("leap.idle_grace_ms"),
+        move_to,
+    }
+}
+
+fn hook(layers: &mut Layers) -> Option<HookSettings> {
+    let url = layers.text("access_hook.url").to_owned();
+    let given = (layers.secret("access_hook.secret"), layers.path("access_hook.secret_file"));
+    if url.is_empty() {
+        for (name, set) in [("access_hook.secret", given.0.is_some()), ("access_hook.secret_file", given.1.is_some())] {
+            if set {
+                layers.refuse(name, "is of no use without access_hook.url");
+            }
+        }
+        return None;
+    }
+    let secret = match given {
+        (Some(text), None) => Some(HookSecret::Text(text)),
+        (None, Some(path)) => Some(HookSecret::File(path)),
+        (None, None) => {
+            layers.refuse(
+                "access_hook.secret",
+                "must be set when access_hook.url is (or secret_file): it signs the calls",
+            );
+            None
+        }
+        (Some(_), Some(_)) => {
+            layers.refuse("access_hook.secret_file", "stands against access_hook.secret: keep one of the two");
+            None
+        }
+    };
+    let url = match hook_url(&url) {
+        Ok(url) => Some(url),
+        Err(reason) => {
+            layers.refuse("access_hook.url", reason);
+            None
+        }
+    };
+    Some(HookSettings {
+        url: url?,
+        secret: secret?,
+        timeout: Duration::from_millis(layers.number("access_hook.timeout_ms")),
+    })
+}
+
+fn hook_url(text: &str) -> Result<hyper::Uri, &'static str> {
+    let wanted = "must be a whole http:// or https:// address, such as \"https://backend.example/tollgate\"";
+    let url: hyper::Uri = text.parse().map_err(|_| wanted)?;
+    if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none_or(str::is_empty) {
+        return Err(wanted);
+    }
+    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err("must not hold a user name or a password: the calls are signed");
+    }
+    Ok(url)
+}
+
+fn log(layers: &mut Layers) -> LogSettings {
+    let level = layers.text("log.level").to_owned();
+    // By itself the filter takes any word for the name of a part, and an empty text for silence.
+    let known = |word: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&word);
+    let part = |part: &str| known(part.split_once('=').map_or(part, |(_, level)| level).trim());
+    if !level.split(',').all(part) || level.parse::<tracing_subscriber::filter::Targets>().is_err() {
+        layers.refuse(
+            "log.level",
+            "must be error, warn, info, debug, trace or off, or a list such as \"info,tollgate_gateway=debug\"",
+        );
+    }
+    LogSettings { level, json: layers.text("log.format") == "json" }
+}
