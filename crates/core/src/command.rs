@@ -126,6 +126,8 @@ pub struct ChannelSnapshot {
     pub state: JsonObject,
     /// The version of that state.
     pub version: u64,
+    /// Tells this channel from an earlier one with the same id: its place in the server's order of creation.
+    pub sequence: u64,
 }
 
 /// What reaches one connection unasked, or as the outcome of a subscribe.

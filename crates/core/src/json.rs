@@ -196,7 +196,9 @@ fn has_half_character(text: &str) -> bool {
     // In JSON a backslash stands only within strings, and only before a whole escape.
     while let Some(place) = rest.iter().position(|byte| *byte == b'\\') {
         let unit = match rest.get(place + 1..place + 6) {
-            Some([b'u', digits @ ..]) => std::str::from_utf8(digits).ok().and_then(|digits| u16::from_str_radix(digits, 16).ok()),
+            Some([b'u', digits @ ..]) => {
+                std::str::from_utf8(digits).ok().and_then(|digits| u16::from_str_radix(digits, 16).ok())
+            }
             _ => None,
         };
         let follows = awaits_second && place == 0;

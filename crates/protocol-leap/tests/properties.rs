@@ -83,6 +83,7 @@ fn snapshot() -> impl Strategy<Value = tollgate_core::command::ChannelSnapshot> 
             capabilities: Capabilities::from_bits(bits).unwrap(),
             state,
             version: 1,
+            sequence: 1,
         }
     })
 }

@@ -36,10 +36,10 @@ impl Changes for Directory {
                 self.with(project, |records| records.note_deserted(&channel, now));
             }
             Change::ChannelDeleted { project, channel } => {
-                self.with(project, |records| records.remove_channel(&channel));
+                let sequence = self.with(project, |records| records.remove_channel(&channel)).flatten();
                 let key = ChannelKey { project, channel };
-                if let Some(hub) = self.hub.get() {
-                    hub.tell(hub.home(&key), Request::Deleted(key));
+                if let (Some(sequence), Some(hub)) = (sequence, self.hub.get()) {
+                    hub.tell(hub.home(&key), Request::Deleted(key, sequence));
                 }
             }
             Change::TokenCreated(token) => self.insert_token(&token),
@@ -52,12 +52,12 @@ impl Changes for Directory {
                 let connections =
                     self.with(new.project, |records| records.subscribe(new.token, &new.channel, new.ephemeral, now));
                 let key = ChannelKey { project: new.project, channel: new.channel };
-                self.tell(connections, |connection| Request::Join(connection.key, key.clone()));
+                self.tell_through_home(connections, &key, Request::Join);
             }
             Change::Unsubscribed { project, token, channel } => {
                 let connections = self.with(project, |records| records.unsubscribe(token, &channel, now));
                 let key = ChannelKey { project, channel };
-                self.tell(connections, |connection| Request::Leave(connection.key, key.clone()));
+                self.tell_through_home(connections, &key, Request::Leave);
             }
         }
     }
@@ -72,6 +72,19 @@ impl Directory {
         let Some(hub) = self.hub.get() else { return };
         for connection in connections.unwrap_or_default() {
             hub.tell(connection.shard, word(connection));
+        }
+    }
+
+    /// Through the channel's home, so that it comes after what was published before.
+    fn tell_through_home(
+        &self,
+        connections: Option<Vec<ConnectionRef>>,
+        key: &ChannelKey,
+        word: fn(ConnectionRef, ChannelKey) -> Request,
+    ) {
+        let Some(hub) = self.hub.get() else { return };
+        for connection in connections.unwrap_or_default() {
+            hub.tell(hub.home(key), word(connection, key.clone()));
         }
     }
 
@@ -98,7 +111,6 @@ impl Directory {
         let (project, id, now) = (channel.project, channel.id.clone(), self.clock.monotonic());
         let entry = ChannelEntry {
             created_at: channel.created_at,
-            sequence: channel.sequence,
             tokens: BTreeSet::new(),
             anonymous: 0,
             deserted_at: now,
@@ -109,6 +121,7 @@ impl Directory {
                 capabilities: channel.capabilities,
                 state: channel.state,
                 version: channel.version,
+                sequence: channel.sequence,
             }),
         };
         self.with(project, |records| {

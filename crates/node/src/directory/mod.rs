@@ -122,16 +122,16 @@ impl Directory {
     }
 
     /// An anonymous connection was subscribed.
-    pub(crate) fn anonymous_joined(&self, channel: &ChannelKey) {
+    pub(crate) fn anonymous_joined(&self, channel: &ChannelSnapshot) {
         if let Some(entry) = self.project(channel.project) {
-            entry.write().anonymous_joined(&channel.channel);
+            entry.write().anonymous_joined(&channel.channel, channel.sequence);
         }
     }
 
     /// An anonymous connection's subscription ended.
-    pub(crate) fn anonymous_left(&self, channel: &ChannelKey, now: Monotonic) {
+    pub(crate) fn anonymous_left(&self, channel: &ChannelSnapshot, now: Monotonic) {
         if let Some(entry) = self.project(channel.project) {
-            entry.write().anonymous_left(&channel.channel, now);
+            entry.write().anonymous_left(&channel.channel, channel.sequence, now);
         }
     }
 

@@ -18,7 +18,6 @@ pub(crate) struct ChannelEntry {
     /// What subscribers see; shared with the shards.
     pub(crate) snapshot: Arc<ChannelSnapshot>,
     pub(crate) created_at: UnixMillis,
-    pub(crate) sequence: u64,
     /// Tokens subscribed to it.
     pub(crate) tokens: BTreeSet<TokenId>,
     /// Anonymous connections subscribed to it.
@@ -123,13 +122,15 @@ impl Records {
         Some(Arc::clone(&entry.snapshot))
     }
 
-    pub(super) fn remove_channel(&mut self, channel: &ChannelId) {
-        let Some(entry) = self.channels.remove(channel) else { return };
+    /// Removes a channel; answers its number.
+    pub(super) fn remove_channel(&mut self, channel: &ChannelId) -> Option<u64> {
+        let entry = self.channels.remove(channel)?;
         for token in entry.tokens {
             if let Some(token) = self.tokens.get_mut(&token) {
                 token.subscriptions.retain(|(one, _)| one != channel);
             }
         }
+        Some(entry.snapshot.sequence)
     }
 
     pub(super) fn insert_token(&mut self, token: TokenId, entry: TokenEntry) {
@@ -192,17 +193,18 @@ impl Records {
 
     // ---- what connections do ----
 
-    pub(super) fn anonymous_joined(&mut self, channel: &ChannelId) {
-        if let Some(entry) = self.channels.get_mut(channel) {
+    /// `sequence` names the channel that was joined: one with the same id may have taken its place since.
+    pub(super) fn anonymous_joined(&mut self, channel: &ChannelId, sequence: u64) {
+        if let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.snapshot.sequence == sequence) {
             entry.anonymous += 1;
         }
     }
 
-    pub(super) fn anonymous_left(&mut self, channel: &ChannelId, now: Monotonic) {
-        if let Some(entry) = self.channels.get_mut(channel) {
-            entry.anonymous = entry.anonymous.saturating_sub(1);
+    pub(super) fn anonymous_left(&mut self, channel: &ChannelId, sequence: u64, now: Monotonic) {
+        if let Some(entry) = self.channels.get_mut(channel).filter(|entry| entry.snapshot.sequence == sequence) {
+            entry.anonymous -= 1;
+            self.note_deserted(channel, now);
         }
-        self.note_deserted(channel, now);
     }
 
     /// An ephemeral channel without anybody in it will end, unless somebody comes within the grace time.

@@ -14,6 +14,8 @@ struct HomeChannel {
     offset: u64,
     /// One bit for each shard that has subscribers.
     interested: u64,
+    /// The number of the channel that shards had interest in last.
+    sequence: u64,
 }
 
 /// The channels that this shard orders. A channel is here from its first publication or first interest until it is deleted.
@@ -33,7 +35,7 @@ impl HomeChannels {
         if !self.channels.contains_key(key) {
             let epoch = self.next_epoch;
             self.next_epoch += 1;
-            self.channels.insert(key.clone(), HomeChannel { epoch, offset: 0, interested: 0 });
+            self.channels.insert(key.clone(), HomeChannel { epoch, offset: 0, interested: 0, sequence: 0 });
         }
         self.channels.get_mut(key).expect("invariant: inserted above")
     }
@@ -45,13 +47,17 @@ impl HomeChannels {
         Position { epoch: channel.epoch, offset: channel.offset }
     }
 
-    /// Notes interest, or its end.
-    pub(super) fn set_interest(&mut self, key: &ChannelKey, shard: ShardIndex, interested: bool) {
-        let bit = 1 << shard.0;
-        if interested {
-            self.channel(key).interested |= bit;
-        } else if let Some(channel) = self.channels.get_mut(key) {
-            channel.interested &= !bit;
+    /// Notes a shard's interest in the channel with this number.
+    pub(super) fn begin_interest(&mut self, key: &ChannelKey, shard: ShardIndex, sequence: u64) {
+        let channel = self.channel(key);
+        channel.interested |= 1 << shard.0;
+        channel.sequence = channel.sequence.max(sequence);
+    }
+
+    /// Notes that a shard has no subscribers any more.
+    pub(super) fn end_interest(&mut self, key: &ChannelKey, shard: ShardIndex) {
+        if let Some(channel) = self.channels.get_mut(key) {
+            channel.interested &= !(1 << shard.0);
         }
     }
 
@@ -61,9 +67,13 @@ impl HomeChannels {
         (0..64_u16).filter(move |bit| bits >> bit & 1 == 1).map(ShardIndex)
     }
 
-    /// Forgets a deleted channel. One created later under the same id starts a new epoch.
-    pub(super) fn remove(&mut self, key: &ChannelKey) {
-        self.channels.remove(key);
+    /// Forgets a deleted channel. One created under the same id starts a new epoch; interest in it may have come before this word, and stays.
+    pub(super) fn remove(&mut self, key: &ChannelKey, sequence: u64) {
+        let Some(removed) = self.channels.remove(key) else { return };
+        if removed.sequence > sequence {
+            let channel = self.channel(key);
+            (channel.interested, channel.sequence) = (removed.interested, removed.sequence);
+        }
     }
 }
 
@@ -79,12 +89,14 @@ mod tests {
         let one = homes.advance(&key);
         assert_eq!((one.epoch, one.offset), (100, 1));
         assert_eq!(homes.advance(&key).offset, 2);
-        homes.set_interest(&key, ShardIndex(63), true);
-        homes.set_interest(&key, ShardIndex(0), true);
-        homes.set_interest(&key, ShardIndex(0), false);
+        homes.begin_interest(&key, ShardIndex(63), 5);
+        homes.begin_interest(&key, ShardIndex(0), 5);
+        homes.end_interest(&key, ShardIndex(0));
         assert_eq!(homes.interested(&key).collect::<Vec<_>>(), [ShardIndex(63)]);
-        homes.remove(&key);
+        homes.remove(&key, 4);
+        assert_eq!(homes.interested(&key).collect::<Vec<_>>(), [ShardIndex(63)], "interest in a later channel stays");
+        homes.remove(&key, 5);
         assert_eq!(homes.interested(&key).count(), 0);
-        assert_eq!((homes.advance(&key).epoch, homes.advance(&key).offset), (101, 2));
+        assert_eq!((homes.advance(&key).epoch, homes.advance(&key).offset), (102, 2));
     }
 }

@@ -79,6 +79,21 @@ impl Lane {
         self.subscribers.get(at).map(|moved| moved.connection)
     }
 
+    /// What was appended for the subscriber at `place` and not yet written to it: the rest of the pass under way, then what is pending.
+    pub(super) fn unwritten(&self, place: u32) -> Vec<Bytes> {
+        let Some(subscriber) = self.subscribers.get(place as usize) else { return Vec::new() };
+        let mut unwritten = Vec::new();
+        if let Some(pass) = self.pass.as_ref().filter(|pass| pass.next <= place as usize)
+            && let Some(start) = pass.part_from(subscriber.from)
+        {
+            unwritten.push(pass.batch.slice(start..));
+        }
+        let first_pending = self.next_frame - self.pending.len() as u64;
+        let skip = usize::try_from(subscriber.from.saturating_sub(first_pending)).unwrap_or(usize::MAX);
+        unwritten.extend(self.pending.iter().skip(skip).cloned());
+        unwritten
+    }
+
     /// How many are subscribed.
     pub(super) fn len(&self) -> usize {
         self.subscribers.len() - self.left
@@ -210,6 +225,21 @@ mod tests {
         assert_eq!(visits(&mut lane), [(1, Bytes::from_static(b"ab")), (2, Bytes::from_static(b"b"))]);
         lane.append(&Bytes::from_static(b"c"));
         assert_eq!(visits(&mut lane).len(), 3);
+    }
+
+    #[test]
+    fn who_leaves_is_owed_what_was_appended_before() {
+        let mut lane = Lane::new(FormatIndex(0));
+        let owed = |lane: &Lane, place| lane.unwritten(place).concat();
+        lane.join(key(0));
+        lane.append(&Bytes::from_static(b"a"));
+        lane.join(key(1));
+        lane.append(&Bytes::from_static(b"b"));
+        assert_eq!((owed(&lane, 0), owed(&lane, 1)), (b"ab".to_vec(), b"b".to_vec()));
+        lane.begin_pass();
+        lane.append(&Bytes::from_static(b"c"));
+        lane.visit();
+        assert_eq!((owed(&lane, 0), owed(&lane, 1)), (b"c".to_vec(), b"bc".to_vec()));
     }
 
     #[test]

@@ -23,6 +23,8 @@ impl Shard {
         {
             return;
         }
+        self.release_deleted(connection, &channel, outlet);
+        let Some(link) = self.link(connection) else { return };
         let (is_connected, is_gathering) = (link.is_connected(), matches!(link.phase, Phase::Gathering(_)));
         if is_gathering {
             self.gather_one(connection, channel, outlet);
@@ -48,6 +50,7 @@ impl Shard {
         told: bool,
         outlet: &mut dyn Outlet,
     ) {
+        self.release_deleted(connection, channel, outlet);
         let Some(place) = self.locals.find(channel) else { return };
         let Some(link) = link_mut(&mut self.links, connection) else { return };
         if let Phase::Gathering(gathering) = &mut link.phase {
@@ -57,10 +60,9 @@ impl Shard {
             self.finish_gathering(connection, outlet);
             return;
         }
-        if let Some(at) = link.subscriptions.iter().position(|held| held.channel == place) {
-            let held = link.subscriptions.swap_remove(at);
-            let (format, anonymous, connected) = (link.format, link.token.is_none(), link.is_connected());
-            self.detach(held.channel, held.place, format, anonymous);
+        if link.subscriptions.iter().any(|held| held.channel == place) {
+            let connected = link.is_connected();
+            self.release(connection, place, outlet);
             if told && connected {
                 outlet.notify(connection, Notice::Unsubscribed(channel.channel.clone()));
             }
@@ -69,6 +71,31 @@ impl Shard {
             waiters.retain(|waiter| !matches!(waiter, Waiter::Join(one) if *one == connection));
         }
         self.drop_if_unused(place, outlet);
+    }
+
+    /// Takes a connection out of a channel, after writing what was published before: that is still its own.
+    fn release(&mut self, connection: ConnectionKey, place: u32, outlet: &mut dyn Outlet) {
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        let Some(at) = link.subscriptions.iter().position(|held| held.channel == place) else { return };
+        let held = link.subscriptions.swap_remove(at);
+        let (format, anonymous) = (link.format, link.token.is_none());
+        if link.is_connected() {
+            let owed = self.locals.get_mut(place).map(|local| local.lane(format).unwritten(held.place));
+            for frames in owed.unwrap_or_default() {
+                self.send(connection, &frames, outlet);
+            }
+        }
+        self.detach(place, held.place, format, anonymous);
+    }
+
+    /// A deleted channel of this id may still have to be told to the connection; that must not come after the news of its successor.
+    fn release_deleted(&mut self, connection: ConnectionKey, channel: &ChannelKey, outlet: &mut dyn Outlet) {
+        let Some(link) = self.link(connection) else { return };
+        let is_deleted =
+            |held: &&Held| self.locals.get(held.channel).is_some_and(|local| local.deleted && local.key == *channel);
+        if let Some(place) = link.subscriptions.iter().find(is_deleted).map(|held| held.channel) {
+            self.release(connection, place, outlet);
+        }
     }
 
     /// Admits an identified connection: its channels are fetched, and once all are live it is subscribed to them in one instant and told.
@@ -196,16 +223,16 @@ impl Shard {
         }
         let Some(local) = self.locals.get_mut(place) else { return };
         link.subscriptions.push(Held { channel: place, place: local.lane(link.format).join(connection) });
-        if link.token.is_none() {
-            self.directory.anonymous_joined(&local.key);
+        if let (None, Standing::Live(snapshot)) = (link.token, &local.standing) {
+            self.directory.anonymous_joined(snapshot);
         }
     }
 
     /// Takes a connection out of a lane. Its own list of subscriptions is the caller's to change.
     pub(super) fn detach(&mut self, channel: u32, place: u32, format: FormatIndex, anonymous: bool) {
         let Some(local) = self.locals.get_mut(channel) else { return };
-        if anonymous && !local.deleted {
-            self.directory.anonymous_left(&local.key, self.now);
+        if let (true, Standing::Live(snapshot)) = (anonymous, &local.standing) {
+            self.directory.anonymous_left(snapshot, self.now);
         }
         if let Some(moved) = local.lane(format).leave(place)
             && let Some(link) = link_mut(&mut self.links, moved)
@@ -234,8 +261,8 @@ impl Shard {
     }
 
     /// Answers when everything asked before has taken effect: at once, or when the channel's home has answered.
-    pub(super) fn settle_later(&mut self, channel: Option<ChannelKey>, reply: oneshot::Sender<()>) {
-        let place = channel.and_then(|channel| self.locals.find(&channel));
+    fn settle_later(&mut self, channel: &ChannelKey, reply: oneshot::Sender<()>) {
+        let place = self.locals.find(channel);
         match place.and_then(|place| self.locals.get_mut(place)).map(|local| &mut local.standing) {
             Some(Standing::Asked(_, waiters)) => waiters.push(Waiter::Settle(reply)),
             Some(Standing::Live(_)) | None => {
@@ -248,25 +275,28 @@ impl Shard {
     pub fn peer_word(&mut self, word: PeerWord, outlet: &mut dyn Outlet) {
         match word {
             PeerWord::Interest(channel, shard, ask) => {
-                self.homes.set_interest(&channel, shard, true);
-                // Read after the interest is noted: a change committed before this is in the snapshot, a later one follows as a word.
+                // A change that the directory has is in the snapshot; the request that tells of a later one comes after this word.
                 let answer = match self.directory.snapshot(&channel) {
-                    Some(snapshot) => PeerWord::Live(snapshot, ask),
-                    None => {
-                        self.homes.set_interest(&channel, shard, false);
-                        PeerWord::Missing(channel, ask)
+                    Some(snapshot) => {
+                        self.homes.begin_interest(&channel, shard, snapshot.sequence);
+                        PeerWord::Live(snapshot, ask)
                     }
+                    None => PeerWord::Missing(channel, ask),
                 };
                 self.pass_on(shard, answer, outlet);
             }
-            PeerWord::NoInterest(channel, shard) => self.homes.set_interest(&channel, shard, false),
+            PeerWord::NoInterest(channel, shard) => self.homes.end_interest(&channel, shard),
             PeerWord::Live(snapshot, ask) => self.go_live(&snapshot, ask, outlet),
             PeerWord::Missing(channel, ask) => self.go_missing(&channel, ask, outlet),
+            PeerWord::Join(connection, channel) => self.join(connection, channel, outlet),
+            PeerWord::Leave(connection, channel) => self.leave(connection, &channel, true, outlet),
+            PeerWord::Settle(channel, reply) => self.settle_later(&channel, reply),
             PeerWord::Published(channel, frames) => self.append(&channel, &frames),
             PeerWord::Changed(snapshot, frames) => self.change(&snapshot, frames.as_ref()),
-            PeerWord::Deleted(channel, frames) => {
+            PeerWord::Deleted(channel, sequence, frames) => {
                 let Some(place) = self.locals.find(&channel) else { return };
-                if self.locals.get(place).is_some_and(|local| matches!(local.standing, Standing::Live(_))) {
+                let is_meant = |local: &LocalChannel| matches!(&local.standing, Standing::Live(snapshot) if snapshot.sequence == sequence);
+                if self.locals.get(place).is_some_and(is_meant) {
                     self.append(&channel, &frames);
                     self.forget_gatherers(place);
                     self.locals.set_deleted(place);
@@ -365,6 +395,10 @@ impl Shard {
         let key = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
         let Some(local) = self.locals.find(&key).and_then(|place| self.locals.get_mut(place)) else { return };
         let Standing::Live(current) = &mut local.standing else { return };
+        // Of an earlier channel with this id: this one was created since.
+        if snapshot.sequence != current.sequence {
+            return;
+        }
         match frames {
             // Subscribers that joined with this state, or a newer one, have it: the home learned of it before it told us that the channel is live.
             Some(_) if snapshot.version <= current.version => {}

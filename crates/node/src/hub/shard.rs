@@ -327,12 +327,17 @@ impl Shard {
                     self.pass_on(shard, PeerWord::Changed(Arc::clone(&snapshot), None), outlet);
                 }
             }
-            Request::Deleted(channel) => {
-                self.hand_over(&channel, outlet, PeerWord::Deleted, |channel| Delivery::Deleted { channel });
-                self.homes.remove(&channel);
+            Request::Deleted(channel, sequence) => {
+                let word = |channel, frames| PeerWord::Deleted(channel, sequence, frames);
+                self.hand_over(&channel, outlet, word, |channel| Delivery::Deleted { channel });
+                self.homes.remove(&channel, sequence);
             }
-            Request::Join(connection, channel) => self.join(connection, channel, outlet),
-            Request::Leave(connection, channel) => self.leave(connection, &channel, true, outlet),
+            Request::Join(connection, channel) => {
+                self.pass_on(connection.shard, PeerWord::Join(connection.key, channel), outlet);
+            }
+            Request::Leave(connection, channel) => {
+                self.pass_on(connection.shard, PeerWord::Leave(connection.key, channel), outlet);
+            }
             Request::Direct { connections, publication, frames } => {
                 for connection in connections {
                     self.direct(connection, &publication, &frames, outlet);
@@ -344,7 +349,12 @@ impl Shard {
                 }
             }
             Request::Close(connection, reason) => self.end(connection, reason, outlet),
-            Request::Settle(channel, reply) => self.settle_later(channel, reply),
+            Request::Settle(reply) => {
+                let _caller_left = reply.send(());
+            }
+            Request::SettleChannel(shard, channel, reply) => {
+                self.pass_on(shard, PeerWord::Settle(channel, reply), outlet);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use tollgate_core::command::ChannelSnapshot;
 use tollgate_core::delivery::{Position, Publication};
 use tollgate_core::ids::ChannelKey;
 
-use super::{ConnectionKey, Frames, ShardIndex};
+use super::{ConnectionKey, ConnectionRef, Frames, ShardIndex};
 
 /// A request from an operation, or from the store's change feed.
 #[derive(Debug)]
@@ -26,12 +26,12 @@ pub enum Request {
     StateChanged(Arc<ChannelSnapshot>),
     /// To a channel's home: its settings changed.
     SettingsChanged(Arc<ChannelSnapshot>),
-    /// To a channel's home: it was deleted.
-    Deleted(ChannelKey),
-    /// To a connection's shard: its token was subscribed to this channel.
-    Join(ConnectionKey, ChannelKey),
-    /// To a connection's shard: its token's subscription ended.
-    Leave(ConnectionKey, ChannelKey),
+    /// To a channel's home: the channel with this number was deleted. One with the same id may have been created since.
+    Deleted(ChannelKey, u64),
+    /// To a channel's home, for a connection's shard: its token was subscribed to the channel.
+    Join(ConnectionRef, ChannelKey),
+    /// To a channel's home, for a connection's shard: its token's subscription ended. What was published before it is still delivered.
+    Leave(ConnectionRef, ChannelKey),
     /// To the shard of these connections of one token: a direct message.
     Direct {
         /// The connections.
@@ -45,8 +45,10 @@ pub enum Request {
     ExpiryChanged(ConnectionKey, Option<u64>),
     /// To a connection's shard: end it.
     Close(ConnectionKey, CloseReason),
-    /// Answers once everything asked before has taken effect on this shard; with a channel, also its pending subscription at its home.
-    Settle(Option<ChannelKey>, oneshot::Sender<()>),
+    /// Answers once everything asked before has taken effect on this shard.
+    Settle(oneshot::Sender<()>),
+    /// To a channel's home: answers once everything about the channel that was asked before has taken effect on that shard, joining included.
+    SettleChannel(ShardIndex, ChannelKey, oneshot::Sender<()>),
 }
 
 /// A word from one shard to another. Those of one pair of shards keep their order.
@@ -64,6 +66,12 @@ pub enum PeerWord {
     Published(ChannelKey, Frames),
     /// From the home: a new state. Without frames: only the settings changed.
     Changed(Arc<ChannelSnapshot>, Option<Frames>),
-    /// From the home: the channel was deleted.
-    Deleted(ChannelKey, Frames),
+    /// From the home, passed on: see [`Request::Join`].
+    Join(ConnectionKey, ChannelKey),
+    /// From the home, passed on: see [`Request::Leave`].
+    Leave(ConnectionKey, ChannelKey),
+    /// From the home, passed on: see [`Request::SettleChannel`].
+    Settle(ChannelKey, oneshot::Sender<()>),
+    /// From the home: the channel with this number was deleted.
+    Deleted(ChannelKey, u64, Frames),
 }

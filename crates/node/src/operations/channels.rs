@@ -51,7 +51,7 @@ impl Node {
         let entry = self.authorize(caller, Action::ReadChannels)?;
         let records = entry.read();
         let mut sorted: Vec<_> = records.channels().collect();
-        sorted.sort_by_key(|channel| channel.sequence);
+        sorted.sort_by_key(|channel| channel.snapshot.sequence);
         let Listed { entries, total } = page.cut(sorted);
         Ok(Listed { entries: entries.into_iter().map(|found| view(&entry, found)).collect(), total })
     }

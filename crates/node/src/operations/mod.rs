@@ -23,7 +23,7 @@ use tollgate_core::ports::store::{StoreError, Subject};
 
 use crate::Node;
 use crate::directory::ProjectEntry;
-use crate::hub::{ConnectionRef, Request};
+use crate::hub::{ConnectionRef, Request, ShardIndex};
 
 impl Node {
     /// The decision, and the project that it allows to work on.
@@ -38,13 +38,19 @@ impl Node {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("There is no project {project}.")))
     }
 
-    /// Waits until everything that these connections' shards were told so far has taken effect there; with a channel, also that subscriptions to
-    /// it are live. So that who hears our answer and then publishes reaches whom we just subscribed, and no longer whom we unsubscribed.
+    /// Waits until what these connections' shards were told so far has taken effect there. With a channel, what they were told about it, through
+    /// its home: so that who hears our answer and then publishes reaches whom we just subscribed, and no longer whom we unsubscribed.
     async fn settled(&self, connections: &[ConnectionRef], channel: Option<&ChannelKey>) {
         let shards: BTreeSet<u16> = connections.iter().map(|connection| connection.shard.0).collect();
-        for shard in shards {
+        for shard in shards.into_iter().map(ShardIndex) {
             let (reply, settled) = oneshot::channel();
-            if self.hub.ask(crate::ShardIndex(shard), Request::Settle(channel.cloned(), reply)).await {
+            let asked = match channel {
+                Some(channel) => {
+                    self.hub.ask(self.hub.home(channel), Request::SettleChannel(shard, channel.clone(), reply)).await
+                }
+                None => self.hub.ask(shard, Request::Settle(reply)).await,
+            };
+            if asked {
                 let _shard_ended = settled.await;
             }
         }

@@ -50,7 +50,8 @@ impl Node {
             .await
             .map_err(|error| refusal(error, channel))?;
         let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
-        self.settled(&connections, None).await;
+        let key = ChannelKey { project: entry.project.id, channel: channel.clone() };
+        self.settled(&connections, Some(&key)).await;
         Ok(())
     }
 

@@ -239,6 +239,7 @@ impl ChannelText {
             capabilities: Capabilities::from_bits(self.capabilities).ok_or("capabilities with unknown bits")?,
             state: object(&self.state)?,
             version: 1,
+            sequence: 1,
         })
     }
 }

@@ -1,0 +1,116 @@
+//! Simulation of the hub: one to three shards, random schedules, sockets that block, clients that come and go, and checkers that hold the
+//! promises of order and of nothing lost. Seeded; a failure prints its seed. No sockets, no threads, no time but our own.
+#![allow(clippy::unwrap_used)]
+
+mod clients;
+mod world;
+
+use tollgate_core::authorize::Caller;
+use tollgate_core::command::Command;
+use tollgate_core::ids::ChannelId;
+use tollgate_core::json::{JsonObject, JsonValue};
+use tollgate_core::ports::store::StateChange;
+use world::{Rng, World};
+
+const CHANNELS: [&str; 3] = ["private-room", "public-room", "open-room"];
+
+/// One random step of somebody.
+fn act(world: &mut World, rng: &mut Rng) {
+    let channel = CHANNELS[rng.below(3)];
+    let id = ChannelId::new(channel).unwrap();
+    match rng.below(100) {
+        0..15 => world.open(rng.below(2) == 0, rng),
+        15..22 => world.disconnect(rng),
+        22..34 => world.command(rng, Command::Subscribe { channel: channel.into() }),
+        34..40 => world.command(rng, Command::Unsubscribe { channel: channel.into() }),
+        40..46 => {
+            let data = world.next_data(channel);
+            world.command(rng, Command::Publish { channel: channel.into(), event: "m".into(), data });
+        }
+        46..70 => {
+            let data = world.next_data(channel);
+            let (node, caller) = (world.node.clone(), world.key);
+            world.spawn(async move { node.publish(&caller, &id, "m", data).await.map(drop) });
+        }
+        70..84 => {
+            let state = world.next_state(channel);
+            let (node, caller) = (world.node.clone(), world.key);
+            let change = if rng.below(2) == 0 { StateChange::Replace(state) } else { StateChange::Merge(state) };
+            world.spawn(async move { node.change_state(&caller, &id, change, None).await.map(drop) });
+        }
+        84..89 => {
+            let (node, caller, token) = (world.node.clone(), world.key, world.any_token(rng));
+            world.spawn(async move { node.subscribe_token(&caller, &id, &token, false).await });
+        }
+        89..93 => {
+            let (node, caller, token) = (world.node.clone(), world.key, world.any_token(rng));
+            world.spawn(async move { node.unsubscribe_token(&caller, &id, &token).await });
+        }
+        93..95 => {
+            let (node, caller, token) = (world.node.clone(), world.key, world.any_token(rng));
+            let data = JsonValue::parse(b"\"direct\"", 100).unwrap();
+            world.spawn(async move { node.direct_message(&caller, &token, "d", data).await.map(drop) });
+        }
+        95..96 => world.delete_and_create_again(channel),
+        96..98 => world.toggle_block(rng),
+        _ => world.run_a_while(rng),
+    }
+}
+
+fn simulate(seed: u64) {
+    let mut rng = Rng::new(seed);
+    let mut world = World::new(1 + rng.below(3), &CHANNELS);
+    for _ in 0..400 {
+        act(&mut world, &mut rng);
+        (0..rng.below(6)).for_each(|_| world.turn(&mut rng));
+    }
+    world.come_to_rest(&mut rng);
+    world.check_at_rest();
+    world.everybody_leaves(&mut rng);
+    world.check_empty();
+}
+
+#[test]
+fn order_and_completeness_hold_on_every_seed() {
+    let seeds = std::option_env!("TOLLGATE_SEEDS").and_then(|text| text.parse().ok()).unwrap_or(300);
+    for seed in 0..seeds {
+        let run = std::panic::catch_unwind(|| simulate(seed));
+        assert!(run.is_ok(), "seed {seed}");
+    }
+}
+
+#[test]
+fn b25_who_hears_the_answer_to_a_subscribe_and_publishes_reaches_the_token() {
+    for seed in 0..200 {
+        let mut rng = Rng::new(seed);
+        let mut world = World::new(1 + rng.below(3), &CHANNELS);
+        world.open(true, &mut rng);
+        world.come_to_rest(&mut rng);
+        let (node, caller, token, id) =
+            (world.node.clone(), world.key, world.token_of_client(0), ChannelId::new("private-room").unwrap());
+        let data = world.next_data("private-room");
+        world.spawn(async move {
+            node.subscribe_token(&caller, &id, &token, false).await?;
+            node.publish(&caller, &id, "m", data).await?;
+            node.unsubscribe_token(&caller, &id, &token).await?;
+            node.publish(&caller, &id, "late", JsonValue::null()).await.map(drop)
+        });
+        world.come_to_rest(&mut rng);
+        let heard = world.heard_by_client(0);
+        let words: Vec<_> = heard.iter().map(|line| line.split(' ').next().unwrap()).collect();
+        assert_eq!(words, ["connected", "subscribed", "m", "unsubscribed"], "seed {seed}: {heard:?}");
+    }
+}
+
+#[test]
+fn callers_without_rights_are_refused_by_the_operations_themselves() {
+    let world = World::new(1, &CHANNELS);
+    let Caller::ProjectKey { project, .. } = world.key else { unreachable!("the world's caller is a key") };
+    let id = ChannelId::new("open-room").unwrap();
+    for caller in [Caller::Anonymous { project }, Caller::Operator, Caller::System] {
+        assert!(world.node.channel(&caller, &id).is_err());
+        let change = StateChange::Replace(JsonObject::empty());
+        assert!(world.block_on(world.node.change_state(&caller, &id, change, None)).is_err());
+        assert!(world.block_on(world.node.publish(&caller, &id, "m", JsonValue::null())).is_err());
+    }
+}

@@ -1,0 +1,525 @@
+//! The simulated world: a real node over the store in memory, its shards driven by hand, and clients at the ends of the outlets.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tollgate_core::CloseReason;
+use tollgate_core::authorize::Caller;
+use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
+use tollgate_core::command::{Command, Connected, Notice, PresentedSecret, Reply};
+use tollgate_core::credentials::{MasterKey, TokenSpelling};
+use tollgate_core::delivery::{Delivery, Encoder};
+use tollgate_core::error::Result;
+use tollgate_core::ids::{ChannelId, ProjectId};
+use tollgate_core::json::{JsonObject, JsonValue};
+use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::ports::hook::NoHook;
+use tollgate_core::ports::memory::MemoryStore;
+use tollgate_node::{
+    ConnectionKey, FormatIndex, NewChannel, NewToken, Node, NodeParts, Outlet, ShardParts, WireFormat, Written,
+};
+
+use super::clients::{News, SimClient};
+
+/// xorshift: enough chance for schedules.
+pub(crate) struct Rng(u64);
+
+impl Rng {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % n as u64).unwrap()
+    }
+}
+
+#[derive(Default)]
+struct SimClock(AtomicU64);
+
+impl Clock for SimClock {
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.0.load(Ordering::Relaxed))
+    }
+    fn unix(&self) -> UnixMillis {
+        UnixMillis(1_800_000_000_000 + self.0.load(Ordering::Relaxed))
+    }
+}
+
+struct SimEntropy(AtomicU64);
+
+impl Entropy for SimEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            *byte = (self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) >> 56) as u8;
+        }
+    }
+}
+
+/// Lines of words: `m CHANNEL NUMBER`, `state CHANNEL NUMBER`, `deleted CHANNEL`, `direct - DATA`.
+struct Lines;
+
+impl Encoder for Lines {
+    fn encode(&self, delivery: &Delivery, out: &mut Vec<u8>) -> bool {
+        let line = match delivery {
+            Delivery::Message { channel, publication } => {
+                format!("{} {channel} {}", publication.event, publication.data.as_str())
+            }
+            Delivery::State { channel, state } => format!("state {channel} {}", number_of(state.as_str())),
+            Delivery::Deleted { channel } => format!("deleted {channel}"),
+            Delivery::Direct { publication } => format!("direct - {}", publication.data.as_str()),
+        };
+        out.extend_from_slice(line.as_bytes());
+        true
+    }
+}
+
+fn number_of(state: &str) -> u64 {
+    state.trim_start_matches("{\"n\":").trim_end_matches('}').parse().unwrap_or(0)
+}
+
+/// What an outlet was told, to be carried out after the call.
+enum Told {
+    Notice(ConnectionKey, Notice),
+    Connected(ConnectionKey, Connected),
+    Close(CloseReason),
+}
+
+#[derive(Default)]
+struct SimOutlet {
+    told: Vec<Told>,
+    clients: Rc<RefCell<Vec<SimClient>>>,
+    shard: usize,
+    chance: u64,
+}
+
+impl Outlet for SimOutlet {
+    fn write(&mut self, connection: ConnectionKey, bytes: &[u8]) -> Written {
+        let mut clients = self.clients.borrow_mut();
+        let Some(client) = clients
+            .iter_mut()
+            .find(|client| client.shard == self.shard && client.connection == connection && !client.gone)
+        else {
+            return Written::Gone;
+        };
+        self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        if client.blocked {
+            return Written::Part(0);
+        }
+        if self.chance >> 60 == 0 && bytes.len() > 1 {
+            let taken = bytes.len() / 2;
+            client.receive(&bytes[..taken]);
+            return Written::Part(taken);
+        }
+        client.receive(bytes);
+        Written::All
+    }
+    fn notify(&mut self, connection: ConnectionKey, notice: Notice) {
+        self.told.push(Told::Notice(connection, notice));
+    }
+    fn connected(&mut self, connection: ConnectionKey, connected: Connected) {
+        self.told.push(Told::Connected(connection, connected));
+    }
+    fn close(&mut self, _connection: ConnectionKey, reason: CloseReason) {
+        self.told.push(Told::Close(reason));
+    }
+}
+
+type SimShard = (Rc<RefCell<ShardParts>>, Rc<RefCell<SimOutlet>>);
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+pub(crate) struct World {
+    pub(crate) node: Arc<Node>,
+    pub(crate) key: Caller,
+    project: ProjectId,
+    tokens: Vec<String>,
+    shards: Vec<SimShard>,
+    clients: Rc<RefCell<Vec<SimClient>>>,
+    tasks: Vec<Task>,
+    next_slot: u32,
+    numbers: HashMap<String, u64>,
+    state_numbers: u64,
+}
+
+impl World {
+    pub(crate) fn new(shards: usize, channels: &[&str]) -> Self {
+        let entropy = Arc::new(SimEntropy(AtomicU64::new(7)));
+        let parts = NodeParts {
+            store: Arc::new(MemoryStore::default()),
+            master_key: MasterKey::generate(entropy.as_ref()),
+            clock: Arc::new(SimClock::default()),
+            entropy,
+            hook: Arc::new(NoHook),
+            formats: vec![WireFormat {
+                name: "lines",
+                encoder: Arc::new(Lines),
+                frame: |payload, out| out.extend(payload.iter().chain(b"\n")),
+            }],
+            shards,
+        };
+        let (node, parts) = block_on(tollgate_node::start(parts)).unwrap();
+        let (project, secret) = block_on(node.create_project(&Caller::Operator, "simulated")).unwrap();
+        let key = node.authenticate(&PresentedSecret::new(secret.expose().to_string())).unwrap();
+        let clients = Rc::<RefCell<Vec<SimClient>>>::default();
+        let shards = parts.into_iter().enumerate().map(|(shard, parts)| {
+            let outlet = SimOutlet { clients: Rc::clone(&clients), shard, ..SimOutlet::default() };
+            (Rc::new(RefCell::new(parts)), Rc::new(RefCell::new(outlet)))
+        });
+        let shards = shards.collect();
+        let project = project.id;
+        let mut world = Self {
+            node,
+            key,
+            project,
+            tokens: Vec::new(),
+            shards,
+            clients,
+            tasks: Vec::new(),
+            next_slot: 0,
+            numbers: HashMap::new(),
+            state_numbers: 0,
+        };
+        for channel in channels {
+            block_on(world.node.create_channel(&key, new_channel(channel))).unwrap();
+        }
+        for _ in 0..4 {
+            let token = block_on(world.node.create_token(&key, NewToken::default())).unwrap();
+            world.tokens.push(token.secret.expose(TokenSpelling::Leap).to_string());
+        }
+        world
+    }
+
+    fn population(&self) -> usize {
+        self.clients.borrow().len()
+    }
+
+    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        block_on(future)
+    }
+
+    pub(crate) fn spawn(&mut self, task: impl Future<Output = Result<()>> + 'static) {
+        // Refusals (deleted meanwhile, not subscribed) are part of life here.
+        self.tasks.push(Box::pin(async move { drop(task.await) }));
+    }
+
+    pub(crate) fn next_data(&mut self, channel: &str) -> JsonValue {
+        let number = self.numbers.entry(channel.into()).or_default();
+        *number += 1;
+        JsonValue::parse(number.to_string().as_bytes(), 100).unwrap()
+    }
+
+    pub(crate) fn next_state(&mut self, _channel: &str) -> JsonObject {
+        self.state_numbers += 1;
+        JsonObject::parse(format!("{{\"n\":{}}}", self.state_numbers).as_bytes(), 100).unwrap()
+    }
+
+    pub(crate) fn any_token(&self, rng: &mut Rng) -> PresentedSecret {
+        PresentedSecret::new(self.tokens[rng.below(self.tokens.len())].clone())
+    }
+
+    pub(crate) fn token_of_client(&self, client: usize) -> PresentedSecret {
+        PresentedSecret::new(self.tokens[self.clients.borrow()[client].token.unwrap()].clone())
+    }
+
+    pub(crate) fn heard_by_client(&self, client: usize) -> Vec<String> {
+        self.clients.borrow()[client].heard.clone()
+    }
+
+    /// Opens a connection and identifies it.
+    pub(crate) fn open(&mut self, with_token: bool, rng: &mut Rng) {
+        let shard = rng.below(self.shards.len());
+        let connection = ConnectionKey { slot: self.next_slot, generation: 1 };
+        self.next_slot += 1;
+        let token = with_token.then(|| rng.below(self.tokens.len()));
+        self.clients.borrow_mut().push(SimClient::new(shard, connection, token));
+        self.shards[shard].0.borrow_mut().shard.open(connection, FormatIndex(0));
+        let token = token.map(|token| PresentedSecret::new(self.tokens[token].clone()));
+        self.perform(shard, connection, Command::Connect { project: self.project.to_string(), token });
+    }
+
+    /// A connected client asks for something.
+    pub(crate) fn command(&mut self, rng: &mut Rng, command: Command) {
+        let connected: Vec<_> = self
+            .clients
+            .borrow()
+            .iter()
+            .filter(|client| client.connected && !client.gone)
+            .map(|client| (client.shard, client.connection))
+            .collect();
+        if let Some(&(shard, connection)) = connected.get(rng.below(connected.len().max(1))) {
+            self.perform(shard, connection, command);
+        }
+    }
+
+    fn perform(&mut self, shard: usize, connection: ConnectionKey, command: Command) {
+        let (parts, outlet) = self.shards[shard].clone();
+        let node = Arc::clone(&self.node);
+        let leaves = if let Command::Unsubscribe { channel } = &command { Some(channel.clone()) } else { None };
+        let Some(client) = parts.borrow_mut().shard.prepare(connection, &command, &mut *outlet.borrow_mut()) else {
+            return;
+        };
+        if let Some(channel) = leaves {
+            bring(&mut parts.borrow_mut(), &mut outlet.borrow_mut(), connection, News::Left(channel));
+        }
+        carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
+        let work = async move {
+            let outcome = node.perform(client, command).await;
+            if let Ok(outcome) = outcome {
+                let reply = parts.borrow_mut().shard.settle(connection, outcome, &mut *outlet.borrow_mut());
+                assert!(!matches!(reply, Some(Reply::Connected(_))), "connected comes through the outlet");
+                carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
+            }
+        };
+        let mut work: Task = Box::pin(work);
+        if work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            self.tasks.push(work);
+        }
+    }
+
+    pub(crate) fn disconnect(&mut self, rng: &mut Rng) {
+        let live: Vec<_> = (0..self.clients.borrow().len()).filter(|at| !self.clients.borrow()[*at].gone).collect();
+        if !live.is_empty() {
+            self.disconnect_client(live[rng.below(live.len())]);
+        }
+    }
+
+    fn disconnect_client(&mut self, client: usize) {
+        let (shard, connection) = {
+            let mut clients = self.clients.borrow_mut();
+            let client = &mut clients[client];
+            client.gone = true;
+            (client.shard, client.connection)
+        };
+        let (parts, outlet) = &self.shards[shard];
+        parts.borrow_mut().shard.gone(connection, &mut *outlet.borrow_mut());
+        carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
+    }
+
+    pub(crate) fn delete_and_create_again(&mut self, channel: &str) {
+        let (node, caller, new) = (self.node.clone(), self.key, new_channel(channel));
+        self.spawn(async move {
+            node.delete_channel(&caller, new.id.as_ref().unwrap()).await?;
+            node.create_channel(&caller, new).await.map(drop)
+        });
+    }
+
+    pub(crate) fn toggle_block(&mut self, rng: &mut Rng) {
+        let count = self.clients.borrow().len();
+        if count > 0 {
+            let at = rng.below(count);
+            let blocked = self.clients.borrow()[at].blocked;
+            self.set_blocked(at, !blocked);
+        }
+    }
+
+    fn set_blocked(&mut self, at: usize, blocked: bool) {
+        let (shard, connection) = {
+            let client = &mut self.clients.borrow_mut()[at];
+            client.blocked = blocked;
+            (client.shard, client.connection)
+        };
+        let (parts, outlet) = &self.shards[shard];
+        let mut parts = parts.borrow_mut();
+        // As readiness does, until the socket says no more or all is written.
+        for _ in 0..1_000 {
+            if !parts.shard.is_flushed(connection) && !blocked {
+                parts.shard.writable(connection, &mut *outlet.borrow_mut());
+            }
+        }
+    }
+
+    /// One random turn: a task is polled, or a shard does a little.
+    pub(crate) fn turn(&mut self, rng: &mut Rng) {
+        if !self.tasks.is_empty() && rng.below(2) == 0 {
+            let at = rng.below(self.tasks.len());
+            if self.tasks[at].as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+                drop(self.tasks.swap_remove(at));
+            }
+            return;
+        }
+        let (parts, outlet) = &self.shards[rng.below(self.shards.len())];
+        let mut parts = parts.borrow_mut();
+        let ShardParts { shard, requests, peers, .. } = &mut *parts;
+        shard.retry();
+        match rng.below(3) {
+            0 => {
+                if let Ok(word) = peers.try_recv() {
+                    shard.peer_word(word, &mut *outlet.borrow_mut());
+                }
+            }
+            1 if shard.accepts_requests() => {
+                if let Ok(request) = requests.try_recv() {
+                    shard.request(request, &mut *outlet.borrow_mut());
+                }
+            }
+            _ => shard.pass(&mut *outlet.borrow_mut()),
+        }
+        carry_out(&mut parts, &mut outlet.borrow_mut());
+    }
+
+    pub(crate) fn run_a_while(&mut self, rng: &mut Rng) {
+        (0..50).for_each(|_| self.turn(rng));
+    }
+
+    /// Until nothing moves: all operations answered, all inboxes and passes empty, all sockets open.
+    pub(crate) fn come_to_rest(&mut self, rng: &mut Rng) {
+        for at in 0..self.population() {
+            self.set_blocked(at, false);
+        }
+        for _ in 0..200_000 {
+            self.turn(rng);
+            let idle = |parts: &ShardParts| {
+                parts.requests.is_empty()
+                    && parts.peers.is_empty()
+                    && !parts.shard.has_work()
+                    && parts.shard.accepts_requests()
+            };
+            if self.tasks.is_empty() && self.shards.iter().all(|(parts, _)| idle(&parts.borrow())) {
+                for at in 0..self.population() {
+                    self.set_blocked(at, false);
+                }
+                return;
+            }
+        }
+        panic!("the world did not come to rest: {} tasks", self.tasks.len());
+    }
+
+    /// What every client heard of each channel, in one order, without holes.
+    pub(crate) fn check_at_rest(&self) {
+        let clients = self.clients.borrow();
+        let mut orders: HashMap<(&str, bool), Vec<&[u64]>> = HashMap::new();
+        for interval in clients.iter().flat_map(|client| &client.intervals) {
+            orders.entry((&interval.channel, true)).or_default().push(&interval.messages);
+            orders.entry((&interval.channel, false)).or_default().push(&interval.states);
+        }
+        for ((channel, messages), heard) in orders {
+            check_one_order(channel, messages, &heard);
+        }
+        for interval in clients
+            .iter()
+            .filter(|client| !client.gone)
+            .flat_map(|client| &client.intervals)
+            .filter(|interval| interval.open)
+        {
+            let (state, version) =
+                self.node.channel_state(&self.key, &ChannelId::new(&interval.channel).unwrap()).unwrap();
+            let last = interval.states.last().copied().unwrap_or_else(|| number_of(&interval.snapshot_state));
+            assert_eq!(last, number_of(state.as_str()), "{interval:?} ends on the final state (version {version})");
+            assert_eq!(
+                interval.snapshot_version + interval.states.len() as u64,
+                version,
+                "every change was heard once: {interval:?}"
+            );
+        }
+    }
+
+    pub(crate) fn everybody_leaves(&mut self, rng: &mut Rng) {
+        for at in 0..self.population() {
+            if !self.clients.borrow()[at].gone {
+                self.disconnect_client(at);
+            }
+        }
+        self.come_to_rest(rng);
+    }
+
+    pub(crate) fn check_empty(&self) {
+        for (parts, _) in &self.shards {
+            assert_eq!(parts.borrow().shard.waiting(), tollgate_node::hub::Waiting::default());
+        }
+        for channel in self.node.channels(&self.key, tollgate_node::Page::ALL).unwrap().entries {
+            assert_eq!(self.node.online_count(&self.key, &channel.id).unwrap(), 0);
+        }
+        assert!(
+            self.node.tokens(&self.key, tollgate_node::Page::ALL).unwrap().entries.iter().all(|token| !token.is_online)
+        );
+    }
+}
+
+/// All that clients heard must be stretches of one sequence: whoever heard `a` and then `b` next agrees with all who heard both.
+fn check_one_order(channel: &str, messages: bool, heard: &[&[u64]]) {
+    let (mut next, mut previous) = (HashMap::new(), HashMap::new());
+    for stretch in heard {
+        for pair in stretch.windows(2) {
+            assert_eq!(
+                *next.entry(pair[0]).or_insert(pair[1]),
+                pair[1],
+                "after {} in {channel} (messages: {messages}): {heard:?}",
+                pair[0]
+            );
+            assert_eq!(
+                *previous.entry(pair[1]).or_insert(pair[0]),
+                pair[0],
+                "before {} in {channel} (messages: {messages}): {heard:?}",
+                pair[1]
+            );
+        }
+        let mut sorted = stretch.to_vec();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(sorted.len(), stretch.len(), "nothing twice in {channel}: {stretch:?}");
+    }
+}
+
+/// Carries out what the outlet was told. As a dialect would, the news goes through the connection's outbox: behind what waits there.
+fn carry_out(parts: &mut ShardParts, outlet: &mut SimOutlet) {
+    for word in std::mem::take(&mut outlet.told) {
+        let (connection, news) = match word {
+            Told::Notice(connection, notice) => (connection, News::Notice(notice)),
+            Told::Connected(connection, connected) => (connection, News::Connected(connected)),
+            Told::Close(reason) => panic!("nobody is slow or refused here: {reason:?}"),
+        };
+        bring(parts, outlet, connection, news);
+    }
+}
+
+fn bring(parts: &mut ShardParts, outlet: &mut SimOutlet, connection: ConnectionKey, news: News) {
+    let shard = outlet.shard;
+    let known = match outlet
+        .clients
+        .borrow_mut()
+        .iter_mut()
+        .find(|client| client.shard == shard && client.connection == connection && !client.gone)
+    {
+        Some(client) => {
+            client.news.push_back(news);
+            true
+        }
+        None => false,
+    };
+    if known {
+        assert!(parts.shard.send(connection, &Bytes::from_static(b"news\n"), outlet));
+    }
+}
+
+fn new_channel(id: &str) -> NewChannel {
+    let kind = if id.starts_with("private") {
+        ChannelType::Private
+    } else if id.starts_with("public") {
+        ChannelType::Public
+    } else {
+        ChannelType::Unprotected
+    };
+    let capabilities = Capabilities::from_bits(2 | 4).unwrap();
+    NewChannel { id: Some(ChannelId::new(id).unwrap()), kind, state: JsonObject::empty(), capabilities }
+}
+
+/// Polls to the end; for what needs no shard.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = Box::pin(future);
+    for _ in 0..1000 {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return value;
+        }
+    }
+    panic!("it waits for a shard")
+}
