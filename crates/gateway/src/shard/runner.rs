@@ -46,7 +46,7 @@ pub(crate) struct Inboxes {
 pub(crate) async fn run(
     engine: Rc<RefCell<Engine>>,
     mut inboxes: Inboxes,
-    draining: watch::Receiver<bool>,
+    mut draining: watch::Receiver<bool>,
     node: &Admission,
 ) {
     let woken = Rc::clone(&engine.borrow().runner.woken);
@@ -63,7 +63,8 @@ pub(crate) async fn run(
                 stalls_at = engine.now.plus(STALLS_EVERY_MS);
                 engine.end_stalled();
             }
-            if *draining.borrow() {
+            // A gateway that was dropped without a word drains, too.
+            if *draining.borrow() || draining.has_changed().is_err() {
                 let drain = drain.get_or_insert_with(|| engine.begin_drain());
                 if engine.drain(drain, node) {
                     return;
@@ -80,6 +81,7 @@ pub(crate) async fn run(
         }
         tokio::select! {
             () = woken.notified() => {}
+            _drain = draining.changed(), if drain.is_none() => {}
             () = tokio::time::sleep(Duration::from_millis(sleep_ms)) => {}
             Some(request) = inboxes.requests.recv(), if takes_requests => engine.borrow_mut().take_request(request),
             Some(word) = inboxes.peers.recv(), if takes_peers => engine.borrow_mut().take_peer_word(word),
