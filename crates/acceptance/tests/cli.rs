@@ -232,7 +232,11 @@ fn a_wrong_missing_or_broken_master_key_stops_the_start_with_a_clear_error() {
         ("cut", Some(right[..right.len() / 2].to_vec())),
     ] {
         match content {
-            Some(content) => fs::write(&key, content).unwrap(),
+            Some(content) => {
+                fs::write(&key, content).unwrap();
+                #[cfg(unix)]
+                fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+            }
             None => fs::remove_file(&key).unwrap(),
         }
         let said = Setup::default().fails_in(dir.path());

@@ -30,6 +30,11 @@ pub(crate) const OF_HTTP: &[(&str, StatusCode, &str)] = &[
         StatusCode::REQUEST_TIMEOUT,
         "The body did not arrive in time. The connection is closed; send the request again.",
     ),
+    (
+        "upgrade_required",
+        StatusCode::UPGRADE_REQUIRED,
+        "The path is a WebSocket's; the request did not ask for one, or not in version 13.",
+    ),
 ];
 
 /// The status of each kind of error.

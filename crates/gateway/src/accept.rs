@@ -19,6 +19,7 @@ use tower_service::Service;
 
 use crate::admission::{Admission, Permit, Refusal};
 use crate::contain::{Contained, Panicked};
+use crate::envelope;
 use crate::http1::Http;
 use crate::shard::Engine;
 use crate::socket::Stream;
@@ -137,9 +138,9 @@ fn is_the_peers(error: &io::Error) -> bool {
 }
 
 fn refusal_response(refusal: Refusal) -> String {
-    let body = format!(r#"{{"success":false,"error":{{"code":"unavailable","message":"{}"}}}}"#, refusal.text());
+    let body = envelope::body("unavailable", &refusal.text());
     format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\naccess-control-allow-origin: *\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     )
 }

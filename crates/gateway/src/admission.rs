@@ -39,6 +39,7 @@ pub(crate) struct Admission {
     connections_max: usize,
     unauthenticated_max: usize,
     per_address_max: usize,
+    loopback_counts: bool,
     connections: AtomicUsize,
     unauthenticated: AtomicUsize,
     addresses: Mutex<HashMap<IpAddr, usize>>,
@@ -50,6 +51,7 @@ impl Admission {
             connections_max: limits.connections_max,
             unauthenticated_max: (limits.connections_max * limits.unauthenticated_percent_max / 100).max(1),
             per_address_max: limits.connections_per_address_max,
+            loopback_counts: limits.loopback_counts,
             connections: AtomicUsize::new(0),
             unauthenticated: AtomicUsize::new(0),
             addresses: Mutex::new(HashMap::new()),
@@ -66,7 +68,7 @@ impl Admission {
         if !take_one(&self.connections, self.connections_max) {
             return Err(Refusal::NodeFull);
         }
-        let address = network_of(address);
+        let (address, is_loopback) = (network_of(address), address.to_canonical().is_loopback());
         // From here on the permit gives back what it holds, also when a later step refuses.
         let mut permit =
             Permit { admission: Arc::clone(self), address, counts_address: false, unauthenticated: Cell::new(false) };
@@ -74,6 +76,9 @@ impl Admission {
             return Err(Refusal::TooManyUnauthenticated);
         }
         permit.unauthenticated.set(true);
+        if is_loopback && !self.loopback_counts {
+            return Ok(permit);
+        }
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         let held = addresses.entry(address).or_insert(0);
         if *held >= self.per_address_max {
@@ -191,5 +196,19 @@ mod tests {
         let admission = admission(1, 10, 100);
         let _held = admission.admit("10.0.0.1".parse().unwrap()).unwrap();
         assert_eq!(refusal(&admission, "10.0.0.2"), Some(Refusal::NodeFull));
+    }
+
+    #[test]
+    fn loopback_counts_unless_it_is_told_not_to() {
+        for (loopback_counts, refused) in [(true, true), (false, false)] {
+            let limits = Limits { connections_per_address_max: 1, loopback_counts, ..Limits::default() };
+            let admission = Arc::new(Admission::new(&limits));
+            for address in ["127.0.0.1", "::1", "::ffff:127.0.0.2"] {
+                let _held = admission.admit(address.parse().unwrap()).unwrap();
+                assert_eq!(refusal(&admission, address).is_some(), refused, "{address}");
+            }
+            let _held = admission.admit("10.0.0.1".parse().unwrap()).unwrap();
+            assert!(refusal(&admission, "10.0.0.1").is_some());
+        }
     }
 }

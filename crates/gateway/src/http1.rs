@@ -26,6 +26,7 @@ use crate::admission::Permit;
 use crate::contain::{Contained, Panicked};
 use crate::counters::Counters;
 use crate::door::{Door, Doors, Opening};
+use crate::envelope;
 use crate::limits::Limits;
 use crate::socket::Stream;
 use crate::upgrade;
@@ -153,7 +154,7 @@ where
                 let request = Request::from_parts(head, body);
                 Box::pin(answer(Rc::clone(&self.http), Rc::clone(&self.permit), request))
             }
-            Door::Refused { status, text } => self.ready(upgrade::plain(status, &text)),
+            Door::Refused { status, text } => self.ready(envelope::error(status, envelope::code_of(status), &text)),
             Door::Open(opening) => match upgrade::check(&head) {
                 Err(refused) => self.ready(refused.response()),
                 Ok(accept) => {
@@ -215,10 +216,7 @@ where
 
 /// An answer to an API request that the service could not give; the connection ends with it.
 fn own<B>(status: StatusCode, code: &str, message: &str) -> Answer<B> {
-    let body = format!(r#"{{"success":false,"error":{{"code":"{code}","message":"{message}"}}}}"#);
-    let mut response = Response::new(Either::Right(Full::from(body)));
-    *response.status_mut() = status;
-    response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static("application/json"));
+    let mut response = envelope::error::<Full<Bytes>>(status, code, message).map(Either::Right);
     response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     response
 }

@@ -10,6 +10,7 @@ mod bucket;
 mod contain;
 pub mod counters;
 pub mod door;
+mod envelope;
 pub mod frame;
 pub mod gateway;
 mod http1;

@@ -10,6 +10,8 @@ pub struct Limits {
     pub connections_max: usize,
     /// Connections from one IPv4 address, or from one IPv6 /64 network.
     pub connections_per_address_max: usize,
+    /// Whether this also holds for loopback addresses, where a proxy on the same machine makes all users look like one.
+    pub loopback_counts: bool,
     /// Percent of `connections_max` that may be held by connections which have not shown who they are.
     pub unauthenticated_percent_max: usize,
     /// Descriptors kept back for storage, logs and the runtime itself.
@@ -63,6 +65,7 @@ impl Default for Limits {
         Limits {
             connections_max: 1_000_000,
             connections_per_address_max: 256,
+            loopback_counts: true,
             unauthenticated_percent_max: 25,
             descriptors_reserved: 64,
             backlog: 4_096,

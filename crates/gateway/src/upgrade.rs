@@ -5,9 +5,11 @@
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{CONNECTION, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
+
+use crate::envelope;
 
 /// The GUID of RFC 6455 section 1.3.
 const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -45,7 +47,7 @@ impl Refused {
 
     /// The answer to such a request.
     pub(crate) fn response<B: From<String>>(self) -> Response<B> {
-        let mut response = plain(self.status(), self.text());
+        let mut response = envelope::error(self.status(), envelope::code_of(self.status()), self.text());
         if self.status() == StatusCode::UPGRADE_REQUIRED {
             response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -53,14 +55,6 @@ impl Refused {
         }
         response
     }
-}
-
-/// A short answer in plain text.
-pub(crate) fn plain<B: From<String>>(status: StatusCode, text: &str) -> Response<B> {
-    let mut response = Response::new(B::from(format!("{text}\n")));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    response
 }
 
 /// Checks the request; the result is the value for `Sec-WebSocket-Accept`.

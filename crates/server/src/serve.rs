@@ -185,6 +185,7 @@ fn limits(config: &Config) -> Limits {
     let mut limits = Limits {
         connections_max: config.limits.connections_max,
         connections_per_address_max: config.limits.connections_per_address_max,
+        loopback_counts: false,
         messages_burst: config.limits.messages_burst,
         messages_per_second: config.limits.messages_per_second,
         drain_spread_ms: config.drain_spread_ms,

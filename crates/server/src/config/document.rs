@@ -7,7 +7,7 @@ use super::layers::DEFAULTS;
 /// The page.
 pub(super) fn page() -> String {
     let mut out = String::from(
-        "# Settings\n\n<!-- Made from crates/server/tollgate.default.toml by a test of tollgate-server; do not edit. -->\n\n",
+        "# Settings\n\nThis page is generated from `crates/server/tollgate.default.toml`: `TOLLGATE_REGENERATE=1 cargo test -p tollgate-server page_of_settings`.\n\n",
     );
     let (mut section, mut comment, mut started) = ("", Vec::new(), false);
     for line in DEFAULTS.lines() {

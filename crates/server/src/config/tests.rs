@@ -191,14 +191,14 @@ fn a_print_is_a_file_of_settings() {
     again.mean().unwrap();
 }
 
-/// `TOLLGATE_WRITE_DOCS=1 cargo test -p tollgate-server` writes the page anew.
+/// `TOLLGATE_REGENERATE=1 cargo test -p tollgate-server` writes the page anew.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "a switch of this test")]
 fn the_page_of_settings_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/config.md");
-    if std::env::var_os("TOLLGATE_WRITE_DOCS").is_some() {
+    if std::env::var_os("TOLLGATE_REGENERATE").is_some() {
         fs::write(path, document::page()).unwrap();
     }
     let fresh = fs::read_to_string(path).unwrap_or_default() == document::page();
-    assert!(fresh, "docs/config.md is stale: run this test with TOLLGATE_WRITE_DOCS=1");
+    assert!(fresh, "docs/config.md is stale: run this test with TOLLGATE_REGENERATE=1");
 }
