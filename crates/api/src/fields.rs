@@ -57,9 +57,10 @@ pub(crate) fn text(raw: Option<&RawValue>, refusal: &str) -> Result<String> {
 /// A channel's settings.
 pub(crate) fn capabilities(raw: &RawValue) -> Result<Capabilities> {
     let bits: Option<u64> = serde_json::from_str(raw.get()).ok();
-    bits.and_then(Capabilities::from_bits).ok_or_else(|| {
-        invalid("`capabilities` must be a whole number, the sum of: 1 ephemeral, 2 token clients may publish, 4 anonymous clients may publish, 8 token clients may set the state, 16 anonymous clients may set the state.")
-    })
+    let bits = bits.ok_or_else(|| invalid("`capabilities` must be a whole number."))?;
+    let refusal = "`capabilities` must be a sum of: 1 ephemeral, 2 token clients may publish, 4 anonymous clients may publish, \
+                   8 token clients may set the state, 16 anonymous clients may set the state.";
+    Capabilities::from_bits(bits).ok_or_else(|| Error::new(ErrorKind::InvalidInput, refusal))
 }
 
 /// When a token ends: RFC 3339 with any offset and any fraction of a second (kept to the millisecond), or `null` for never.

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tollgate_core::Result;
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::CHANNEL_STATE_BYTES_MAX;
 use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::NewChannel;
 
 use super::render;
@@ -82,7 +82,8 @@ pub(crate) async fn stats(call: &Call) -> Result<Answer> {
 fn wanted(body: &[u8], id: Option<ChannelId>) -> Result<NewChannel> {
     let wanted: Wanted = fields::object(body)?;
     let refusal = "`type` must be \"private\", \"public\" or \"unprotected\".";
-    let kind = ChannelType::from_word(&fields::text(wanted.kind, refusal)?).ok_or_else(|| fields::invalid(refusal))?;
+    let kind = ChannelType::from_word(&fields::text(wanted.kind, refusal)?);
+    let kind = kind.ok_or_else(|| Error::new(ErrorKind::InvalidInput, refusal))?;
     let state =
         wanted.state.map(|raw| fields::state(raw.get().as_bytes(), "channel", CHANNEL_STATE_BYTES_MAX)).transpose()?;
     let capabilities = wanted.capabilities.map(fields::capabilities).transpose()?;

@@ -27,8 +27,7 @@ struct Wanted<'a> {
 
 /// `POST /v1/channels/tokens`: the body may be missing altogether.
 pub(crate) async fn create(call: &Call) -> Result<Answer> {
-    let wanted: Wanted =
-        if call.body.trim_ascii().is_empty() { Wanted::default() } else { fields::object(&call.body)? };
+    let wanted: Wanted = if call.body.is_empty() { Wanted::default() } else { fields::object(&call.body)? };
     let TokenUpdate { state, expires_at } = wanted.update()?;
     let channels = wanted.channels.map(fields::channels).transpose()?.unwrap_or_default();
     let token = call

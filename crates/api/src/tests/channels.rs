@@ -29,21 +29,21 @@ async fn b14_b18_a_channel_is_created_with_our_id_or_theirs() {
 async fn b15_types_states_and_settings_are_checked() {
     let door = Door::open().await;
     let table = [
-        (r#"{}"#, "`type`"),
-        (r#"{"type":null}"#, "`type`"),
-        (r#"{"type":"secret"}"#, "`type`"),
-        (r#"{"type":"Public"}"#, "`type`"),
-        (r#"{"type":1}"#, "`type`"),
-        (r#"{"type":"public","state":[]}"#, "Please specify a valid channel state."),
-        (r#"{"type":"public","state":"{}"}"#, "Please specify a valid channel state."),
-        (r#"{"type":"public","state":7}"#, "Please specify a valid channel state."),
-        (r#"{"type":"public","capabilities":32}"#, "`capabilities`"),
-        (r#"{"type":"public","capabilities":"2"}"#, "`capabilities`"),
-        (r#"{"type":"public","capabilities":-1}"#, "`capabilities`"),
+        (r#"{}"#, "invalid_body", "`type`"),
+        (r#"{"type":null}"#, "invalid_body", "`type`"),
+        (r#"{"type":"secret"}"#, "invalid_input", "`type`"),
+        (r#"{"type":"Public"}"#, "invalid_input", "`type`"),
+        (r#"{"type":1}"#, "invalid_body", "`type`"),
+        (r#"{"type":"public","state":[]}"#, "invalid_body", "Please specify a valid channel state."),
+        (r#"{"type":"public","state":"{}"}"#, "invalid_body", "Please specify a valid channel state."),
+        (r#"{"type":"public","state":7}"#, "invalid_body", "Please specify a valid channel state."),
+        (r#"{"type":"public","capabilities":32}"#, "invalid_input", "`capabilities`"),
+        (r#"{"type":"public","capabilities":"2"}"#, "invalid_body", "`capabilities`"),
+        (r#"{"type":"public","capabilities":-1}"#, "invalid_body", "`capabilities`"),
     ];
-    for (body, sentence) in table {
+    for (body, code, sentence) in table {
         let seen = door.call("PUT", "/v1/channels/x", body).await;
-        seen.refused(400, "invalid_body");
+        seen.refused(400, code);
         assert!(seen.message().contains(sentence), "{body}: {}", seen.message());
     }
     let large = format!(r#"{{"type":"public","state":{{"a":"{}"}}}}"#, "x".repeat(1024 * 1024));
@@ -189,7 +189,8 @@ async fn settings_can_be_changed() {
     door.channel("room", r#"{"a":1}"#).await;
     let changed = door.call("PATCH", "/v1/channels/room", r#"{"capabilities":12}"#).await.data();
     assert_eq!((&changed["channel"]["capabilities"], &changed["channel"]["state"]), (&json!(12), &json!({"a": 1})));
-    for bad in ["{}", r#"{"capabilities":null}"#, r#"{"capabilities":64}"#, r#"{"type":"public"}"#] {
+    door.call("PATCH", "/v1/channels/room", r#"{"capabilities":64}"#).await.refused(400, "invalid_input");
+    for bad in ["{}", r#"{"capabilities":null}"#, r#"{"capabilities":1.5}"#, r#"{"type":"public"}"#] {
         door.call("PATCH", "/v1/channels/room", bad).await.refused(400, "invalid_body");
     }
     assert_eq!(door.call("GET", "/v1/channels/room", "").await.data(), changed);

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn b28_a_token_is_created() {
     let door = Door::open().await;
-    for body in ["", " ", "{}", r#"{"state":null}"#, r#"{"state":null,"expires_at":null,"channels":null,"x":1}"#] {
+    for body in ["", "{}", r#"{"state":null}"#, r#"{"state":null,"expires_at":null,"channels":null,"x":1}"#] {
         let created = door.call("POST", "/v1/channels/tokens", body).await.data();
         let token = &created["token"];
         let id = token["id"].as_str().unwrap();
@@ -39,6 +39,7 @@ async fn b28_a_token_is_created() {
         (r#"{"channels":["a/b"]}"#, 400, "invalid_input"),
         (r#"{"channels":["none"]}"#, 404, "not_found"),
         ("null", 400, "invalid_body"),
+        (" ", 400, "invalid_body"),
         ("[]", 400, "invalid_body"),
     ];
     for (body, status, code) in table {
@@ -47,7 +48,7 @@ async fn b28_a_token_is_created() {
     let large = format!(r#"{{"state":{{"a":"{}"}}}}"#, "x".repeat(32 * 1024));
     door.call("POST", "/v1/channels/tokens", &large).await.refused(413, "payload_too_large");
     let list = door.call("GET", "/v1/channels/tokens", "").await.data();
-    assert_eq!(list["total_count"], 9, "refused creates create nothing");
+    assert_eq!(list["total_count"], 8, "refused creates create nothing");
 }
 
 #[tokio::test]
