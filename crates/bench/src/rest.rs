@@ -3,6 +3,7 @@
 use crate::failure::{Doing, Outcome, cannot};
 use crate::kernel::Poller;
 use serde_json::Value;
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -102,7 +103,8 @@ struct Line {
 #[derive(Debug)]
 pub(crate) struct Pool {
     lines: Vec<Line>,
-    idle: Vec<usize>,
+    /// Longest idle first, so that none idles until the server's deadline for the next request.
+    idle: VecDeque<usize>,
     poller_base: u64,
 }
 
@@ -117,7 +119,7 @@ impl Pool {
             poller.add(&stream, number)?;
             lines.push(Line { stream, inbox: Vec::new(), asked: None });
         }
-        Ok(Pool { lines, idle: (0..size).rev().collect(), poller_base })
+        Ok(Pool { lines, idle: (0..size).collect(), poller_base })
     }
 
     pub(crate) fn idle(&self) -> usize {
@@ -130,7 +132,7 @@ impl Pool {
 
     /// Sends a request on an idle connection. Call it only while [`Pool::idle`] is not 0.
     pub(crate) fn ask(&mut self, request: &[u8], number: u64) -> Outcome<()> {
-        let Some(index) = self.idle.pop() else { return cannot("no idle REST connection") };
+        let Some(index) = self.idle.pop_front() else { return cannot("no idle REST connection") };
         let line = &mut self.lines[index];
         line.asked = Some(number);
         // A request is far smaller than an empty socket buffer, so it goes in whole.
@@ -156,7 +158,7 @@ impl Pool {
         line.inbox.drain(..length);
         match line.asked.take() {
             Some(number) => {
-                self.idle.push(index);
+                self.idle.push_back(index);
                 Ok(Some((number, response)))
             }
             None => cannot("the server answered a REST request that was not made"),
