@@ -62,6 +62,8 @@ pub(crate) struct Audience {
     subscribers: Vec<Subscriber>,
     ready_count: usize,
     scratch: Vec<u8>,
+    wave: u8,
+    to: SocketAddr,
 }
 
 impl Audience {
@@ -75,39 +77,42 @@ impl Audience {
         poller: &mut Poller,
     ) -> Outcome<Audience> {
         let subscribers = Vec::with_capacity(count);
-        let mut audience = Audience { subscribers, ready_count: 0, scratch: vec![0; SCRATCH_BYTES] };
+        let mut audience = Audience { subscribers, ready_count: 0, scratch: vec![0; SCRATCH_BYTES], wave, to };
+        audience.grow(count, role, poller)?;
+        Ok(audience)
+    }
+
+    /// The same until the audience has `count` subscribers, all of them ready.
+    pub(crate) fn grow(&mut self, count: usize, role: Role<'_>, poller: &mut Poller) -> Outcome<()> {
         let (mut ready, mut heard) = (Vec::new(), kernel::now());
-        while audience.ready_count < count {
-            while audience.subscribers.len() < count
-                && audience.subscribers.len() - audience.ready_count < HANDSHAKES_MAX
-            {
-                audience.connect(wave, to, role, poller)?;
+        loop {
+            while self.len() < count && self.len() - self.ready_count < HANDSHAKES_MAX {
+                self.connect(role, poller)?;
             }
-            if audience.ready_count == count {
-                break;
+            if self.ready_count >= count {
+                return Ok(());
             }
             poller.wait(Duration::from_millis(500), &mut ready)?;
             if !ready.is_empty() {
                 heard = kernel::now();
             } else if heard.elapsed() > PATIENCE {
-                let (ready, of) = (audience.ready_count, audience.subscribers.len());
+                let (ready, of) = (self.ready_count, self.len());
                 return cannot(format!("{ready} of {of} connected subscribers became ready, then nothing for 20 s"));
             }
             for number in &ready {
-                audience.drain(*number, &mut Sink::Handshake(role))?;
+                self.drain(*number, &mut Sink::Handshake(role))?;
             }
         }
-        Ok(audience)
     }
 
-    fn connect(&mut self, wave: u8, to: SocketAddr, role: Role<'_>, poller: &Poller) -> Outcome<()> {
+    fn connect(&mut self, role: Role<'_>, poller: &Poller) -> Outcome<()> {
         let index = self.subscribers.len();
         let byte = |number: usize| u8::try_from(number % 256).unwrap_or(0);
-        let source = Ipv4Addr::new(127, 1 + wave % 250, byte(index / PER_SOURCE), 1);
+        let source = Ipv4Addr::new(127, 1 + self.wave % 250, byte(index / PER_SOURCE), 1);
         let socket =
             Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).doing("open a subscriber's socket")?;
         socket.bind(&SockAddr::from(SocketAddr::from((source, 0)))).doing("bind a source address in 127.0.0.0/8")?;
-        socket.connect_timeout(&SockAddr::from(to), PATIENCE).doing("connect a subscriber")?;
+        socket.connect_timeout(&SockAddr::from(self.to), PATIENCE).doing("connect a subscriber")?;
         socket.set_tcp_nodelay(true).doing("set TCP_NODELAY")?;
         socket.set_nonblocking(true).doing("set a socket non-blocking")?;
         poller.add(&socket, index as u64)?;

@@ -142,8 +142,7 @@ pub(crate) fn idle(settings: &Settings, readings: &[Idle]) -> Row {
                 .map(|idle| json!({
                     "connections": idle.connections,
                     "empty_kib": idle.empty_kib,
-                    "with_records_kib": idle.with_records_kib,
-                    "with_connections_kib": idle.with_connections_kib,
+                    "steps_kib": idle.steps_kib,
                     "kib_per_connection": idle.kib_per_connection(),
                 }))
                 .collect::<Vec<_>>()
