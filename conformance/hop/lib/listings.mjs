@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { cleanEnv } from './server.mjs';
 import { until } from './wait.mjs';
 
 const PAGE = fileURLToPath(new URL('../../../docs/compatibility/hop.md', import.meta.url));
@@ -40,7 +41,7 @@ export class Listings {
 
 	/** Starts `node ARGS` (or another command) and returns a handle: `line(pattern)` waits for output, `end()` for its end with code 0. */
 	run(args, env, command = process.execPath) {
-		const child = spawn(command, args, { cwd: this.folder, env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
+		const child = spawn(command, args, { cwd: this.folder, env: cleanEnv(env), stdio: ['ignore', 'pipe', 'pipe'] });
 		const handle = { child, text: '' };
 		for (const stream of [child.stdout, child.stderr]) {
 			stream.setEncoding('utf8').on('data', (text) => {

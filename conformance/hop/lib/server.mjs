@@ -26,7 +26,7 @@ export function binary() {
 }
 
 /** The environment without the settings a developer may have around. */
-function cleanEnv(extra) {
+export function cleanEnv(extra) {
 	const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('TOLLGATE_'));
 	return { ...Object.fromEntries(kept), ...extra };
 }
