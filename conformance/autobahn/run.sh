@@ -46,8 +46,12 @@ if [ "$(cat "$work/stamp" 2>/dev/null || true)" != "$stamp" ]; then
     echo "$stamp" >"$work/stamp"
 fi
 
-(cd "$root" && cargo build --quiet --release --package tollgate-gateway --example echo)
-echo_server=${CARGO_TARGET_DIR:-$root/target}/release/examples/echo
+# $ECHO_SERVER: one that is built already.
+if [ -z "${ECHO_SERVER:-}" ]; then
+    (cd "$root" && cargo build --quiet --release --package tollgate-gateway --example echo)
+    ECHO_SERVER=${CARGO_TARGET_DIR:-$root/target}/release/examples/echo
+fi
+echo_server=$ECHO_SERVER
 
 # The server ends when its standard input does.
 coproc SERVER { exec "$echo_server" 127.0.0.1:0; }

@@ -13,6 +13,8 @@ pub(super) fn check(page: &str, files: &[File], findings: &mut Findings) {
         findings.complain(format!("ARCHITECTURE.md has {lines} lines, at most {LINES_MAX} are read"));
     }
     for paragraph in page.split("\n\n").filter(|paragraph| paragraph.contains(INVARIANT)) {
+        // Where a line is broken means nothing.
+        let paragraph = paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
         for one in paragraph.split(INVARIANT).skip(1) {
             if let Err(why) = check_invariant(one, files) {
                 let start: String = one.trim().chars().take(60).collect();

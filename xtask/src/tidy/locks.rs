@@ -1,4 +1,6 @@
-//! Lock files: packages of npm name no registry (so that a mirror works), and one crypto provider serves all of Rust.
+//! What comes from elsewhere: npm's lock files name no registry (so that a mirror works), and one crypto provider serves all of Rust.
+
+use std::collections::BTreeSet;
 
 use super::{File, Findings};
 
@@ -7,13 +9,8 @@ const PROVIDER: &str = "aws-lc-rs";
 const RIVALS: [&str; 7] = ["ring", "openssl", "openssl-sys", "native-tls", "boring", "mbedtls", "graviola"];
 
 pub(super) fn check(files: &[File], findings: &mut Findings) {
-    for file in files {
-        match file.path.rsplit('/').next() {
-            Some("package-lock.json") => check_npm(file, findings),
-            Some("Cargo.lock") => check_cargo(file, findings),
-            _ => {}
-        }
-    }
+    let npm = |file: &&File| file.path.rsplit('/').next() == Some("package-lock.json");
+    files.iter().filter(npm).for_each(|file| check_npm(file, findings));
 }
 
 fn check_npm(file: &File, findings: &mut Findings) {
@@ -27,18 +24,21 @@ fn check_npm(file: &File, findings: &mut Findings) {
     }
 }
 
-fn check_cargo(file: &File, findings: &mut Findings) {
-    let names: Vec<&str> = file
-        .text
-        .lines()
-        .filter_map(|line| line.strip_prefix("name = \"")?.strip_suffix('"'))
-        .filter(|name| *name == PROVIDER || RIVALS.contains(name))
-        .collect();
-    for rival in names.iter().filter(|name| **name != PROVIDER) {
-        findings.complain(format!("{} has {rival}: {PROVIDER} is the only crypto provider", file.path));
+/// What is compiled, one `name version` a line, as `cargo tree` prints it. Not the lock file: that also names what no feature
+/// that we use asks for.
+pub(super) fn check_compiled(tree: &str, findings: &mut Findings) {
+    let named = |line: &str| {
+        let mut words = line.split_whitespace();
+        Some((words.next()?.to_owned(), words.next()?.to_owned()))
+    };
+    let compiled: BTreeSet<(String, String)> = tree.lines().filter_map(named).collect();
+    for (name, version) in compiled.iter().filter(|(name, _)| RIVALS.contains(&name.as_str())) {
+        findings.complain(format!("{name} {version} is compiled in: {PROVIDER} is the only crypto provider"));
     }
-    if names.iter().filter(|name| **name == PROVIDER).count() > 1 {
-        findings.complain(format!("{} has {PROVIDER} in several versions", file.path));
+    match compiled.iter().filter(|(name, _)| name == PROVIDER).count() {
+        1 => {}
+        0 => findings.complain(format!("{PROVIDER} is not compiled in; cargo tree said: {tree}")),
+        _ => findings.complain(format!("{PROVIDER} is compiled in several versions")),
     }
 }
 
@@ -46,24 +46,32 @@ fn check_cargo(file: &File, findings: &mut Findings) {
 mod tests {
     use super::*;
 
-    fn complaints(path: &str, text: &str) -> usize {
+    fn complaints(check: impl FnOnce(&mut Findings)) -> usize {
         let mut findings = Findings::default();
-        check(&[File { path: path.to_owned(), text: text.to_owned() }], &mut findings);
+        check(&mut findings);
         findings.complaints.len()
     }
 
     #[test]
-    fn each_rule_finds_what_is_planted() {
-        let one = |name: &str| format!("[[package]]\nname = \"{name}\"\nversion = \"1.0.0\"\n");
+    fn a_planted_registry_is_found() {
+        for (text, expected) in
+            [("{\"version\": \"1.0.0\"}", 0), ("  \"resolved\": \"https://example.test/a.tgz\",", 1)]
+        {
+            let file = File { path: "x/package-lock.json".to_owned(), text: text.to_owned() };
+            assert_eq!(complaints(|findings| check(&[file], findings)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_planted_second_provider_is_found() {
         let cases = [
-            ("x/package-lock.json", "{\"version\": \"1.0.0\"}".to_owned(), 0),
-            ("x/package-lock.json", "  \"resolved\": \"https://example.test/a.tgz\",".to_owned(), 1),
-            ("Cargo.lock", one(PROVIDER) + &one("string"), 0),
-            ("Cargo.lock", one(PROVIDER) + &one("ring"), 1),
-            ("Cargo.lock", one(PROVIDER) + &one(PROVIDER), 1),
+            ("aws-lc-rs v1.2.3\nstring v1.0.0\naws-lc-rs v1.2.3 (*)\n", 0),
+            ("aws-lc-rs v1.2.3\nring v0.17.0\n", 1),
+            ("aws-lc-rs v1.2.3\naws-lc-rs v1.3.0\n", 1),
+            ("error: no manifest\n", 1),
         ];
-        for (path, text, expected) in cases {
-            assert_eq!(complaints(path, &text), expected, "{path}: {text}");
+        for (tree, expected) in cases {
+            assert_eq!(complaints(|findings| check_compiled(tree, findings)), expected, "{tree}");
         }
     }
 }

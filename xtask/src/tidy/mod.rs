@@ -12,6 +12,9 @@ use std::time::Duration;
 
 use crate::run::Call;
 
+/// How long cargo may take to say what it knows.
+const LOOK: Duration = Duration::from_secs(120);
+
 /// What the rules found. A complaint fails the run, a remark does not.
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
@@ -57,12 +60,14 @@ fn check(root: &Path, files: &[File], findings: &mut Findings) {
     sources::check(files, findings);
     documents::check(files, findings);
     locks::check(files, findings);
+    let compiled = ["tree", "--workspace", "--edges", "normal,build,dev", "--prefix", "none", "--format", "{p}"];
+    locks::check_compiled(&Call::cargo(&compiled, root).quietly().run(LOOK).said, findings);
     let Some(page) = files.iter().find(|file| file.path == "ARCHITECTURE.md") else {
         return findings.complain("ARCHITECTURE.md is missing, and with it the table of directions".to_owned());
     };
     architecture::check(&page.text, files, findings);
     let metadata = Call::cargo(&["metadata", "--no-deps", "--format-version", "1"], root).quietly();
-    let answer = metadata.run(Duration::from_secs(60));
+    let answer = metadata.run(LOOK);
     let crates = directions::crates(&answer.said);
     match (directions::Table::read(&page.text), crates) {
         (Ok(table), Ok(crates)) => directions::check(&table, &crates, findings),
