@@ -120,6 +120,11 @@ impl Gateway {
         self.admission.connections()
     }
 
+    /// Whether a shard has ended, which before [`Gateway::drain`] only a panic can cause.
+    pub fn has_lost_a_shard(&self) -> bool {
+        self.threads.iter().any(JoinHandle::is_finished)
+    }
+
     /// Stops accepting and begins to tell connections to come back elsewhere, spread over [`Limits::drain_spread_ms`].
     pub fn drain(&self) {
         self.drain.send_replace(true);

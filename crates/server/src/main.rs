@@ -12,6 +12,7 @@ mod opened;
 mod secret_file;
 mod serve;
 mod telemetry;
+mod totals;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -50,7 +51,11 @@ fn run(task: Task, typed: config::Typed) -> Result<(), Failure> {
             Ok(())
         }
         Task::CheckConfig => {
-            settings.mean()?;
+            let wrong = serve::check_files(&settings.mean()?);
+            if !wrong.is_empty() {
+                let lines: Vec<String> = wrong.iter().map(|failure| format!("\n  {failure}")).collect();
+                return Err(format!("the settings name files that cannot be used:{}", lines.concat()).into());
+            }
             Ok(announce::out("The settings are fine.\n")?)
         }
         Task::Admin { request, json } => ask(&settings.mean()?, &request, json),

@@ -22,18 +22,18 @@ use crate::secret_file;
 const AGAIN: Duration = Duration::from_millis(100);
 const ATTEMPTS: u32 = 50;
 
-/// What everything else is built on. Drop it last.
+/// What everything else is built on. The folder is to be dropped last: take it first.
 pub(crate) struct Opened {
+    pub(crate) folder: DataDir,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) master_key: MasterKey,
-    pub(crate) folder: DataDir,
 }
 
 impl Opened {
     pub(crate) fn open(config: &Config, folder: DataDir, entropy: &dyn Entropy) -> Result<Self, Failure> {
         let master_key = secret_file::master_key(&config.master_key, &folder, entropy)?;
         let store = Arc::new(SqliteStore::open(&folder.database())?);
-        Ok(Self { store, master_key, folder })
+        Ok(Self { folder, store, master_key })
     }
 }
 
@@ -63,7 +63,7 @@ pub(crate) fn ask(config: &Config, request: &Request) -> Result<Answer, Failure>
 fn directly(config: &Config, folder: DataDir, request: Request) -> Result<Answer, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
-    let Opened { store, master_key, folder } = Opened::open(config, folder, entropy.as_ref())?;
+    let Opened { folder, store, master_key } = Opened::open(config, folder, entropy.as_ref())?;
     let parts = NodeParts {
         store: store.clone(),
         master_key,

@@ -76,6 +76,17 @@ pub(crate) fn master_key(
     }
 }
 
+/// What is wrong with the master key that the settings name; one in the data folder is only looked at by a start.
+pub(crate) fn check_master_key(source: &MasterKeySource) -> Result<(), SecretError> {
+    match source {
+        MasterKeySource::Text(text) => {
+            MasterKey::parse(text.expose()).map(drop).map_err(SecretError::NoKeyInEnvironment)
+        }
+        MasterKeySource::File(path) => parse_file(path).map(drop),
+        MasterKeySource::DataDir => Ok(()),
+    }
+}
+
 fn parse_file(path: &Path) -> Result<MasterKey, SecretError> {
     let text = read(path)?;
     MasterKey::parse(&text).map_err(|error| SecretError::NoKey { path: path.into(), error })

@@ -11,7 +11,8 @@ use crate::config::LogSettings;
 /// Starts the log of a server; once per process.
 pub(crate) fn start(settings: &LogSettings) {
     let filter: Targets = settings.level.parse().expect("invariant: the level was checked with the settings");
-    let lines = fmt::layer().with_writer(std::io::stderr);
+    // A log that nobody reads any more must not end the server: by default a failed write is reported on the same standard error, which panics.
+    let lines = fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let lines = if settings.json { lines.json().flatten_event(true).boxed() } else { lines.with_ansi(false).boxed() };
     tracing_subscriber::registry().with(lines.with_filter(filter)).init();
 }

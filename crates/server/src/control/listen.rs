@@ -85,7 +85,12 @@ async fn serve_one(mut stream: UnixStream, perform: &Performer) -> io::Result<()
         Answer::Refused(format!("payload_too_large: The request is longer than {REQUEST_BYTES_MAX} bytes."))
     } else {
         match serde_json::from_slice(&line) {
-            Ok(request) => perform(request).await,
+            Ok(request) => timeout(DEADLINE, perform(request)).await.unwrap_or_else(|_| {
+                Answer::Refused(
+                    "unavailable: The server did not get to it in time. It may be done all the same: list what exists."
+                        .into(),
+                )
+            }),
             Err(error) => Answer::Refused(format!(
                 "invalid_body: This server does not know the request ({error}); is the command of the same version?"
             )),

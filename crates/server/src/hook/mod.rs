@@ -52,6 +52,16 @@ pub(crate) struct HookCounters {
     overflowed: AtomicU64,
 }
 
+impl HookCounters {
+    /// Every total with its name.
+    pub(crate) fn all(&self) -> Vec<(&'static str, u64)> {
+        let Self { granted, refused, failed, overflowed } = self;
+        [("hook_granted", granted), ("hook_refused", refused), ("hook_failed", failed), ("hook_overflowed", overflowed)]
+            .map(|(name, counter)| (name, counter.load(Ordering::Relaxed)))
+            .into()
+    }
+}
+
 /// One question on its way.
 struct Job {
     question: SubscribeQuestion,
@@ -78,6 +88,12 @@ impl HttpHook {
         let thread = std::thread::Builder::new().name("access-hook".into());
         thread.spawn(move || runtime.block_on(runner.run(queue))).map_err(HookError::Thread)?;
         Ok(Self { jobs, places: Arc::new(Semaphore::new(QUESTIONS_MAX)), counters })
+    }
+}
+
+impl HttpHook {
+    pub(crate) fn counters(&self) -> Arc<HookCounters> {
+        Arc::clone(&self.counters)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tollgate_core::clock::Clock;
+use tollgate_core::clock::{Clock, Monotonic};
 use tollgate_core::ports::hook::SubscribeQuestion;
 
 use super::request::{body, signed};
@@ -26,6 +26,9 @@ const IDLE_CONNECTIONS_MAX: usize = 16;
 const IDLE_TIME: Duration = Duration::from_secs(30);
 /// Read and thrown away, so that the connection can be used again; of a longer answer the connection is given up.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// At most one failure is logged in this time.
+const REPORT_EVERY_MS: u64 = 1_000;
+const NEVER: u64 = u64::MAX;
 const REST_TIME: Duration = Duration::from_secs(1);
 
 pub(super) struct Runner {
@@ -34,6 +37,8 @@ pub(super) struct Runner {
     clock: Arc<dyn Clock>,
     counters: Arc<HookCounters>,
     calls: Semaphore,
+    /// When a failure was last logged, in monotonic milliseconds.
+    reported_at: AtomicU64,
 }
 
 /// How a question ended.
@@ -74,7 +79,7 @@ impl Runner {
             .pool_idle_timeout(IDLE_TIME)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             .build(connector);
-        Self { client, parts, clock, counters, calls: Semaphore::new(CALLS_MAX) }
+        Self { client, parts, clock, counters, calls: Semaphore::new(CALLS_MAX), reported_at: AtomicU64::new(NEVER) }
     }
 
     /// Answers questions until nobody can ask any more.
@@ -113,7 +118,7 @@ impl Runner {
                 (&self.counters.refused, false, Some(rest))
             }
             End::Failed(why) => {
-                tracing::warn!(%project, %channel, %token, why, "the access hook failed, so a token was kept out");
+                self.report(&why, &job.question);
                 (&self.counters.failed, false, None)
             }
         };
@@ -123,6 +128,18 @@ impl Runner {
         if let Some(rest) = rest {
             // The status was the answer; the rest is only read so that the connection can be used again.
             let _ = timeout(REST_TIME, Limited::new(rest, ANSWER_BYTES_MAX).collect()).await;
+        }
+    }
+
+    /// Logs a failure, unless one was logged a moment ago: clients can cause as many as they like while the backend is down.
+    fn report(&self, why: &str, question: &SubscribeQuestion) {
+        let SubscribeQuestion { project, channel, token, .. } = question;
+        let now = self.clock.monotonic();
+        let last = self.reported_at.load(Ordering::Relaxed);
+        if last == NEVER || now.since(Monotonic(last)) >= REPORT_EVERY_MS {
+            self.reported_at.store(now.0, Ordering::Relaxed);
+            let failed = self.counters.failed.load(Ordering::Relaxed) + 1;
+            tracing::warn!(%project, %channel, %token, why, failed, "the access hook failed, so a token was kept out");
         }
     }
 

@@ -1,0 +1,175 @@
+//! The parts of a server made from its settings, each with an error that says what to do. Putting them together is [`super`]'s.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tollgate_api::ApiConfig;
+use tollgate_core::clock::{Clock, Entropy};
+use tollgate_core::ports::hook::{AccessHook, NoHook};
+use tollgate_gateway::{Limits, Listeners};
+use tollgate_protocol_leap::{LeapConfig, LeapCounters};
+
+use crate::Failure;
+use crate::config::{Config, HookSecret, HookSettings, Secret, TlsFiles};
+use crate::hook::{HookCounters, HookParts, HttpHook};
+use crate::secret_file;
+
+/// What clients may take from the network.
+pub(super) fn limits(config: &Config) -> Limits {
+    let mut limits = Limits {
+        connections_max: config.limits.connections_max,
+        connections_per_address_max: config.limits.connections_per_address_max,
+        loopback_counts: false,
+        messages_burst: config.limits.messages_burst,
+        messages_per_second: config.limits.messages_per_second,
+        drain_spread_ms: config.drain_spread_ms,
+        drain_deadline_ms: config.drain_deadline_ms,
+        ..Limits::default()
+    };
+    limits.frames.message_bytes_max = config.limits.message_bytes_max;
+    limits
+}
+
+/// Binds the address, or says what stands against it.
+pub(super) fn listen(address: SocketAddr, shards: usize, limits: &Limits) -> Result<Listeners, Failure> {
+    Listeners::bind(address, shards, limits.backlog).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                ": another program listens there; stop it, or choose another port with --listen"
+            }
+            std::io::ErrorKind::PermissionDenied => ": ports below 1024 need a privilege; choose another with --listen",
+            std::io::ErrorKind::AddrNotAvailable => ": no network interface of this machine has the address",
+            _ => "",
+        };
+        format!("cannot listen on {address}: {error}{hint}").into()
+    })
+}
+
+/// The certificate and its key.
+pub(super) fn server_tls(files: &TlsFiles) -> Result<Arc<rustls::ServerConfig>, Failure> {
+    let TlsFiles { certificate, key } = files;
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    };
+    let (certificate_pem, key_pem) = (read(certificate)?, zeroize::Zeroizing::new(read(key)?));
+    tollgate_gateway::tls::server_config(&certificate_pem, &key_pem).map_err(|error| {
+        format!("tls.certificate = {}, tls.key = {}: {error}", certificate.display(), key.display()).into()
+    })
+}
+
+/// The access hook, and where it counts.
+pub(super) struct Hook {
+    pub(super) port: Arc<dyn AccessHook>,
+    /// Without a hook there is nothing to count.
+    pub(super) counters: Option<Arc<HookCounters>>,
+}
+
+/// The hook that the settings describe; without them, the one that lets nobody in.
+pub(super) fn hook(settings: Option<&HookSettings>, clock: &Arc<dyn Clock>) -> Result<Hook, Failure> {
+    let Some(HookSettings { url, secret, timeout }) = settings else {
+        return Ok(Hook { port: Arc::new(NoHook), counters: None });
+    };
+    let parts = HookParts { url: url.clone(), secret: hook_secret(secret)?, timeout: *timeout };
+    let hook = HttpHook::start(parts, Arc::clone(clock))?;
+    let counters = Some(hook.counters());
+    Ok(Hook { port: Arc::new(hook), counters })
+}
+
+fn hook_secret(secret: &HookSecret) -> Result<Secret, Failure> {
+    match secret {
+        HookSecret::Text(text) => Ok(text.clone()),
+        HookSecret::File(path) => {
+            let text = secret_file::read(path)?;
+            if text.is_empty() {
+                return Err(format!("access_hook.secret_file: {} is empty", path.display()).into());
+            }
+            Ok(Secret::new(&text))
+        }
+    }
+}
+
+/// What the dialect of Leap is told.
+pub(super) fn leap(config: &Config) -> LeapConfig {
+    LeapConfig {
+        heartbeat_interval_ms: config.leap.heartbeat_interval_ms,
+        ack_delay_ms: config.leap.ack_delay_ms,
+        identify_timeout_ms: config.leap.identify_timeout_ms,
+        idle_grace_ms: config.leap.idle_grace_ms,
+        move_to: config.leap.move_to.clone(),
+        counters: LeapCounters::default(),
+    }
+}
+
+/// What the API is told.
+pub(super) fn api(config: &Config, entropy: &dyn Entropy) -> ApiConfig {
+    let mut instance = [0; 4];
+    entropy.fill(&mut instance);
+    let instance = u32::from_be_bytes(instance);
+    ApiConfig { body_bytes_max: config.limits.body_bytes_max, instance, ..ApiConfig::default() }
+}
+
+/// Everything that is wrong with the files that the settings name, without starting anything.
+pub(crate) fn check_files(config: &Config) -> Vec<Failure> {
+    let tls = config.tls.as_ref().map(|files| server_tls(files).map(drop));
+    let secret = config.hook.as_ref().map(|hook| hook_secret(&hook.secret).map(drop));
+    let master_key = secret_file::check_master_key(&config.master_key).map_err(Into::into);
+    [tls, secret, Some(master_key)].into_iter().flatten().filter_map(Result::err).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::config::{Settings, Typed};
+
+    #[test]
+    fn files_that_cannot_be_used_are_all_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        for (name, text, mode) in [
+            ("cert.pem", own.cert.pem(), 0o644),
+            ("key.pem", own.signing_key.serialize_pem(), 0o600),
+            ("secret", "s3cret".into(), 0o600),
+            ("shown", "s3cret".into(), 0o644),
+            ("empty", String::new(), 0o600),
+            ("master", "ab12".repeat(16), 0o600),
+        ] {
+            fs::write(path(name), text).unwrap();
+            fs::set_permissions(path(name), fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let check = |certificate: &str, key: &str, secret: &str, master: &str| {
+            let file = path("tollgate.toml");
+            let text = format!(
+                "master_key_file = {:?}\n[tls]\ncertificate = {:?}\nkey = {:?}\n[access_hook]\nurl = \"http://h/\"\nsecret_file = {:?}\n",
+                path(master),
+                path(certificate),
+                path(key),
+                path(secret)
+            );
+            fs::write(&file, text).unwrap();
+            let config = Settings::read(Typed { file: Some(file.into()), flags: vec![] }).mean().unwrap();
+            check_files(&config).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(check("cert.pem", "key.pem", "secret", "master"), [""; 0]);
+        let said = check("none", "key.pem", "shown", "empty");
+        assert_eq!(said.len(), 3, "{said:#?}");
+        assert!(said[0].contains("none cannot be read"), "{said:#?}");
+        assert!(said[1].contains("chmod 600") && !said[1].contains("s3cret"), "{said:#?}");
+        assert!(said[2].contains("the master key is empty"), "{said:#?}");
+        let said = check("key.pem", "cert.pem", "empty", "shown");
+        assert!(said[0].contains("tls.certificate = ") && said[0].contains("PEM"), "{said:#?}");
+        assert!(said[1].contains("empty is empty") && said[2].contains("chmod 600"), "{said:#?}");
+    }
+
+    #[test]
+    fn an_address_in_use_is_said_with_what_to_do() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let said = listen(address, 1, &Limits::default()).unwrap_err().to_string();
+        assert!(said.contains(&format!("cannot listen on {address}")) && said.contains("--listen"), "{said}");
+    }
+}
