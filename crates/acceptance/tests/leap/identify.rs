@@ -172,16 +172,22 @@ fn b41_what_is_no_frame_is_closed_4005() {
         r#"{"op":2,"d":{}}"#,
         r#"{"op":2,"d":{"project_id":1}}"#,
         r#"{"op":2,"d":{"project_id":"p","token":1}}"#,
-        &deep,
     ];
     for text in texts {
         let mut leap = server.leap();
         leap.send_text(text);
         assert_eq!(leap.closed().0, 4005, "{text:.60}");
     }
-    for text in
-        ["hello", "[]", r#"{"d":{}}"#, r#"{"op":"0"}"#, r#"{"op":0}"#, r#"{"op":0,"d":null}"#, r#"{"op":0,"d":[]}"#]
-    {
+    for text in [
+        "hello",
+        "[]",
+        r#"{"d":{}}"#,
+        r#"{"op":"0"}"#,
+        r#"{"op":0}"#,
+        r#"{"op":0,"d":null}"#,
+        r#"{"op":0,"d":[]}"#,
+        &deep,
+    ] {
         let (mut leap, _) = server.identified(None);
         leap.send_text(text);
         assert_eq!(leap.closed().0, 4005, "{text}");
