@@ -214,6 +214,12 @@ fn master_key(dir: &Path) -> PathBuf {
     key
 }
 
+fn write_key(file: &Path, content: &[u8]) {
+    fs::write(file, content).unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(file, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+}
+
 #[test]
 fn a_wrong_missing_or_broken_master_key_stops_the_start_with_a_clear_error() {
     let mut server = Server::start();
@@ -232,11 +238,7 @@ fn a_wrong_missing_or_broken_master_key_stops_the_start_with_a_clear_error() {
         ("cut", Some(right[..right.len() / 2].to_vec())),
     ] {
         match content {
-            Some(content) => {
-                fs::write(&key, content).unwrap();
-                #[cfg(unix)]
-                fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-            }
+            Some(content) => write_key(&key, &content),
             None => fs::remove_file(&key).unwrap(),
         }
         let said = Setup::default().fails_in(dir.path());
@@ -244,9 +246,7 @@ fn a_wrong_missing_or_broken_master_key_stops_the_start_with_a_clear_error() {
         assert!(said.stdout.is_empty(), "{what}: {said:#?}");
         assert!(what != "missing" || !key.exists(), "a new key must not be put in the place of a lost one");
     }
-    fs::write(&key, right).unwrap();
-    #[cfg(unix)]
-    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    write_key(&key, &right);
     server.start_again();
     assert_eq!(server.identified(Some(&token)).1["metadata"], json!({"user": 7}), "nothing was harmed");
 }

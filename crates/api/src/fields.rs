@@ -15,11 +15,12 @@ use tollgate_core::{Error, ErrorKind, Result};
 /// # Errors
 /// `invalid_body` when it is not a JSON object.
 pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
-    let text = body.trim_ascii_start();
-    match text.first() {
+    // First of all, for serde does not look into the strings that it passes over.
+    let text = std::str::from_utf8(body).map_err(|_| invalid("The body is not UTF-8."))?.trim_ascii_start();
+    match text.as_bytes().first() {
         None => Err(invalid("The body is empty; send a JSON object.")),
         Some(b'{') => {
-            serde_json::from_slice(text).map_err(|error| invalid(format!("The body is not valid JSON: {error}.")))
+            serde_json::from_str(text).map_err(|error| invalid(format!("The body is not valid JSON: {error}.")))
         }
         Some(_) => Err(invalid("The body must be a JSON object, like {\"key\": 1}.")),
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
-use tollgate_testkit::{Server, leap::Incoming, wait};
+use tollgate_testkit::{Server, leap::Incoming, until, wait};
 
 #[test]
 fn b61_a_slow_consumer_is_closed_and_nobody_else_notices() {
@@ -48,19 +48,21 @@ fn b61_a_slow_consumer_is_closed_and_nobody_else_notices() {
 }
 
 #[test]
-fn b61_many_small_messages_close_a_slow_consumer_too() {
+fn b61_direct_messages_close_a_slow_consumer_too() {
     let server = Server::start();
     let api = server.api();
     let token = api.token(json!({}));
     let (mut slow, _) = server.identified(Some(&token));
-    let mut proxy_reads = 0;
     let path = format!("/v1/channels/tokens/{token}/messages");
     let body = json!({"e": "NOTE", "d": "x".repeat(20_000)});
-    while api.is_online(&token) {
+    let before = server.resident_kb();
+    // A socket that takes nothing is given a moment for its close frame; what is sent meanwhile must not be kept.
+    until(Duration::from_secs(20), "the slow consumer to be closed", || {
         api.post(&path, body.clone()).no_content();
-        proxy_reads += 1;
-        assert!(proxy_reads < 5_000, "100 MB for one connection and it is still open");
-    }
+        (!api.is_online(&token)).then_some(())
+    });
+    let grown = server.resident_kb().saturating_sub(before);
+    assert!(grown < 32 * 1024, "{grown} KiB are held for one connection");
     let _ = slow.ending(Duration::from_secs(10)).expect("the end of the connection");
     assert_eq!(server.identified(Some(&token)).1["scope"], "token", "it may come back");
 }

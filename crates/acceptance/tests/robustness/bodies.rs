@@ -40,13 +40,18 @@ fn a_body_cut_short_changes_nothing() {
 fn b08_over_the_limit_is_413_at_once() {
     let server = Server::start();
     let before = server.resident_kb();
-    for length in ["104857600", "18446744073709551615"] {
+    for length in ["3000000", "104857600", "9223372036854775807"] {
         let mut http = Http::connect(server.addr).unwrap();
         http.write(head(&server, &format!("Content-Length: {length}")).as_bytes()).unwrap();
         let reply = http.reply(false).unwrap();
         reply.check();
         reply.refused(413, "payload_too_large");
     }
+    // More than any length can be: not even a request.
+    let mut http = Http::connect(server.addr).unwrap();
+    http.write(head(&server, "Content-Length: 18446744073709551616").as_bytes()).unwrap();
+    let status = http.reply(false).unwrap().status;
+    assert!((400..500).contains(&status), "{status}");
     let mut http = Http::connect(server.addr).unwrap();
     http.write(head(&server, "Transfer-Encoding: chunked").as_bytes()).unwrap();
     let chunk = format!("10000\r\n{}\r\n", " ".repeat(0x10000));

@@ -44,7 +44,9 @@ fn b15_type_and_state_are_checked() {
         let reply = api.put("/v1/channels/x", json!({"type": kind, "state": {}}));
         assert_eq!(reply.status, 400, "{kind}: {}", reply.text());
     }
-    api.put("/v1/channels/x", json!({"type": "secret"})).refused(400, "invalid_input");
+    let told = api.put("/v1/channels/x", json!({"type": "secret"}));
+    told.refused(400, "invalid_input");
+    assert!(told.text().contains("unprotected"), "the message names the types there are: {}", told.text());
     assert_eq!(api.put("/v1/channels/x", json!({"state": {}})).status, 400, "a type is needed");
     for state in [json!([]), json!("x"), json!(1), json!(true)] {
         api.put("/v1/channels/x", json!({"type": "public", "state": state})).refused(400, "invalid_body");
