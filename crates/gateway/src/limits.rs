@@ -78,7 +78,7 @@ impl Default for Limits {
             frames: FrameLimits::default(),
             unidentified_message_bytes_max: 4 * 1024,
             control_frames_per_second_max: 20,
-            messages_burst: 2_000,
+            messages_burst: 10_000,
             messages_per_second: 200,
             commands_waiting_max: 64,
             write_stall_ms: 5_000,
