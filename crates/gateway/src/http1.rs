@@ -16,7 +16,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1::Builder;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -27,6 +27,7 @@ use crate::contain::{Contained, Panicked};
 use crate::counters::Counters;
 use crate::door::{Door, Doors, Opening};
 use crate::envelope;
+use crate::head_timer::HeadTimer;
 use crate::limits::Limits;
 use crate::socket::Stream;
 use crate::upgrade;
@@ -64,7 +65,6 @@ impl<S> Http<S> {
     ) -> Self {
         let mut builder = Builder::new();
         builder
-            .timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(limits.header_deadline_ms))
             .max_header_size(limits.header_bytes_max)
             .max_headers(limits.headers_max)
@@ -86,7 +86,10 @@ where
         let mut draining = self.draining.clone();
         let permit = Rc::new(permit);
         let service = Requests { http: Rc::clone(&self), permit: Rc::clone(&permit), opening: Cell::new(None) };
-        let mut connection = self.builder.serve_connection(TokioIo::new(stream), service);
+        let head = Duration::from_millis(self.limits.header_deadline_ms);
+        let idle = Duration::from_millis(self.limits.idle_deadline_ms);
+        let timer = HeadTimer::new(stream.heard(), head, idle);
+        let mut connection = self.builder.clone().timer(timer).serve_connection(TokioIo::new(stream), service);
         let ended = tokio::select! {
             biased;
             ended = poll_fn(|context| connection.poll_without_shutdown(context)) => ended,

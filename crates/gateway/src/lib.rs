@@ -13,6 +13,7 @@ pub mod door;
 mod envelope;
 pub mod frame;
 pub mod gateway;
+mod head_timer;
 mod http1;
 pub mod limits;
 mod shard;

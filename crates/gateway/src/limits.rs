@@ -19,9 +19,11 @@ pub struct Limits {
     /// Pending connections that the kernel queues per listener.
     pub backlog: u32,
 
-    /// From accept, or from the end of the last request, to the end of the next request's headers. An idle keep-alive
-    /// connection ends with it, too.
+    /// From accept, or from the first byte of a later request, to the end of its headers.
     pub header_deadline_ms: u64,
+    /// From an answer to the first byte of the next request. Longer than clients keep unused connections, so that none is
+    /// closed under a request that is on its way.
+    pub idle_deadline_ms: u64,
     /// Bytes of request line and headers; above it the answer is 431.
     pub header_bytes_max: usize,
     /// Number of headers; above it the answer is 431.
@@ -70,6 +72,7 @@ impl Default for Limits {
             descriptors_reserved: 64,
             backlog: 4_096,
             header_deadline_ms: 5_000,
+            idle_deadline_ms: 75_000,
             header_bytes_max: 16 * 1024,
             headers_max: 64,
             request_deadline_ms: 30_000,

@@ -6,6 +6,8 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
+
+use crate::head_timer::Heard;
 
 /// Plaintext that rustls may hold as unsent records; above it a connection counts as blocked.
 const TLS_UNSENT_BYTES_MAX: usize = 64 * 1024;
@@ -24,6 +28,7 @@ pub(crate) struct Stream {
     kind: StreamKind,
     stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    heard: Heard,
 }
 
 #[derive(Debug)]
@@ -34,11 +39,16 @@ enum StreamKind {
 
 impl Stream {
     pub(crate) fn plain(stream: TcpStream, stall: Duration) -> Self {
-        Stream { kind: StreamKind::Plain(stream), stall, stalled: None }
+        Stream { kind: StreamKind::Plain(stream), stall, stalled: None, heard: Heard::default() }
     }
 
     pub(crate) fn tls(stream: TlsStream<TcpStream>, stall: Duration) -> Self {
-        Stream { kind: StreamKind::Tls(Box::new(stream)), stall, stalled: None }
+        Stream { kind: StreamKind::Tls(Box::new(stream)), stall, stalled: None, heard: Heard::default() }
+    }
+
+    /// Set whenever bytes have been read.
+    pub(crate) fn heard(&self) -> Heard {
+        Arc::clone(&self.heard)
     }
 
     /// Takes the stream over for the WebSocket phase.
@@ -71,10 +81,15 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.kind {
+        let before = buffer.filled().len();
+        let read = match &mut self.kind {
             StreamKind::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
             StreamKind::Tls(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
+        };
+        if buffer.filled().len() > before {
+            self.heard.store(true, Ordering::Relaxed);
         }
+        read
     }
 }
 

@@ -18,6 +18,7 @@ use tollgate_gateway::gateway::Gateway;
 fn short() -> Limits {
     Limits {
         header_deadline_ms: 700,
+        idle_deadline_ms: 2_000,
         request_deadline_ms: 700,
         tls_handshake_deadline_ms: 700,
         write_stall_ms: 700,
@@ -67,7 +68,18 @@ fn a_silent_connection_ends_at_the_deadline() {
     assert_eq!(client.rest(), "");
     let mut client = connect(gateway.address());
     client.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
-    assert!(client.rest().ends_with("hello"), "an idle connection ends after its last answer");
+    let answered = Instant::now();
+    assert!(client.rest().ends_with("hello"));
+    let idle = answered.elapsed();
+    assert!(idle > Duration::from_millis(1_900), "an idle connection was closed after {idle:?}");
+    // A head that has begun is not idle.
+    let mut client = connect(gateway.address());
+    client.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(client.answer().ends_with("hello"));
+    let begun = Instant::now();
+    client.write(b"GET / HTT");
+    assert_eq!(client.rest(), "");
+    assert!(begun.elapsed() < Duration::from_millis(1_800), "{:?}", begun.elapsed());
 }
 
 #[test]
