@@ -4,12 +4,23 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use tollgate_core::clock::Monotonic;
+use tollgate_core::command::Connected;
 use tollgate_core::delivery::Publication;
-use tollgate_core::ids::{ProjectId, TokenId};
+use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
 use tollgate_core::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 
 use super::FormatIndex;
-use super::shard::Admission;
+
+/// An identified connection on its way in.
+#[derive(Debug)]
+pub struct Admission {
+    pub(crate) project: ProjectId,
+    pub(crate) token: Option<TokenId>,
+    /// Its durable subscriptions at the moment it was registered.
+    pub(crate) channels: Vec<ChannelId>,
+    /// What the client will be told, channels aside.
+    pub(crate) connected: Connected,
+}
 
 /// What became of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,16 +1,15 @@
-//! Who is subscribed to what on this shard: joining, leaving, being admitted with everything at once, and the words of channels' homes.
+//! Who is subscribed to what on this shard: joining, leaving, being admitted with everything at once.
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tollgate_core::CloseReason;
 use tollgate_core::command::{ChannelSnapshot, Notice};
 use tollgate_core::ids::ChannelKey;
 
-use super::link::{Gathering, Held, Phase};
+use super::link::{Admission, Gathering, Held, Phase};
 use super::local::{LocalChannel, Standing, Waiter};
-use super::shard::{Admission, Outlet, Shard, link_mut};
-use super::{ConnectionKey, FormatIndex, Frames, PeerWord};
+use super::shard::{Outlet, Shard, link_mut};
+use super::{ConnectionKey, FormatIndex, PeerWord};
 
 impl Shard {
     /// Subscribes a connection to a channel, now or as soon as the channel is live here; then it is told. A connection that is subscribed
@@ -260,53 +259,7 @@ impl Shard {
         }
     }
 
-    /// Answers when everything asked before has taken effect: at once, or when the channel's home has answered.
-    fn settle_later(&mut self, channel: &ChannelKey, reply: oneshot::Sender<()>) {
-        let place = self.locals.find(channel);
-        match place.and_then(|place| self.locals.get_mut(place)).map(|local| &mut local.standing) {
-            Some(Standing::Asked(_, waiters)) => waiters.push(Waiter::Settle(reply)),
-            Some(Standing::Live(_)) | None => {
-                let _caller_left = reply.send(());
-            }
-        }
-    }
-
-    /// Carries out a word from another shard, or from this one to itself.
-    pub fn peer_word(&mut self, word: PeerWord, outlet: &mut dyn Outlet) {
-        match word {
-            PeerWord::Interest(channel, shard, ask) => {
-                // A change that the directory has is in the snapshot; the request that tells of a later one comes after this word.
-                let answer = match self.directory.snapshot(&channel) {
-                    Some(snapshot) => {
-                        self.homes.begin_interest(&channel, shard, snapshot.sequence);
-                        PeerWord::Live(snapshot, ask)
-                    }
-                    None => PeerWord::Missing(channel, ask),
-                };
-                self.pass_on(shard, answer, outlet);
-            }
-            PeerWord::NoInterest(channel, shard) => self.homes.end_interest(&channel, shard),
-            PeerWord::Live(snapshot, ask) => self.go_live(&snapshot, ask, outlet),
-            PeerWord::Missing(channel, ask) => self.go_missing(&channel, ask, outlet),
-            PeerWord::Join(connection, channel) => self.join(connection, channel, outlet),
-            PeerWord::Leave(connection, channel) => self.leave(connection, &channel, true, outlet),
-            PeerWord::Settle(channel, reply) => self.settle_later(&channel, reply),
-            PeerWord::Published(channel, frames) => self.append(&channel, &frames),
-            PeerWord::Changed(snapshot, frames) => self.change(&snapshot, frames.as_ref()),
-            PeerWord::Deleted(channel, sequence, frames) => {
-                let Some(place) = self.locals.find(&channel) else { return };
-                let is_meant = |local: &LocalChannel| matches!(&local.standing, Standing::Live(snapshot) if snapshot.sequence == sequence);
-                if self.locals.get(place).is_some_and(is_meant) {
-                    self.append(&channel, &frames);
-                    self.forget_gatherers(place);
-                    self.locals.set_deleted(place);
-                    self.enqueue(place);
-                }
-            }
-        }
-    }
-
-    fn go_live(&mut self, snapshot: &Arc<ChannelSnapshot>, answered: u64, outlet: &mut dyn Outlet) {
+    pub(super) fn go_live(&mut self, snapshot: &Arc<ChannelSnapshot>, answered: u64, outlet: &mut dyn Outlet) {
         let key = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
         let Some(place) = self.locals.find(&key) else { return };
         let Some(waiters) = self.answered(place, answered) else { return };
@@ -340,7 +293,7 @@ impl Shard {
         }
     }
 
-    fn go_missing(&mut self, key: &ChannelKey, answered: u64, outlet: &mut dyn Outlet) {
+    pub(super) fn go_missing(&mut self, key: &ChannelKey, answered: u64, outlet: &mut dyn Outlet) {
         let Some(place) = self.locals.find(key) else { return };
         let Some(waiters) = self.answered(place, answered) else { return };
         for waiter in waiters {
@@ -364,7 +317,7 @@ impl Shard {
     }
 
     /// Before a channel is dissolved: connections that have gathered it and are not told yet go on without it.
-    fn forget_gatherers(&mut self, place: u32) {
+    pub(super) fn forget_gatherers(&mut self, place: u32) {
         if self.locals.get(place).is_none_or(|local| local.gatherers == 0) {
             return;
         }
@@ -375,48 +328,6 @@ impl Shard {
         }
         if let Some(local) = self.locals.get_mut(place) {
             local.gatherers = 0;
-        }
-    }
-
-    fn append(&mut self, channel: &ChannelKey, frames: &Frames) {
-        let Some(place) = self.locals.find(channel) else { return };
-        let Some(local) = self.locals.get_mut(place).filter(|local| matches!(local.standing, Standing::Live(_))) else {
-            return;
-        };
-        for lane in &mut local.lanes {
-            self.pending_bytes += lane.append(&frames[usize::from(lane.format.0)]);
-        }
-        if local.lanes.iter().any(super::lane::Lane::has_work) {
-            self.enqueue(place);
-        }
-    }
-
-    fn change(&mut self, snapshot: &Arc<ChannelSnapshot>, frames: Option<&Frames>) {
-        let key = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
-        let Some(local) = self.locals.find(&key).and_then(|place| self.locals.get_mut(place)) else { return };
-        let Standing::Live(current) = &mut local.standing else { return };
-        // Of an earlier channel with this id: this one was created since.
-        if snapshot.sequence != current.sequence {
-            return;
-        }
-        match frames {
-            // Subscribers that joined with this state, or a newer one, have it: the home learned of it before it told us that the channel is live.
-            Some(_) if snapshot.version <= current.version => {}
-            Some(frames) => {
-                *current = Arc::clone(snapshot);
-                self.append(&key, frames);
-            }
-            None if snapshot.version >= current.version => *current = Arc::clone(snapshot),
-            None => {}
-        }
-    }
-
-    fn enqueue(&mut self, place: u32) {
-        if let Some(local) = self.locals.get_mut(place)
-            && !local.queued
-        {
-            local.queued = true;
-            self.queue.push_back(place);
         }
     }
 

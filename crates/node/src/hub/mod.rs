@@ -3,6 +3,7 @@
 //! Each shard is plain data owned by one thread ([`Shard`]); shards and operations talk by message through bounded inboxes. Nothing here
 //! knows a socket: a shard writes through an [`Outlet`]. See ARCHITECTURE.md, "The walk of one message".
 
+mod exchange;
 mod home;
 mod lane;
 mod link;
@@ -20,8 +21,8 @@ use tokio::sync::mpsc;
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::ids::ChannelKey;
 
-pub use link::Written;
-pub use shard::{Admission, Outlet, Shard, Waiting};
+pub use link::{Admission, Written};
+pub use shard::{Outlet, Shard, Waiting};
 pub use words::{PeerWord, Request};
 
 /// Which shard.

@@ -11,13 +11,12 @@ use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::Monotonic;
 use tollgate_core::command::{Command, Connected, Notice, Reply};
-use tollgate_core::delivery::{Delivery, Publication};
-use tollgate_core::ids::{ChannelId, ChannelKey, ProjectId, TokenId};
+use tollgate_core::ids::{ChannelId, ChannelKey};
 
 use super::home::HomeChannels;
 use super::link::{Link, Outbox, Phase, Written};
 use super::local::LocalChannels;
-use super::{ConnectionKey, ConnectionRef, FormatIndex, Frames, Hub, PeerWord, Request, ShardIndex};
+use super::{ConnectionKey, ConnectionRef, FormatIndex, Hub, PeerWord, ShardIndex};
 use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::operations::clients::{Client, Outcome};
@@ -35,17 +34,6 @@ pub trait Outlet {
     fn connected(&mut self, connection: ConnectionKey, connected: Connected);
     /// Close the connection through its dialect, after this call.
     fn close(&mut self, connection: ConnectionKey, reason: CloseReason);
-}
-
-/// An identified connection on its way in.
-#[derive(Debug)]
-pub struct Admission {
-    pub(crate) project: ProjectId,
-    pub(crate) token: Option<TokenId>,
-    /// Its durable subscriptions at the moment it was registered.
-    pub(crate) channels: Vec<ChannelId>,
-    /// What the client will be told, channels aside.
-    pub(crate) connected: Connected,
 }
 
 /// What a shard holds; all zero when everybody is gone.
@@ -295,126 +283,6 @@ impl Shard {
         let Some(place) = self.locals.find(&ChannelKey { project, channel }) else { return false };
         link.subscriptions.iter().any(|held| held.channel == place)
             || self.locals.get(place).is_some_and(|local| local.is_joining(connection))
-    }
-
-    // ---- words ----
-
-    /// Carries out a request from the inbox.
-    pub fn request(&mut self, request: Request, outlet: &mut dyn Outlet) {
-        match request {
-            Request::Publish { channel, publication, reply } => {
-                let position = self.homes.advance(&channel);
-                self.counters.publications.add(1);
-                self.hand_over(&channel, outlet, PeerWord::Published, |channel| Delivery::Message {
-                    channel,
-                    publication,
-                });
-                let _caller_left = reply.send(position);
-            }
-            Request::StateChanged(snapshot) => {
-                let channel = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
-                let state = snapshot.state.clone();
-                self.hand_over(
-                    &channel,
-                    outlet,
-                    |_, frames| PeerWord::Changed(Arc::clone(&snapshot), Some(frames)),
-                    |channel| Delivery::State { channel, state },
-                );
-            }
-            Request::SettingsChanged(snapshot) => {
-                let channel = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
-                for shard in self.homes.interested(&channel) {
-                    self.pass_on(shard, PeerWord::Changed(Arc::clone(&snapshot), None), outlet);
-                }
-            }
-            Request::Deleted(channel, sequence) => {
-                let word = |channel, frames| PeerWord::Deleted(channel, sequence, frames);
-                self.hand_over(&channel, outlet, word, |channel| Delivery::Deleted { channel });
-                self.homes.remove(&channel, sequence);
-            }
-            Request::Join(connection, channel) => {
-                self.pass_on(connection.shard, PeerWord::Join(connection.key, channel), outlet);
-            }
-            Request::Leave(connection, channel) => {
-                self.pass_on(connection.shard, PeerWord::Leave(connection.key, channel), outlet);
-            }
-            Request::Direct { connections, publication, frames } => {
-                for connection in connections {
-                    self.direct(connection, &publication, &frames, outlet);
-                }
-            }
-            Request::ExpiryChanged(connection, expires_in_ms) => {
-                if self.link(connection).is_some() {
-                    outlet.notify(connection, Notice::ExpiryChanged(expires_in_ms));
-                }
-            }
-            Request::Close(connection, reason) => self.end(connection, reason, outlet),
-            Request::Settle(reply) => {
-                let _caller_left = reply.send(());
-            }
-            Request::SettleChannel(shard, channel, reply) => {
-                self.pass_on(shard, PeerWord::Settle(channel, reply), outlet);
-            }
-        }
-    }
-
-    fn direct(
-        &mut self,
-        connection: ConnectionKey,
-        publication: &Publication,
-        frames: &Frames,
-        outlet: &mut dyn Outlet,
-    ) {
-        let Some(link) = link_mut(&mut self.links, connection) else { return };
-        match &mut link.phase {
-            Phase::Gathering(gathering) => gathering.held.push(publication.clone()),
-            Phase::Connected => {
-                let frame = &frames[usize::from(link.format.0)];
-                self.send(connection, frame, outlet);
-            }
-            Phase::Fresh | Phase::Ending => {}
-        }
-    }
-
-    /// Encodes a delivery once and passes it on to every shard with interest, this one among them.
-    fn hand_over(
-        &mut self,
-        channel: &ChannelKey,
-        outlet: &mut dyn Outlet,
-        word: impl Fn(ChannelKey, Frames) -> PeerWord,
-        delivery: impl FnOnce(ChannelId) -> Delivery,
-    ) {
-        let mut interested = self.homes.interested(channel).peekable();
-        if interested.peek().is_none() {
-            return;
-        }
-        let frames = self.hub.encode(&delivery(channel.channel.clone()));
-        for shard in interested {
-            self.pass_on(shard, word(channel.clone(), Arc::clone(&frames)), outlet);
-        }
-    }
-
-    /// Gives a word to a shard: at once if it is this one, else through its inbox, behind what already waits for it.
-    pub(super) fn pass_on(&mut self, shard: ShardIndex, word: PeerWord, outlet: &mut dyn Outlet) {
-        if shard == self.index {
-            self.peer_word(word, outlet);
-        } else if self.overflow.is_empty() {
-            if let Err(word) = self.hub.pass_on(shard, word) {
-                self.overflow.push_back((shard, word));
-            }
-        } else {
-            self.overflow.push_back((shard, word));
-        }
-    }
-
-    /// Tries again to pass on what other shards had no room for. To be called every turn while [`Shard::accepts_requests`] is false.
-    pub fn retry(&mut self) {
-        while let Some((shard, word)) = self.overflow.pop_front() {
-            if let Err(word) = self.hub.pass_on(shard, word) {
-                self.overflow.push_front((shard, word));
-                return;
-            }
-        }
     }
 
     // ---- look-ups ----
