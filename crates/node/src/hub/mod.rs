@@ -119,6 +119,11 @@ impl Hub {
         ShardIndex(u16::try_from(self.hasher.hash_one(channel) % shards).expect("invariant: at most 64 shards"))
     }
 
+    /// All shards.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = ShardIndex> + use<> {
+        (0_u16..).map(ShardIndex).take(self.requests.len())
+    }
+
     /// Sends a request, waiting while the shard has too much to do. False when the shard has ended.
     pub(crate) async fn ask(&self, shard: ShardIndex, request: Request) -> bool {
         self.requests[usize::from(shard.0)].send(request).await.is_ok()

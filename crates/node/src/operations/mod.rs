@@ -38,19 +38,25 @@ impl Node {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("There is no project {project}.")))
     }
 
-    /// Waits until what these connections' shards were told so far has taken effect there. With a channel, what they were told about it, through
-    /// its home: so that who hears our answer and then publishes reaches whom we just subscribed, and no longer whom we unsubscribed.
-    async fn settled(&self, connections: &[ConnectionRef], channel: Option<&ChannelKey>) {
+    /// Waits until what the shards of these connections were told about a channel, through its home, has taken effect there: so that who hears our
+    /// answer and then publishes reaches whom we just subscribed, and no longer whom we unsubscribed.
+    async fn settled(&self, connections: &[ConnectionRef], channel: &ChannelKey) {
         let shards: BTreeSet<u16> = connections.iter().map(|connection| connection.shard.0).collect();
         for shard in shards.into_iter().map(ShardIndex) {
             let (reply, settled) = oneshot::channel();
-            let asked = match channel {
-                Some(channel) => {
-                    self.hub.ask(self.hub.home(channel), Request::SettleChannel(shard, channel.clone(), reply)).await
-                }
-                None => self.hub.ask(shard, Request::Settle(reply)).await,
-            };
-            if asked {
+            let home = self.hub.home(channel);
+            if self.hub.ask(home, Request::SettleChannel(shard, channel.clone(), reply)).await {
+                let _shard_ended = settled.await;
+            }
+        }
+    }
+
+    /// Waits until every shard has done what it was told so far: closing the connections of a deleted token, among them one that was just
+    /// being identified.
+    async fn settled_everywhere(&self) {
+        for shard in self.hub.shards() {
+            let (reply, settled) = oneshot::channel();
+            if self.hub.ask(shard, Request::Settle(reply)).await {
                 let _shard_ended = settled.await;
             }
         }

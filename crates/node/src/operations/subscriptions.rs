@@ -31,7 +31,7 @@ impl Node {
         let subscription = Subscription { project, token, channel: channel.clone(), ephemeral };
         self.store.insert_subscription(subscription).await.map_err(|error| refusal(error, channel))?;
         let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
-        self.settled(&connections, Some(&ChannelKey { project, channel: channel.clone() })).await;
+        self.settled(&connections, &ChannelKey { project, channel: channel.clone() }).await;
         Ok(())
     }
 
@@ -51,7 +51,7 @@ impl Node {
             .map_err(|error| refusal(error, channel))?;
         let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
         let key = ChannelKey { project: entry.project.id, channel: channel.clone() };
-        self.settled(&connections, Some(&key)).await;
+        self.settled(&connections, &key).await;
         Ok(())
     }
 

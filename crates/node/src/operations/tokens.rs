@@ -111,9 +111,8 @@ impl Node {
     pub async fn delete_token(&self, caller: &Caller, token: &PresentedSecret) -> Result<()> {
         let entry = self.authorize(caller, Action::DeleteToken)?;
         let token = self.resolve_token(&entry, token)?;
-        let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
         self.store.delete_token(entry.project.id, token).await.map_err(|error| refusal(error, &token))?;
-        self.settled(&connections, None).await;
+        self.settled_everywhere().await;
         Ok(())
     }
 

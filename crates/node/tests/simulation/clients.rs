@@ -31,6 +31,9 @@ pub(crate) struct SimClient {
     pub(crate) shard: usize,
     pub(crate) connection: ConnectionKey,
     pub(crate) token: Option<usize>,
+    pub(crate) token_generation: u32,
+    /// Its token's deletion was answered.
+    pub(crate) dead: bool,
     pub(crate) connected: bool,
     pub(crate) gone: bool,
     pub(crate) blocked: bool,
@@ -41,11 +44,13 @@ pub(crate) struct SimClient {
 }
 
 impl SimClient {
-    pub(crate) fn new(shard: usize, connection: ConnectionKey, token: Option<usize>) -> Self {
+    pub(crate) fn new(shard: usize, connection: ConnectionKey, token: Option<usize>, token_generation: u32) -> Self {
         Self {
             shard,
             connection,
             token,
+            token_generation,
+            dead: false,
             connected: false,
             gone: false,
             blocked: false,
@@ -102,6 +107,7 @@ impl SimClient {
 
     /// Bytes arrive on the socket; whole lines are frames.
     pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        assert!(!self.dead, "bytes after the answer to the token's deletion");
         self.partial.extend_from_slice(bytes);
         while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.partial.drain(..=end).collect();

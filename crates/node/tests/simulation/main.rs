@@ -51,8 +51,9 @@ fn act(world: &mut World, rng: &mut Rng) {
             let data = JsonValue::parse(b"\"direct\"", 100).unwrap();
             world.spawn(async move { node.direct_message(&caller, &token, "d", data).await.map(drop) });
         }
-        95..96 => world.delete_and_create_again(channel),
-        96..98 => world.toggle_block(rng),
+        95 => world.delete_and_create_again(channel),
+        96 => world.replace_a_token(rng),
+        97 => world.toggle_block(rng),
         _ => world.run_a_while(rng),
     }
 }

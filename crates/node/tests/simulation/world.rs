@@ -92,7 +92,7 @@ fn number_of(state: &str) -> u64 {
 enum Told {
     Notice(ConnectionKey, Notice),
     Connected(ConnectionKey, Connected),
-    Close(CloseReason),
+    Close(ConnectionKey, CloseReason),
 }
 
 #[derive(Default)]
@@ -130,8 +130,8 @@ impl Outlet for SimOutlet {
     fn connected(&mut self, connection: ConnectionKey, connected: Connected) {
         self.told.push(Told::Connected(connection, connected));
     }
-    fn close(&mut self, _connection: ConnectionKey, reason: CloseReason) {
-        self.told.push(Told::Close(reason));
+    fn close(&mut self, connection: ConnectionKey, reason: CloseReason) {
+        self.told.push(Told::Close(connection, reason));
     }
 }
 
@@ -143,6 +143,8 @@ pub(crate) struct World {
     pub(crate) key: Caller,
     project: ProjectId,
     tokens: Vec<String>,
+    /// How often the token of each place was replaced.
+    generations: Vec<u32>,
     shards: Vec<SimShard>,
     clients: Rc<RefCell<Vec<SimClient>>>,
     tasks: Vec<Task>,
@@ -182,6 +184,7 @@ impl World {
             key,
             project,
             tokens: Vec::new(),
+            generations: vec![0; 4],
             shards,
             clients,
             tasks: Vec::new(),
@@ -241,7 +244,8 @@ impl World {
         let connection = ConnectionKey { slot: self.next_slot, generation: 1 };
         self.next_slot += 1;
         let token = with_token.then(|| rng.below(self.tokens.len()));
-        self.clients.borrow_mut().push(SimClient::new(shard, connection, token));
+        let generation = token.map_or(0, |token| self.generations[token]);
+        self.clients.borrow_mut().push(SimClient::new(shard, connection, token, generation));
         self.shards[shard].0.borrow_mut().shard.open(connection, FormatIndex(0));
         let token = token.map(|token| PresentedSecret::new(self.tokens[token].clone()));
         self.perform(shard, connection, Command::Connect { project: self.project.to_string(), token });
@@ -310,6 +314,24 @@ impl World {
         self.spawn(async move {
             node.delete_channel(&caller, new.id.as_ref().unwrap()).await?;
             node.create_channel(&caller, new).await.map(drop)
+        });
+    }
+
+    /// Deletes a token and puts a new one in its place. After the answer, nothing may reach the old one's connections.
+    pub(crate) fn replace_a_token(&mut self, rng: &mut Rng) {
+        let at = rng.below(self.tokens.len());
+        let new = block_on(self.node.create_token(&self.key, NewToken::default())).unwrap();
+        let old = std::mem::replace(&mut self.tokens[at], new.secret.expose(TokenSpelling::Leap).to_string());
+        let (node, caller, clients) = (self.node.clone(), self.key, Rc::clone(&self.clients));
+        let doomed = self.generations[at];
+        self.generations[at] += 1;
+        self.spawn(async move {
+            node.delete_token(&caller, &PresentedSecret::new(old)).await?;
+            let is_doomed = |client: &&mut SimClient| client.token == Some(at) && client.token_generation == doomed;
+            for client in clients.borrow_mut().iter_mut().filter(is_doomed) {
+                client.dead = true;
+            }
+            Ok(())
         });
     }
 
@@ -476,7 +498,18 @@ fn carry_out(parts: &mut ShardParts, outlet: &mut SimOutlet) {
         let (connection, news) = match word {
             Told::Notice(connection, notice) => (connection, News::Notice(notice)),
             Told::Connected(connection, connected) => (connection, News::Connected(connected)),
-            Told::Close(reason) => panic!("nobody is slow or refused here: {reason:?}"),
+            Told::Close(connection, reason) => {
+                assert_eq!(reason, CloseReason::TokenRevoked, "nobody is slow or refused here");
+                let shard = outlet.shard;
+                let mut clients = outlet.clients.borrow_mut();
+                clients
+                    .iter_mut()
+                    .filter(|client| client.shard == shard && client.connection == connection)
+                    .for_each(|client| client.gone = true);
+                drop(clients);
+                parts.shard.gone(connection, outlet);
+                continue;
+            }
         };
         bring(parts, outlet, connection, news);
     }
