@@ -20,7 +20,8 @@ cargo xtask tidy                only the house's rules (directions, documents, l
 cargo xtask test                everything, preparing this machine first; ends within 25 minutes on two cores
 cargo xtask test --list         the suites by name
 cargo xtask test --only NAME    one suite and what it needs built; may be repeated
-      --minutes N               ends after so many minutes, whatever is still to do [default: 24.5]
+      --minutes N               ends after so many minutes, whatever is still to do [default: 24.5];
+                              each suite's own limit grows with it, for busy machines
       --no-install              installs nothing on this machine; what is missing is reported as skipped";
 
 fn main() -> ExitCode {

@@ -32,6 +32,13 @@ pub(crate) struct Suite {
     run: fn(&Ground, Duration) -> Finding,
 }
 
+impl Suite {
+    /// How long it may take: longer where the whole run may.
+    fn limit(&self, budget: Duration) -> Duration {
+        Duration::from_secs(self.limit_s).mul_f64(budget.div_duration_f64(BUDGET).max(1.0))
+    }
+}
+
 const NO_BUILD: &[Build] = &[];
 const NO_TOOL: &[Tool] = &[];
 
@@ -170,7 +177,7 @@ pub(crate) fn run(root: &Path, wish: &Wish) -> bool {
         let since = Instant::now();
         let finding = ground
             .obstacle(suite, left())
-            .unwrap_or_else(|| (suite.run)(&ground, Duration::from_secs(suite.limit_s).min(left())));
+            .unwrap_or_else(|| (suite.run)(&ground, suite.limit(wish.budget).min(left())));
         rows.push(row(suite.name, since.elapsed(), finding));
     }
     report::print(&rows, started.elapsed())
