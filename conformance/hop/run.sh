@@ -6,6 +6,7 @@
 #
 # Without a path it takes ../../target/release/tollgate, else ../../target/debug/tollgate. It needs Node 20 or newer and, for the
 # browser suites, Chromium at /usr/bin/chromium or $CHROMIUM. Without Chromium it says SKIPPED and fails, unless ALLOW_SKIP=1.
+# One suite needs a network namespace of its own; where the machine does not allow that, it says SKIPPED and goes on.
 # The packages are installed once by `npm ci`; afterwards no network is needed.
 set -euo pipefail
 [ $# -gt 0 ] && binary=$(realpath -- "$1") || binary=
@@ -44,12 +45,15 @@ skip() {
 	files=$kept
 }
 
+status=0
 chromium=${CHROMIUM:-/usr/bin/chromium}
-[ -x "$chromium" ] || skip chromium "no Chromium at $chromium (Debian: apt-get install chromium, or set CHROMIUM)"
+if [ ! -x "$chromium" ]; then
+	skip chromium "no Chromium at $chromium (Debian: apt-get install chromium, or set CHROMIUM)"
+	[ ${#skipped[@]} -eq 0 ] || [ "${ALLOW_SKIP:-}" = 1 ] || status=1
+fi
 { unshare --map-root-user --net --mount ip link set lo up && openssl version; } >/dev/null 2>&1 ||
 	skip namespace "needs Linux with user namespaces, and unshare, ip and openssl (Debian: util-linux, iproute2, openssl)"
 
-status=0
 echo "tollgate: $binary"
 if [ -n "${files// /}" ]; then # with no file named, node would look for tests itself
 	CONFORMANCE_BINARY=$binary CHROMIUM=$chromium node --test --test-reporter=spec --test-concurrency=4 \
@@ -58,6 +62,5 @@ fi
 
 for file in "${skipped[@]}"; do
 	echo "SKIPPED: $file"
-	[ "${ALLOW_SKIP:-}" = 1 ] || status=1
 done
 exit "$status"
