@@ -4,6 +4,7 @@
 import { ok, same } from '../lib/check.mjs';
 import { until } from '../lib/wait.mjs';
 
+const EPHEMERAL = 1;
 const TOKENS_PUBLISH = 2;
 const ANYONE_PUBLISHES = 2 + 4;
 const TOKENS_SET_STATE = 2 + 8;
@@ -66,7 +67,10 @@ async function defaultChannels(w) {
 	ok(refused.status >= 400 && refused.status < 500, `an unknown default channel is refused, got ${refused.status}`);
 }
 
-async function ephemeralSubscription(w) {
+async function ephemeral(w) {
+	const passing = await w.channel('unprotected', { capabilities: EPHEMERAL });
+	const visitor = await w.client();
+	await visitor.subscribe(passing);
 	const id = await w.channel('private');
 	const token = await w.token();
 	const client = await w.client(token);
@@ -74,11 +78,14 @@ async function ephemeralSubscription(w) {
 	same(status, 204);
 	await client.channel(id, 'granted', ({ subscription }) => subscription === 'available');
 	same((await w.hop.channels.getAllTokens(id)).length, 1, 'subscribed');
-	await client.dispose();
+	for (const app of [client, visitor]) await app.close();
 	await until('offline', async () => !(await w.hop.channels.tokens.isOnline(token)));
 	same((await w.hop.channels.getAllTokens(id)).length, 1, 'still subscribed while the session lasts');
+	same((await w.hop.channels.get(passing)).capabilities, EPHEMERAL, 'the channel is still there, too');
 	const left = async () => (await w.hop.channels.getAllTokens(id)).length === 0;
 	await until('the subscription to end with the session, 30 s after its last connection', left, { within: 45_000, every: 500 });
+	const gone = async () => (await w.raw('GET', `/v1/channels/${passing}`)).status === 404;
+	await until('the channel to end 30 s after its last subscriber', gone, { within: 15_000, every: 500 });
 }
 
 async function publicId(w) {
@@ -119,5 +126,5 @@ export const extensionFlows = [
 	['default channels of a new token', defaultChannels],
 	['the public id of a token names it and does not open it', publicId],
 	['state with If-Match', conditionalState],
-	['b62 an ephemeral subscription ends with its session', ephemeralSubscription],
+	['b62 ephemeral subscriptions and ephemeral channels (capabilities 1) end with their sessions', ephemeral],
 ];
