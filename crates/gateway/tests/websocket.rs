@@ -90,6 +90,16 @@ fn broken_frames_are_refused_with_their_code() {
 }
 
 #[test]
+fn what_is_outstanding_is_settled_before_a_connection_is_refused() {
+    let gateway = gateway(Limits::default());
+    let mut client = echo(gateway.address());
+    client.text("later");
+    client.write(&[0xC1, 0x80, 0, 0, 0, 0]);
+    assert_eq!(client.next(), Got::Text("later".to_owned()));
+    assert_eq!(client.closed_with().0, 1002);
+}
+
+#[test]
 fn too_much_is_refused() {
     let limits = Limits {
         messages_burst: 10,
