@@ -42,6 +42,7 @@ pub(crate) struct Engine {
     pub(super) node: Arc<Node>,
     pub(super) runner: Runner,
     pub(super) me: Weak<RefCell<Engine>>,
+    pub(super) is_draining: bool,
     clock: Arc<dyn Clock>,
     effects: Vec<Effect>,
     due: Vec<Key>,
@@ -69,6 +70,7 @@ impl Engine {
                 node,
                 runner: Runner::default(),
                 me: Weak::clone(me),
+                is_draining: false,
                 clock,
                 effects: Vec::new(),
                 due: Vec::new(),
@@ -106,6 +108,10 @@ impl Engine {
         if !received.is_empty() {
             let mut received = Vec::from(received);
             self.guarded(key, |engine, key| engine.receive(key, &mut received));
+        }
+        if self.is_draining {
+            // Its upgrade was under way when the drain began.
+            self.guarded(key, |engine, key| engine.work.push_back((key, Work::Close(CloseReason::Draining))));
         }
         if let (Some(connection), Some(me)) = (self.table.get_mut(key), self.me.upgrade()) {
             connection.reader = Some(reader::spawn(me, key));

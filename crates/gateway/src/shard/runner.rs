@@ -169,7 +169,8 @@ impl Engine {
         }
     }
 
-    fn begin_drain(&self) -> Drain {
+    fn begin_drain(&mut self) -> Drain {
+        self.is_draining = true;
         let to_close = self.table.keys();
         tracing::info!(connections = to_close.len(), "a shard begins to drain");
         Drain { began: self.now, at_start: to_close.len(), to_close }
@@ -186,11 +187,6 @@ impl Engine {
         while drain.to_close.len() > drain.at_start - told_by_now {
             let Some(key) = drain.to_close.pop() else { break };
             self.work.push_back((key, Work::Close(CloseReason::Draining)));
-        }
-        if drain.to_close.is_empty() {
-            // Upgrades that were under way when the drain began.
-            let late = self.table.keys().into_iter().map(|key| (key, Work::Close(CloseReason::Draining)));
-            self.work.extend(late);
         }
         self.hub_turn(|_| {});
         // All shards end together: until then, any of them may be the home of another's channel.
