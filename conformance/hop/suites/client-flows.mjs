@@ -223,7 +223,8 @@ async function twice(w) {
 	const id = await w.channel('unprotected', { state: { v: 1 } });
 	const client = await w.client();
 	await client.ask('burst', 'subscribeToChannel', Array.from({ length: 10 }, () => [id]));
-	await client.until('10 answers', ({ service }) => service.filter(({ eventType }) => eventType === 'AVAILABLE').length === 10);
+	await w.settle(client);
+	same((await client.look()).channels[id], available({ v: 1 }));
 	await w.hop.channels.publishMessage(id, 'ONE', 1);
 	await client.message(id, 'ONE');
 	await w.settle(client);

@@ -31,10 +31,12 @@ for (const kind of ['anonymous', 'token']) {
 		const id = await w.channel('unprotected', { state: { v: 1 } });
 		const client = await w.client(kind === 'token' ? await w.token() : undefined);
 		await client.ask('burst', 'subscribeToChannel', Array.from({ length: BURST }, () => [id]));
-		await client.until(`${BURST} answers`, (seen) => answers(seen).length === BURST, { within: 20_000, every: 200 });
+		await w.settle(client); // the burst is dealt with; repeated subscribes may share an answer
 		const seen = await client.look();
 		same(seen.channels[id], { subscription: 'available', state: { v: 1 }, error: null });
 		same(seen.states, ['authenticating', 'connected'], 'the socket was never closed');
+		const own = answers(seen).filter(({ channelId }) => channelId === id).length;
+		ok(own > 0 && own <= BURST, `one answer at least, and no more than were asked for, got ${own}`);
 		await w.hop.channels.publishMessage(id, 'ONCE', 1);
 		await w.settle(client);
 		same(await client.messages(id), [['ONCE', 1]]);

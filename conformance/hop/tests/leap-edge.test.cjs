@@ -56,11 +56,15 @@ test('b38 b42 leap-edge-js: Hello once and first, then INIT', () => withLeap(asy
 	same([d.c, d.u, d.e, d.d.scope, d.d.metadata, d.d.channels], [null, true, 'INIT', 'token', { a: 1 }, []]);
 }));
 
-test('b43 b49 leap-edge-js: every dispatch has c, u, e and d', () => withLeap(async ({ client, event }) => {
+test('b43 b49 b50 leap-edge-js: every dispatch has c, u, e and d', () => withLeap(async ({ client, seen, event }) => {
 	const { id } = await hop.channels.create('unprotected', undefined, { state: { x: 1 } });
 	client.sendServicePayload({ e: 'SUBSCRIBE', d: null, c: id });
 	const available = await event('AVAILABLE');
 	same([available.channelId, available.data.channel.id, available.data.channel.project_id], [id, id, server.project]);
+	await hop.channels.patchState(id, { y: 2 });
+	client.sendServicePayload({ e: 'SUBSCRIBE', d: null, c: id });
+	const again = () => seen.events.filter(({ eventType }) => eventType === 'AVAILABLE')[1];
+	same((await until('AVAILABLE again', again)).data.channel.state, { x: 1, y: 2 }, 'fresh state');
 	await hop.channels.publishMessage(id, 'X', { v: 1 });
 	same((await event('MESSAGE')), { channelId: id, eventType: 'MESSAGE', data: { e: 'X', d: { v: 1 } } });
 	client.sendServicePayload({ e: 'SUBSCRIBE', d: null, c: 'none' });
