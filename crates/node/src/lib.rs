@@ -13,7 +13,7 @@ mod start;
 
 use std::sync::Arc;
 
-use tollgate_core::clock::{Clock, Entropy, UnixMillis};
+use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
 use tollgate_core::credentials::{KeyRing, MasterKey};
 use tollgate_core::ids::{ConnectionId, SnowflakeSource};
 use tollgate_core::ports::broker::Broker;
@@ -32,6 +32,9 @@ use counters::Counters;
 use directory::Directory;
 use hub::Hub;
 
+/// How long the answer to a readiness question holds.
+const PROBE_EVERY_MS: u64 = 1_000;
+
 /// One node: share it as `Arc`. Every operation is a method, one file per group in `operations`.
 pub struct Node {
     store: Arc<dyn Store>,
@@ -46,6 +49,8 @@ pub struct Node {
     ids: SnowflakeSource,
     counters: Arc<Counters>,
     key_uses: operations::projects::KeyUses,
+    /// When the store was last tried, and what came of it. Held while it is tried: who asks meanwhile waits for that answer.
+    probed: tokio::sync::Mutex<Option<(Monotonic, bool)>>,
     is_new: bool,
 }
 
@@ -68,9 +73,18 @@ impl Node {
         &self.counters
     }
 
-    /// Whether the store can still make something durable.
+    /// Whether the store could make something durable within the last second. Anybody may ask, so it is not tried for each who does.
     pub async fn ready(&self) -> bool {
-        self.store.probe().await.is_ok()
+        let mut probed = self.probed.lock().await;
+        let now = self.clock.monotonic();
+        match *probed {
+            Some((at, ready)) if now.since(at) < PROBE_EVERY_MS => ready,
+            _ => {
+                let ready = self.store.probe().await.is_ok();
+                *probed = Some((now, ready));
+                ready
+            }
+        }
     }
 
     fn now(&self) -> UnixMillis {

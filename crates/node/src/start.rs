@@ -80,8 +80,22 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
     let ids = SnowflakeSource::new(0, directory.last_number());
     let is_new = is_new || directory.projects().is_empty();
     let key_uses = crate::operations::projects::KeyUses::default();
-    let node =
-        Node { store, directory, hub, broker, master_key, ring, hook, clock, entropy, ids, counters, key_uses, is_new };
+    let node = Node {
+        store,
+        directory,
+        hub,
+        broker,
+        master_key,
+        ring,
+        hook,
+        clock,
+        entropy,
+        ids,
+        counters,
+        key_uses,
+        probed: tokio::sync::Mutex::default(),
+        is_new,
+    };
     Ok((Arc::new(node), parts))
 }
 
