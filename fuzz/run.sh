@@ -13,6 +13,7 @@ if ! cargo fuzz --version >/dev/null 2>&1; then
     echo "SKIPPED: fuzz: cargo-fuzz is not installed (cargo install cargo-fuzz --locked)"
     exit 77
 fi
+passed=0
 failed=0
 for target in "$@"; do
     mkdir -p "fuzz/target/corpus/$target"
@@ -20,10 +21,12 @@ for target in "$@"; do
     if RUSTC_BOOTSTRAP=1 cargo fuzz run "$target" -s none "fuzz/target/corpus/$target" "fuzz/corpus/$target" -- \
         -max_total_time="$seconds" -timeout=5 -rss_limit_mb=1024 -verbosity=0 -print_final_stats=1 >"fuzz/target/$target.log" 2>&1; then
         echo "fuzz: $target: $(grep -o 'number_of_executed_units: *[0-9]*' "fuzz/target/$target.log" | grep -o '[0-9]*$') inputs, no crash"
+        passed=$((passed + 1))
     else
         tail -n 30 "fuzz/target/$target.log"
         echo "fuzz: $target: FAILED"
-        failed=1
+        failed=$((failed + 1))
     fi
 done
-exit $failed
+echo "fuzz: $passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -145,10 +145,12 @@ impl Call {
     fn command(&self, mark: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(&self.folder).stdin(Stdio::null());
-        // What `cargo run` told this program is not true of the next one, and makes build scripts run again.
+        // What `cargo run` told this program is not true of the next one, and makes build scripts run again. Settings of a Tollgate that
+        // this machine may run are not those of the tests.
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy();
-            if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"].iter().any(|start| name.starts_with(start)) {
+            if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "TOLLGATE_"].iter().any(|start| name.starts_with(start))
+            {
                 command.env_remove(&*name);
             }
         }

@@ -1,7 +1,7 @@
 //! What suites stand on (the machine, the two builds) and what they come to. Which suites there are is not decided here.
 
 use std::cell::OnceCell;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::{Build, Suite, announce, row};
@@ -77,8 +77,8 @@ impl Ground {
         all.into_iter().flatten().filter(|program| wanted(program)).cloned().collect()
     }
 
-    /// Runs test programs one after the other within the limit.
-    pub(super) fn run_programs(&self, programs: &[TestProgram], limit: Duration) -> Finding {
+    /// Runs test programs one after the other within the limit; black-box ones against this binary.
+    pub(super) fn run_programs(&self, programs: &[TestProgram], binary: Option<&Path>, limit: Duration) -> Finding {
         let since = Instant::now();
         let mut sum = Finding::silent(Verdict::Passed);
         if programs.is_empty() {
@@ -88,7 +88,10 @@ impl Ground {
         for program in programs {
             let name = format!("{}/{}", program.of, program.name);
             println!("-- {name}");
-            let call = program.call().with("TOLLGATE_BIN", builds::tollgate(&self.root));
+            let mut call = self.machine.equip(program.call());
+            if let Some(binary) = binary {
+                call = call.with("TOLLGATE_BIN", binary);
+            }
             let finding = Finding::of(&call.run(limit.saturating_sub(since.elapsed())));
             sum.tally += finding.tally;
             sum.summaries.extend(finding.summaries.iter().map(|line| format!("{name}: {line}")));
