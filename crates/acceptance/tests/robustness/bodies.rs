@@ -1,6 +1,6 @@
 //! Request bodies: cut short, too large, chunked, lying about their length.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tollgate_testkit::{Http, Server, http};
@@ -127,4 +127,19 @@ fn expect_100_continue_is_answered() {
     assert_eq!(first.status, 100, "{first:?}");
     http.write(CREATE).unwrap();
     assert_eq!(http.reply(false).unwrap().status, 200);
+}
+
+#[test]
+fn a_body_that_never_arrives_is_given_up() {
+    let server = Server::start();
+    let start = Instant::now();
+    let waiting: Vec<_> = ["Content-Length: 1000", "Transfer-Encoding: chunked"]
+        .map(|extra| {
+            let mut http = Http::connect(server.addr).unwrap();
+            http.write((head(&server, extra) + "5\r\n").as_bytes()).unwrap();
+            std::thread::spawn(move || http.closes_within(Duration::from_secs(45)))
+        })
+        .into();
+    assert!(waiting.into_iter().all(|waiting| waiting.join().unwrap()), "still open after {:?}", start.elapsed());
+    server.api().get("/v1/channels/room").refused(404, "not_found");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tollgate_testkit::proxy::Proxy;
+use tollgate_testkit::raw::{Frame, Raw};
 use tollgate_testkit::{Api, Http, Leap, Server, Setup, wait};
 
 fn answers(api: &Api<'_>) -> bool {
@@ -66,4 +67,18 @@ fn a_stalled_network_holds_up_nobody_else() {
     }
     proxy.cut();
     wait("the cut connection to leave the count", || api.online_count("room") == 1);
+}
+
+#[test]
+fn a_client_that_floods_is_closed_1008_and_nobody_else_notices() {
+    let server = Server::start();
+    server.api().channel("room", "unprotected", json!({}));
+    let (mut witness, _) = server.identified(None);
+    witness.join("room");
+    let mut flood = Raw::identified(&server);
+    let frame = Frame::text(r#"{"op":0,"d":{"e":"NOTHING","c":"room","d":null}}"#).bytes();
+    let _ = flood.write(&frame.repeat(20_000));
+    server.api().publish("room", "X", json!(1));
+    witness.expect("MESSAGE", "room");
+    assert_eq!(flood.closed(), 1008);
 }

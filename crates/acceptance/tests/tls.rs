@@ -1,0 +1,111 @@
+//! TLS from the configuration to the first message: REST and socket through a real certificate, and what is refused.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tollgate_testkit::poll::SOON;
+use tollgate_testkit::{Http, Server, Setup, http};
+use tungstenite::Message;
+
+type Tls = StreamOwned<ClientConnection, TcpStream>;
+
+struct Ground {
+    dir: TempDir,
+    client: Arc<ClientConfig>,
+    setup: Setup,
+}
+
+/// A certificate for `localhost`, a client that trusts it, and a server's settings that use it.
+fn ground() -> Ground {
+    let dir = TempDir::new().unwrap();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    fs::write(&certificate, own.cert.pem()).unwrap();
+    fs::write(&key, own.signing_key.serialize_pem()).unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(own.cert.der().clone()).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let client = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let client = Arc::new(client.with_root_certificates(roots).with_no_client_auth());
+    let setup = Setup::default().config(format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n"));
+    Ground { dir, client, setup }
+}
+
+fn connect(server: &Server, client: &Arc<ClientConfig>) -> Tls {
+    let stream = TcpStream::connect(server.addr).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    let name = "localhost".try_into().unwrap();
+    StreamOwned::new(ClientConnection::new(Arc::clone(client), name).unwrap(), stream)
+}
+
+/// One request on a connection of its own; gives the whole answer.
+fn ask(server: &Server, client: &Arc<ClientConfig>, method: &str, path: &str, body: &Value) -> String {
+    let mut stream = connect(server, client);
+    let headers = [("Authorization", server.key.as_str()), ("Connection", "close")];
+    stream.write_all(&http::request(method, path, &headers, Some(body.to_string().as_bytes()))).unwrap();
+    let mut answer = Vec::new();
+    // Some servers end without a TLS goodbye; the answer's length says whether it is whole.
+    let _ = stream.read_to_end(&mut answer);
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn rest_and_socket_work_over_tls() {
+    let ground = ground();
+    let server = ground.setup.start();
+    let created = ask(&server, &ground.client, "PUT", "/v1/channels/room", &json!({"type": "unprotected"}));
+    assert!(created.starts_with("HTTP/1.1 200") && created.contains(r#""id":"room""#), "{created}");
+    let url = format!("wss://localhost:{}/ws", server.addr.port());
+    let (mut socket, _) = tungstenite::client(url, connect(&server, &ground.client)).unwrap();
+    let mut next = |sent: Value| {
+        socket.send(Message::text(sent.to_string())).unwrap();
+        loop {
+            let frame: Value = serde_json::from_str(socket.read().unwrap().to_text().unwrap()).unwrap();
+            if frame["op"] == 0 {
+                return frame["d"].clone();
+            }
+        }
+    };
+    assert_eq!(next(json!({"op": 2, "d": {"project_id": server.project}}))["e"], "INIT");
+    assert_eq!(next(json!({"op": 0, "d": {"e": "SUBSCRIBE", "c": "room", "d": null}}))["e"], "AVAILABLE");
+    let sent =
+        ask(&server, &ground.client, "POST", "/v1/channels/room/messages", &json!({"e": "X", "d": "x".repeat(50_000)}));
+    assert!(sent.starts_with("HTTP/1.1 204"), "{sent}");
+    let message: Value = serde_json::from_str(socket.read().unwrap().to_text().unwrap()).unwrap();
+    assert_eq!(message["d"]["d"]["d"].as_str().unwrap().len(), 50_000);
+}
+
+#[test]
+fn plain_http_on_the_tls_port_gets_nothing() {
+    let ground = ground();
+    let server = ground.setup.start();
+    let mut http = Http::connect(server.addr).unwrap();
+    http.write(&http::request("GET", "/v1/channels", &[("Authorization", &server.key)], None)).unwrap();
+    assert!(http.reply(false).is_err(), "an answer in clear");
+    let stranger = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let mut stream = connect(&server, &Arc::new(stranger));
+    assert!(stream.write_all(b"GET / HTTP/1.1\r\n\r\n").is_err(), "the test's own client must check certificates");
+}
+
+#[test]
+fn certificate_and_key_that_do_not_fit_stop_the_start() {
+    let (own, other) = (ground(), ground());
+    fs::copy(other.dir.path().join("key.pem"), own.dir.path().join("key.pem")).unwrap();
+    let said = own.setup.fails_in(other.dir.path());
+    assert!(said.stderr.contains("tls.certificate") && said.stderr.contains("tls.key"), "{said:#?}");
+    fs::remove_file(own.dir.path().join("key.pem")).unwrap();
+    let said = own.setup.fails_in(other.dir.path());
+    assert!(said.stderr.contains("key.pem"), "{said:#?}");
+}
