@@ -93,7 +93,9 @@ impl Engine {
     /// Wakes the runner if there is something to do before it would look by itself.
     pub(super) fn wake_runner(&mut self) {
         let Some(until) = self.runner.sleeps_until else { return };
-        if self.shard.has_work() || self.wheel.next_ms().is_some_and(|next| next < until.0) {
+        let is_due = self.wheel.next_ms().is_some_and(|next| next < until.0);
+        // The last: words that another shard had no room for must be offered again soon.
+        if is_due || self.shard.has_work() || !self.shard.accepts_requests() {
             self.runner.sleeps_until = None;
             self.runner.woken.notify_one();
         }
