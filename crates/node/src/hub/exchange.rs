@@ -82,7 +82,12 @@ impl Shard {
     ) {
         let Some(link) = link_mut(&mut self.links, connection) else { return };
         match &mut link.phase {
-            Phase::Gathering(gathering) => gathering.held.push(publication.clone()),
+            Phase::Gathering(gathering) => {
+                // As when its outbox is full: it comes back.
+                if !gathering.hold(publication) {
+                    self.end_slow(connection, outlet);
+                }
+            }
             Phase::Connected => {
                 let frame = &frames[usize::from(link.format.0)];
                 self.send(connection, frame, outlet);

@@ -63,8 +63,23 @@ pub(super) struct Gathering {
     pub(super) outstanding: usize,
     /// Whether channels are still being asked for; until then nothing is finished.
     pub(super) asking: bool,
-    /// Direct messages that came meanwhile.
+    /// Direct messages that came meanwhile, and the bytes of their data.
     pub(super) held: Vec<Publication>,
+    pub(super) held_bytes: usize,
+}
+
+impl Gathering {
+    /// Keeps a direct message until the connection is told that it is connected; false when as much waits as an outbox takes.
+    pub(super) fn hold(&mut self, publication: &Publication) -> bool {
+        let bytes = publication.data.as_str().len();
+        if !self.held.is_empty() && (self.held_bytes + bytes > OUTBOX_BYTES_MAX || self.held.len() >= OUTBOX_WRITES_MAX)
+        {
+            return false;
+        }
+        self.held_bytes += bytes;
+        self.held.push(publication.clone());
+        true
+    }
 }
 
 /// The link.
@@ -155,5 +170,63 @@ impl Outbox {
             }
         }
         Written::All
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_core::json::JsonValue;
+
+    use super::*;
+    use crate::hub::link::Written::{All, Part};
+
+    #[test]
+    fn an_outbox_is_bounded_in_bytes_and_writes_and_keeps_its_order() {
+        let mut outbox = Outbox::new(Monotonic(0));
+        assert!(outbox.push(Bytes::from(vec![0; 2 * OUTBOX_BYTES_MAX])), "one write always fits");
+        assert!(!outbox.push(Bytes::from_static(b"x")));
+        let mut outbox = Outbox::new(Monotonic(0));
+        let pushed = (0..).take_while(|_| outbox.push(Bytes::from_static(b"ab"))).count();
+        assert_eq!(pushed, OUTBOX_WRITES_MAX);
+        let mut taken = 0;
+        assert_eq!(
+            outbox.flush(Monotonic(5), |bytes| if taken < 3 {
+                taken += 1;
+                All
+            } else {
+                Part(bytes.len() / 2)
+            }),
+            Part(1)
+        );
+        outbox.give_up();
+        let mut rest = Vec::new();
+        assert_eq!(
+            outbox.flush(Monotonic(6), |bytes| {
+                rest.extend_from_slice(bytes);
+                All
+            }),
+            All
+        );
+        assert_eq!(
+            (rest.as_slice(), outbox.is_empty(), outbox.moved_at),
+            (b"b".as_slice(), true, Monotonic(6)),
+            "the write begun is ended, the rest given up"
+        );
+    }
+
+    #[test]
+    fn a_gathering_connection_holds_no_more_than_an_outbox() {
+        let connected = Connected {
+            connection: tollgate_core::ids::ConnectionId::new(1),
+            project: ProjectId::new(1),
+            token: None,
+            connection_count: 1,
+            channels: Vec::new(),
+        };
+        let admission = Admission { project: ProjectId::new(1), token: None, channels: Vec::new(), connected };
+        let mut gathering =
+            Gathering { admission, wanted: Vec::new(), outstanding: 1, asking: false, held: Vec::new(), held_bytes: 0 };
+        let publication = Publication { event: "e".into(), data: JsonValue::null() };
+        assert_eq!((0..).take_while(|_| gathering.hold(&publication)).count(), OUTBOX_WRITES_MAX);
     }
 }

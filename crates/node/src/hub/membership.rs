@@ -117,6 +117,7 @@ impl Shard {
             outstanding: 0,
             asking: true,
             held: Vec::new(),
+            held_bytes: 0,
         }));
         for channel in channels {
             self.gather_one(connection, ChannelKey { project, channel }, outlet);
