@@ -3,14 +3,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod clients;
+mod outside;
 mod world;
 
+use outside::Rng;
 use tollgate_core::authorize::Caller;
 use tollgate_core::command::Command;
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::ports::store::StateChange;
-use world::{Rng, World};
+use world::World;
 
 const CHANNELS: [&str; 3] = ["private-room", "public-room", "open-room"];
 
