@@ -120,7 +120,8 @@ impl Finding {
         let (elsewhere, left_out): (Vec<&str>, Vec<&str>) = ignored.partition(|line| line.contains("ignored, run by"));
         tally.skipped = tally.skipped.saturating_sub(elsewhere.len() as u64);
         let said_so = ended.said.lines().filter(|line| line.starts_with("SKIPPED"));
-        let skips: Vec<String> = said_so.chain(left_out).map(str::to_owned).collect();
+        let skips: Vec<String> =
+            said_so.chain(left_out).map(|line| line.trim_start_matches("SKIPPED: ").to_owned()).collect();
         let verdict = match &ended.how {
             How::Code(0) if summaries.is_empty() => {
                 Verdict::Failed("it ended well without saying what it did".to_owned())
