@@ -7,6 +7,7 @@ pub mod authorize;
 pub mod clock;
 pub mod close;
 pub mod command;
+pub mod counter;
 pub mod credentials;
 pub mod delivery;
 pub mod error;

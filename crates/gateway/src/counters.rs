@@ -1,65 +1,35 @@
 //! What the gateway counts: plain totals since the start of the process. No drop and no refusal is silent.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
-/// A total that only grows.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    /// Adds one.
-    pub(crate) fn one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+tollgate_core::counters! {
+    /// The totals.
+    pub struct Counters {
+        /// Connections accepted by the kernel and taken by us.
+        accepted,
+        /// Connections turned away because the node is full.
+        refused_node_full,
+        /// Connections turned away because too many have not identified themselves.
+        refused_unauthenticated,
+        /// Connections turned away because their address holds too many.
+        refused_address,
+        /// Times that accepting failed for want of descriptors or memory, and paused.
+        accept_paused,
+        /// TLS handshakes that failed or took too long.
+        tls_handshakes_failed,
+        /// HTTP connections that ended with broken, oversized or overdue input.
+        http_failed,
+        /// HTTP requests that were not answered within their deadline.
+        http_overdue,
+        /// Requests on a WebSocket path that could not be upgraded.
+        upgrades_refused,
+        /// WebSocket connections opened.
+        websockets_opened,
+        /// WebSocket connections that broke the rules of framing.
+        frames_invalid,
+        /// WebSocket connections closed because they sent too many messages or control frames.
+        rate_limited,
+        /// WebSocket connections dropped because their socket took no bytes, or their close was not answered in time.
+        dropped_overdue,
+        /// Panics that ended one connection or one request.
+        panics,
     }
-
-    /// The total.
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// The totals.
-        #[derive(Debug, Default)]
-        pub struct Counters { $($(#[$doc])* pub $name: Counter,)* }
-
-        impl Counters {
-            /// Every total with its name.
-            pub fn all(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name.get()),)*]
-            }
-        }
-    };
-}
-
-counters! {
-    /// Connections accepted by the kernel and taken by us.
-    accepted,
-    /// Connections turned away because the node is full.
-    refused_node_full,
-    /// Connections turned away because too many have not identified themselves.
-    refused_unauthenticated,
-    /// Connections turned away because their address holds too many.
-    refused_address,
-    /// Times that accepting failed for want of descriptors or memory, and paused.
-    accept_paused,
-    /// TLS handshakes that failed or took too long.
-    tls_handshakes_failed,
-    /// HTTP connections that ended with broken, oversized or overdue input.
-    http_failed,
-    /// HTTP requests that were not answered within their deadline.
-    http_overdue,
-    /// Requests on a WebSocket path that could not be upgraded.
-    upgrades_refused,
-    /// WebSocket connections opened.
-    websockets_opened,
-    /// WebSocket connections that broke the rules of framing.
-    frames_invalid,
-    /// WebSocket connections closed because they sent too many messages or control frames.
-    rate_limited,
-    /// WebSocket connections dropped because their socket took no bytes, or their close was not answered in time.
-    dropped_overdue,
-    /// Panics that ended one connection or one request.
-    panics,
 }

@@ -1,8 +1,6 @@
 //! What all Leap connections of a server share: the settings, and the counters of what was dropped. Not the limits, which are constants
 //! beside the queues they bound.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 /// Longest address that fits the text of a close frame, in bytes.
 pub const MOVE_TO_BYTES_MAX: usize = 123;
 
@@ -46,25 +44,21 @@ impl LeapConfig {
     }
 }
 
-/// What was dropped without a word to the client, because the protocol has none or because closing would make it loop. Counted over all
-/// connections since the start.
-#[derive(Debug, Default)]
-pub struct LeapCounters {
-    /// Events whose name the protocol does not have.
-    pub unknown_events: AtomicU64,
-    /// Messages and states whose shape is wrong or whose data is too large or too deep.
-    pub malformed_events: AtomicU64,
-    /// Messages and states of subscribed clients that the channel's settings do not allow.
-    pub refused_writes: AtomicU64,
-    /// Messages and states that failed for another reason, such as a rate limit or a store that does not answer.
-    pub failed_writes: AtomicU64,
-    /// Subscribes that were answered together with an equal one still on its way, because the client was far ahead of us.
-    pub merged_subscribes: AtomicU64,
-    /// Answers and notices that came when none could: a defect of the caller.
-    pub strays: AtomicU64,
-}
-
-/// Counts one.
-pub(crate) fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
+tollgate_core::counters! {
+    /// What was dropped without a word to the client, because the protocol has none or because closing would make it loop. Counted over all
+    /// connections since the start.
+    pub struct LeapCounters {
+        /// Events whose name the protocol does not have.
+        unknown_events,
+        /// Messages and states whose shape is wrong or whose data is too large or too deep.
+        malformed_events,
+        /// Messages and states of subscribed clients that the channel's settings do not allow.
+        refused_writes,
+        /// Messages and states that failed for another reason, such as a rate limit or a store that does not answer.
+        failed_writes,
+        /// Subscribes that were answered together with an equal one still on its way, because the client was far ahead of us.
+        merged_subscribes,
+        /// Answers and notices that came when none could: a defect of the caller.
+        strays,
+    }
 }

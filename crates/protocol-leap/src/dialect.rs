@@ -11,7 +11,7 @@ use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
 
 use crate::busy::{Busy, Full, Pending};
 use crate::close::code_and_text;
-use crate::config::{LeapConfig, MOVE_TO_BYTES_MAX, count};
+use crate::config::{LeapConfig, MOVE_TO_BYTES_MAX};
 use crate::frame::{Asked, ClientFrame, Refusal, event};
 use crate::outcome::{Outcome, outcome};
 use crate::write::{self, ErrorCode};
@@ -123,8 +123,8 @@ impl LeapDialect {
             Ok(Asked::Perform(command)) => self.perform(command, effects),
             Ok(Asked::PipeRoom(join_token)) => effects.push(Effect::Send(write::pipe_room_refused(&join_token))),
             Ok(Asked::Nothing) => {}
-            Ok(Asked::UnknownEvent) => count(&self.config.counters.unknown_events),
-            Ok(Asked::Malformed) => count(&self.config.counters.malformed_events),
+            Ok(Asked::UnknownEvent) => self.config.counters.unknown_events.one(),
+            Ok(Asked::Malformed) => self.config.counters.malformed_events.one(),
             Err(Refusal { reason, text }) => self.end(reason, text, effects),
         }
     }
@@ -140,7 +140,7 @@ impl LeapDialect {
             }
             Command::Unsubscribe { channel } if channel.len() > CHANNEL_ID_BYTES_MAX => return,
             Command::Subscribe { channel } if self.busy().merges_subscribe(channel) => {
-                count(&self.config.counters.merged_subscribes);
+                self.config.counters.merged_subscribes.one();
                 return;
             }
             Command::Connect { .. }
@@ -215,14 +215,14 @@ impl Dialect for LeapDialect {
             return;
         }
         let Some(pending) = self.busy.as_mut().and_then(|busy| busy.end(request)) else {
-            count(&self.config.counters.strays);
+            self.config.counters.strays.one();
             return;
         };
         match outcome(pending.kind, result) {
             Outcome::Init(connected) => self.init(now, &connected, effects),
             Outcome::Nothing => {}
-            Outcome::Refused => count(&self.config.counters.refused_writes),
-            Outcome::Failed => count(&self.config.counters.failed_writes),
+            Outcome::Refused => self.config.counters.refused_writes.one(),
+            Outcome::Failed => self.config.counters.failed_writes.one(),
             Outcome::Unavailable(code) => effects.push(Effect::Send(write::refused(&pending.channel, code))),
             Outcome::Close(reason) => self.end(reason, None, effects),
         }
@@ -232,7 +232,7 @@ impl Dialect for LeapDialect {
     fn notify(&mut self, now: Monotonic, notice: Notice, effects: &mut Vec<Effect>) {
         let Phase::Live { expires_at } = &mut self.phase else {
             // Nothing but INIT may be a client's first word, and the caller promised to tell nothing before.
-            count(&self.config.counters.strays);
+            self.config.counters.strays.one();
             return;
         };
         let mut frame = Vec::new();
