@@ -31,6 +31,11 @@ pub enum Caller {
     },
     /// A person at the machine: the command line.
     Operator,
+    /// A person at the machine, at work on one project: may do everything there.
+    ProjectOperator {
+        /// That project.
+        project: ProjectId,
+    },
     /// The server itself, for its own upkeep.
     System,
 }
@@ -66,6 +71,22 @@ pub enum Action {
     DeleteToken,
     /// Send a direct message to a token.
     MessageToken,
+    /// Create a session or a user token for a user, as social.plus's SDKs do.
+    CreateSession,
+    /// Vouch for a user by an auth token.
+    CreateAuthToken,
+    /// Rotate and revoke tokens, alone and in bulk; submit and cancel jobs.
+    ManageTokens,
+    /// Ask about a token or its secret.
+    IntrospectTokens,
+    /// Read users.
+    ReadUsers,
+    /// Create, change and delete users.
+    ManageUsers,
+    /// Manage project keys, issuers, signing keys, webhooks and settings.
+    ManageKeys,
+    /// Read the audit log, usage and alerts.
+    ReadAudit,
 }
 
 impl Action {
@@ -85,6 +106,14 @@ impl Action {
         Self::UpdateToken,
         Self::DeleteToken,
         Self::MessageToken,
+        Self::CreateSession,
+        Self::CreateAuthToken,
+        Self::ManageTokens,
+        Self::IntrospectTokens,
+        Self::ReadUsers,
+        Self::ManageUsers,
+        Self::ManageKeys,
+        Self::ReadAudit,
     ];
 
     /// The permission that a project key needs for this; `None` is never for project keys.
@@ -103,6 +132,12 @@ impl Action {
             Self::ReadTokens => Permissions::READ_LEAP_TOKENS,
             Self::UpdateToken | Self::DeleteToken => Permissions::UPDATE_LEAP_TOKEN,
             Self::MessageToken => Permissions::MESSAGE_TOKEN,
+            Self::CreateSession => Permissions::CREATE_SESSION,
+            Self::CreateAuthToken => Permissions::CREATE_AUTH_TOKEN,
+            Self::ManageTokens | Self::IntrospectTokens => Permissions::MANAGE_TOKENS,
+            Self::ReadUsers | Self::ManageUsers => Permissions::MANAGE_USERS,
+            Self::ManageKeys => Permissions::MANAGE_KEYS,
+            Self::ReadAudit => Permissions::READ_AUDIT,
         })
     }
 }
@@ -113,12 +148,24 @@ impl Action {
 /// `forbidden`, saying which permission is missing.
 pub fn within_project(caller: &Caller, action: Action) -> Result<ProjectId> {
     match (caller, action.permission()) {
+        (Caller::ProjectOperator { project }, Some(_)) => Ok(*project),
         (Caller::ProjectKey { project, permissions, .. }, Some(needed)) if permissions.contains(needed) => Ok(*project),
         (Caller::ProjectKey { .. }, Some(needed)) => Err(Error::new(
             ErrorKind::Forbidden,
             format!("This project key lacks the permission `{needed}`; create a key that has it."),
         )),
         _ => Err(Error::new(ErrorKind::Forbidden, "This credential may not do this; a project key is needed.")),
+    }
+}
+
+/// The decision for what a token may do over REST for itself and its user: the project and the token.
+///
+/// # Errors
+/// `forbidden` for every other caller.
+pub fn as_token(caller: &Caller) -> Result<(ProjectId, TokenId)> {
+    match caller {
+        Caller::Token { project, token } => Ok((*project, *token)),
+        _ => Err(Error::new(ErrorKind::Forbidden, "Only a user's token may do this; send one as bearer.")),
     }
 }
 
@@ -129,7 +176,10 @@ pub fn within_project(caller: &Caller, action: Action) -> Result<ProjectId> {
 pub fn whole_server(caller: &Caller, _action: Action) -> Result<()> {
     match caller {
         Caller::Operator | Caller::System => Ok(()),
-        Caller::ProjectKey { .. } | Caller::Token { .. } | Caller::Anonymous { .. } => {
+        Caller::ProjectKey { .. }
+        | Caller::Token { .. }
+        | Caller::Anonymous { .. }
+        | Caller::ProjectOperator { .. } => {
             Err(Error::new(ErrorKind::Forbidden, "Only an operator of this server may do this."))
         }
     }
@@ -164,7 +214,7 @@ pub fn client_publish(caller: &Caller, capabilities: Capabilities) -> bool {
     match caller {
         Caller::Token { .. } => capabilities.has(Capabilities::TOKEN_PUBLISH),
         Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_PUBLISH),
-        Caller::ProjectKey { .. } | Caller::Operator | Caller::System => false,
+        Caller::ProjectKey { .. } | Caller::Operator | Caller::ProjectOperator { .. } | Caller::System => false,
     }
 }
 
@@ -174,7 +224,7 @@ pub fn client_set_state(caller: &Caller, capabilities: Capabilities) -> bool {
     match caller {
         Caller::Token { .. } => capabilities.has(Capabilities::TOKEN_SET_STATE),
         Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_SET_STATE),
-        Caller::ProjectKey { .. } | Caller::Operator | Caller::System => false,
+        Caller::ProjectKey { .. } | Caller::Operator | Caller::ProjectOperator { .. } | Caller::System => false,
     }
 }
 

@@ -19,8 +19,16 @@ impl Monotonic {
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z, from the wall clock, which may jump.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 pub struct UnixMillis(pub u64);
+
+impl UnixMillis {
+    /// This moment plus `ms` milliseconds.
+    #[must_use]
+    pub const fn plus(self, ms: u64) -> Self {
+        Self(self.0.saturating_add(ms))
+    }
+}
 
 /// Where time comes from. `Send + Sync`, cheap to call from any thread.
 pub trait Clock: Send + Sync {

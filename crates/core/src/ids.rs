@@ -21,7 +21,7 @@ const SNOWFLAKE_EPOCH_MS: u64 = 1_640_995_200_000;
 macro_rules! snowflake_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $what:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         pub struct $name(u64);
 
         impl $name {
@@ -69,6 +69,26 @@ snowflake_id!(
 snowflake_id!(
     /// A token's public id. Spelled `tok_…`; it is not the secret and may be logged.
     TokenId, "tok", "token"
+);
+snowflake_id!(
+    /// A user's number in this server. Customers know their users by `user_id`, which is text of their own. Spelled `user_…`.
+    UserId, "user", "user"
+);
+snowflake_id!(
+    /// A registered issuer of foreign JWTs. Spelled `iss_…`.
+    IssuerId, "iss", "issuer"
+);
+snowflake_id!(
+    /// A webhook endpoint. Spelled `wh_…`.
+    WebhookId, "wh", "webhook"
+);
+snowflake_id!(
+    /// One message to a webhook endpoint, the `webhook-id` of its deliveries. Spelled `msg_…`.
+    DeliveryId, "msg", "webhook message"
+);
+snowflake_id!(
+    /// A background job. Spelled `job_…`.
+    JobId, "job", "job"
 );
 snowflake_id!(
     /// One live connection, for logs and clients (`cid`). Spelled `conn_…`; never reused.

@@ -240,6 +240,21 @@ fn depth(text: &str) -> usize {
     deepest
 }
 
+/// As it is kept within a record: the text itself, every digit of it.
+impl serde::Serialize for JsonObject {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let raw: &RawValue = serde_json::from_str(self.as_str()).map_err(serde::ser::Error::custom)?;
+        raw.serialize(serializer)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for JsonObject {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::from_raw(&raw, usize::MAX).map_err(serde::de::Error::custom)
+    }
+}
+
 macro_rules! show_size {
     ($($name:ident),*) => {$(
         /// Shows only the size: values are the users' and do not belong in logs.

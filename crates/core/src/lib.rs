@@ -3,6 +3,7 @@
 //! What is *not* here: I/O, clocks, tokio, HTTP, SQL and wire formats. Everything in this crate is a plain value, a pure
 //! function, or a trait that an outer crate implements.
 
+pub mod audit;
 pub mod authorize;
 pub mod clock;
 pub mod close;
@@ -11,12 +12,14 @@ pub mod counter;
 pub mod credentials;
 pub mod delivery;
 pub mod error;
+pub mod grants;
 pub mod ids;
 pub mod json;
 pub mod limits;
 pub mod model;
 pub mod permissions;
 pub mod ports;
+pub mod records;
 
 pub use close::CloseReason;
 pub use error::{Error, ErrorKind, Result};

@@ -28,3 +28,45 @@ pub const OUTBOX_BYTES_MAX: usize = 1024 * 1024;
 pub const OUTBOX_WRITES_MAX: usize = 1_024;
 /// Subscribers that one step of a pass writes to before other work gets its turn.
 pub const PASS_CHUNK: usize = 256;
+/// Most capabilities (grants) of one token, and of one key's or issuer's bounds.
+pub const GRANTS_PER_TOKEN_MAX: usize = 32;
+/// Most entries of a token's address list, and of its origin list.
+pub const NETWORKS_PER_TOKEN_MAX: usize = 32;
+/// Largest metadata of a token or attributes of a user, in bytes of JSON text.
+pub const METADATA_BYTES_MAX: usize = 8 * 1024;
+/// Longest display name, in characters (source: social.plus's OpenAPI).
+pub const DISPLAY_NAME_CHARS_MAX: usize = 100;
+/// Longest user id that a project may allow, in characters; the default is [`USER_ID_CHARS_DEFAULT`].
+pub const USER_ID_CHARS_MAX: usize = 900;
+/// Longest user id unless the project says otherwise, in characters (source: social.plus's OpenAPI).
+pub const USER_ID_CHARS_DEFAULT: usize = 50;
+/// Longest device id, in characters (source: social.plus's OpenAPI).
+pub const DEVICE_ID_CHARS_MAX: usize = 150;
+/// Most tokens of one user that are neither expired nor revoked.
+pub const TOKENS_PER_USER_MAX: usize = 1_000;
+/// Longest life of a token that has an expiry, in milliseconds: ten years.
+pub const TOKEN_LIFE_MS_MAX: u64 = 10 * 365 * 86_400_000;
+/// Longest grace of a rotation or revocation, in milliseconds: seven days.
+pub const GRACE_MS_MAX: u64 = 7 * 86_400_000;
+/// Grace of a rotation unless the caller says otherwise, in milliseconds.
+pub const ROTATION_GRACE_MS_DEFAULT: u64 = 60_000;
+/// Most entries of one batch request.
+pub const BATCH_MAX: usize = 1_000;
+/// Most tokens of one job.
+pub const JOB_TOKENS_MAX: usize = 1_000_000;
+/// Most jobs of a project that are not finished.
+pub const JOBS_MAX: usize = 16;
+/// Longest idempotency key, in bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// How long an idempotency key is remembered, in milliseconds.
+pub const IDEMPOTENCY_MS: u64 = 86_400_000;
+/// How long an auth token lasts unless its maker says otherwise, in milliseconds (source: social.plus's documentation).
+pub const AUTH_TOKEN_LIFE_MS_DEFAULT: u64 = 600_000;
+/// Most issuers, and most webhook endpoints, of a project.
+pub const ISSUERS_MAX: usize = 32;
+/// Most signing keys of a project that still verify.
+pub const SIGNING_KEYS_MAX: usize = 16;
+/// Most active project keys of a project.
+pub const PROJECT_KEYS_MAX: usize = 256;
+/// Most webhook messages of a project that wait to be delivered; more are dropped and counted.
+pub const DELIVERIES_MAX: usize = 100_000;

@@ -1,9 +1,8 @@
-//! The records: what a project, a key, a channel, a token and a subscription are. Plain values as the stores keep them.
+//! What the stores keep in the open: projects, channels and subscriptions. Everything else is a sealed row ([`crate::records`]).
 
 use crate::clock::UnixMillis;
-use crate::ids::{ChannelId, KeyId, ProjectId, TokenId};
+use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
-use crate::permissions::Permissions;
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,29 +13,9 @@ pub struct Project {
     pub name: String,
     /// When it was created.
     pub created_at: UnixMillis,
-    /// Its data key, wrapped under the master key: opaque to the store.
-    pub wrapped_data_key: Vec<u8>,
-}
-
-/// A backend's credential. The secret itself is not here: only its SHA-256.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProjectKey {
-    /// Public id.
-    pub id: KeyId,
-    /// The project it opens.
-    pub project: ProjectId,
-    /// SHA-256 of the whole spelling.
-    pub hash: [u8; 32],
-    /// What people see of the secret: its first characters.
-    pub hint: String,
-    /// What it may do.
-    pub permissions: Permissions,
-    /// When it was created.
-    pub created_at: UnixMillis,
-    /// When it was last used, to the minute.
-    pub last_used_at: Option<UnixMillis>,
-    /// When it was revoked.
-    pub revoked_at: Option<UnixMillis>,
+    /// Its data keys, each with its number and wrapped under the master key: opaque to the store. At least one, at most 8; the highest
+    /// number seals.
+    pub wrapped_data_keys: Vec<(u16, Vec<u8>)>,
 }
 
 /// Who may subscribe to a channel (source: Hop's documentation).
@@ -131,23 +110,6 @@ pub struct Channel {
     pub created_at: UnixMillis,
     /// The order of creation within the server; also tells a channel from an earlier one with the same id.
     pub sequence: u64,
-}
-
-/// A token: the record. Its secret is derived from the key ring and stored nowhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Token {
-    /// The owner.
-    pub project: ProjectId,
-    /// Public id.
-    pub id: TokenId,
-    /// Raised by rotation; part of what the secret is derived from.
-    pub generation: u32,
-    /// Its state, sealed under the project's data key; `None` is `null`.
-    pub sealed_state: Option<Vec<u8>>,
-    /// When it was created.
-    pub created_at: UnixMillis,
-    /// When it ends by itself.
-    pub expires_at: Option<UnixMillis>,
 }
 
 /// A durable subscription of a token.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::error::{Error, ErrorKind};
 
 /// A set of permission flags. Bit numbers are Hop's, so that existing tools read them; sums fit a JSON number (below 2^53).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Permissions(u64);
 
 macro_rules! permissions {
@@ -41,6 +41,18 @@ permissions! {
     MESSAGE_TOKEN = 38, "message_token";
     /// Create channels.
     CREATE_CHANNEL = 39, "create_channel";
+    /// Create a user's session or user token as social.plus's SDKs do. A key with this alone is publishable: it may be in a client's code.
+    CREATE_SESSION = 40, "create_session";
+    /// Make auth tokens, by which a backend vouches for a user.
+    CREATE_AUTH_TOKEN = 41, "create_auth_token";
+    /// Rotate, revoke and introspect tokens, alone and in bulk, and run jobs on them.
+    MANAGE_TOKENS = 42, "manage_tokens";
+    /// Create, change and delete users.
+    MANAGE_USERS = 43, "manage_users";
+    /// Manage project keys, issuers, signing keys, webhooks and the project's settings.
+    MANAGE_KEYS = 44, "manage_keys";
+    /// Read the audit log and usage.
+    READ_AUDIT = 45, "read_audit";
 }
 
 impl Permissions {
@@ -63,6 +75,12 @@ impl Permissions {
     #[must_use]
     pub const fn bits(self) -> u64 {
         self.0
+    }
+
+    /// Whether a key with these flags may be published: it can do nothing but create sessions.
+    #[must_use]
+    pub const fn is_publishable(self) -> bool {
+        self.0 & !Self::CREATE_SESSION.0 == 0
     }
 
     /// Whether every flag of `wanted` is held.

@@ -4,6 +4,7 @@
 
 use super::key_ring::RingKey;
 use super::sealing::{self, Binding, DataKey, KeyBytes, SealRefusal};
+use crate::audit::LedgerKey;
 use crate::clock::Entropy;
 use crate::ids::ProjectId;
 use base64::Engine as _;
@@ -20,6 +21,7 @@ const CHECK_TEXT: &[u8] = b"tollgate: this is the right master key";
 const KIND_KEY_CHECK: u8 = 1;
 const KIND_DATA_KEY: u8 = 2;
 const KIND_RING_KEY: u8 = 3;
+const KIND_LEDGER_KEY: u8 = 4;
 
 const HEX_CHARS: usize = 64;
 /// Base64 of 32 bytes, without and with its padding.
@@ -115,18 +117,49 @@ impl MasterKey {
         }
     }
 
-    /// Wraps a project's data key for storage (61 bytes), bound to the project.
+    /// Draws the key of the audit log and of the store's own books, wrapped for storage: it outlives a change of the master key, so that
+    /// the log stays provable.
     #[must_use]
-    pub fn wrap_data_key(&self, project: ProjectId, key: &DataKey, entropy: &dyn Entropy) -> Vec<u8> {
-        sealing::seal(&self.kek(), data_key_binding(project), key.bytes(), entropy)
+    pub fn new_ledger_key(&self, entropy: &dyn Entropy) -> Vec<u8> {
+        let mut bytes = KeyBytes::default();
+        entropy.fill(bytes.as_mut());
+        sealing::seal(&self.kek(), ledger_key_binding(), bytes.as_ref(), entropy)
     }
 
-    /// Unwraps what [`wrap_data_key`](Self::wrap_data_key) made for the same project.
+    /// Unwraps what [`new_ledger_key`](Self::new_ledger_key) or [`rewrap_ledger_key`](Self::rewrap_ledger_key) made.
     ///
     /// # Errors
     /// [`SealRefusal`].
-    pub fn unwrap_data_key(&self, project: ProjectId, wrapped: &[u8]) -> Result<DataKey, SealRefusal> {
-        self.unwrap_key(data_key_binding(project), wrapped).map(DataKey::from_bytes)
+    pub fn unwrap_ledger_key(&self, wrapped: &[u8]) -> Result<LedgerKey, SealRefusal> {
+        self.unwrap_key(ledger_key_binding(), wrapped).map(|bytes| LedgerKey::new(&bytes))
+    }
+
+    /// Wraps the ledger key, which `old` wrapped, under this master key.
+    ///
+    /// # Errors
+    /// [`SealRefusal`] when `old` did not wrap it.
+    pub fn rewrap_ledger_key(
+        &self,
+        old: &Self,
+        wrapped: &[u8],
+        entropy: &dyn Entropy,
+    ) -> Result<Vec<u8>, SealRefusal> {
+        let bytes = old.unwrap_key(ledger_key_binding(), wrapped)?;
+        Ok(sealing::seal(&self.kek(), ledger_key_binding(), bytes.as_ref(), entropy))
+    }
+
+    /// Wraps a project's data key for storage (61 bytes), bound to the project and the key's number.
+    #[must_use]
+    pub fn wrap_data_key(&self, project: ProjectId, number: u16, key: &DataKey, entropy: &dyn Entropy) -> Vec<u8> {
+        sealing::seal(&self.kek(), data_key_binding(project, number), key.bytes(), entropy)
+    }
+
+    /// Unwraps what [`wrap_data_key`](Self::wrap_data_key) made for the same project and number.
+    ///
+    /// # Errors
+    /// [`SealRefusal`].
+    pub fn unwrap_data_key(&self, project: ProjectId, number: u16, wrapped: &[u8]) -> Result<DataKey, SealRefusal> {
+        self.unwrap_key(data_key_binding(project, number), wrapped).map(DataKey::from_bytes)
     }
 
     /// Wraps a key of the token key ring for storage (61 bytes), bound to its number.
@@ -168,8 +201,12 @@ fn check_binding() -> Binding {
     Binding::new(KIND_KEY_CHECK, 0, 0, 0)
 }
 
-fn data_key_binding(project: ProjectId) -> Binding {
-    Binding::new(KIND_DATA_KEY, project.get(), 0, 0)
+fn data_key_binding(project: ProjectId, number: u16) -> Binding {
+    Binding::new(KIND_DATA_KEY, project.get(), u64::from(number), 0)
+}
+
+fn ledger_key_binding() -> Binding {
+    Binding::new(KIND_LEDGER_KEY, 0, 0, 0)
 }
 
 fn ring_key_binding(number: u16) -> Binding {
@@ -265,7 +302,7 @@ mod tests {
         let same_key = "19891a63fcd8f430b540f20aeb632029ad3fde00c9a7de33196f5add2db5a70e";
         for (sealed, content_and_tag) in [
             (
-                master.wrap_data_key(A, &DataKey::from_bytes(seven()), &nonce),
+                master.wrap_data_key(A, 0, &DataKey::from_bytes(seven()), &nonce),
                 format!("{same_key}d5f8d83ca331ff776c1d894ee4aaedf0"),
             ),
             (
@@ -300,17 +337,18 @@ mod tests {
     #[test]
     fn data_keys_unwrap_for_their_project_only_and_move_to_a_new_master_key() {
         let entropy = TestEntropy::new(3);
-        let row = RowBinding { kind: RowKind::TokenState, project: A, id: 1, generation: 1 };
+        let row = RowBinding { kind: RowKind::Token, project: A, id: 1, revision: 1 };
         let key = DataKey::generate(&entropy);
         let sealed = key.seal(row, b"content", &entropy);
-        let wrapped = master(1).wrap_data_key(A, &key, &entropy);
+        let wrapped = master(1).wrap_data_key(A, 1, &key, &entropy);
         assert_eq!(wrapped.len(), 61);
         let open = |key: &DataKey| key.open(row, &sealed).map(|text| text.to_vec());
-        assert_eq!(open(&master(1).unwrap_data_key(A, &wrapped).unwrap()).unwrap(), b"content");
-        assert_eq!(master(1).unwrap_data_key(B, &wrapped).err(), Some(SealRefusal::Refused));
-        assert_eq!(master(2).unwrap_data_key(A, &wrapped).err(), Some(SealRefusal::Refused));
-        let rewrapped = master(2).wrap_data_key(A, &master(1).unwrap_data_key(A, &wrapped).unwrap(), &entropy);
-        assert_eq!(open(&master(2).unwrap_data_key(A, &rewrapped).unwrap()).unwrap(), b"content");
+        assert_eq!(open(&master(1).unwrap_data_key(A, 1, &wrapped).unwrap()).unwrap(), b"content");
+        assert_eq!(master(1).unwrap_data_key(B, 1, &wrapped).err(), Some(SealRefusal::Refused));
+        assert_eq!(master(2).unwrap_data_key(A, 1, &wrapped).err(), Some(SealRefusal::Refused));
+        assert_eq!(master(1).unwrap_data_key(A, 2, &wrapped).err(), Some(SealRefusal::Refused));
+        let rewrapped = master(2).wrap_data_key(A, 1, &master(1).unwrap_data_key(A, 1, &wrapped).unwrap(), &entropy);
+        assert_eq!(open(&master(2).unwrap_data_key(A, 1, &rewrapped).unwrap()).unwrap(), b"content");
     }
 
     #[test]
@@ -325,9 +363,9 @@ mod tests {
         assert_eq!(master(2).unwrap_ring_key(7, &wrapped).err(), Some(SealRefusal::Refused));
         // The kinds of wrapped things do not stand in for each other, even where the numbers agree.
         let zero = ProjectId::new(0);
-        let data_key = master(1).wrap_data_key(zero, &DataKey::generate(&entropy), &entropy);
+        let data_key = master(1).wrap_data_key(zero, 0, &DataKey::generate(&entropy), &entropy);
         assert_eq!(master(1).unwrap_ring_key(0, &data_key).err(), Some(SealRefusal::Refused));
-        assert_eq!(master(1).unwrap_data_key(zero, &master(1).seal_check(&entropy)).err(), Some(SealRefusal::Refused));
+        assert_eq!(master(1).unwrap_data_key(zero, 0, &master(1).seal_check(&entropy)).err(), Some(SealRefusal::Refused));
     }
 
     #[test]

@@ -21,5 +21,5 @@ pub use hook_signature::sign_hook;
 pub use key_ring::{KeyRing, RING_KEYS_MAX, RingError, RingKey};
 pub use master_key::{MasterKey, MasterKeyError, WrongMasterKey};
 pub use project_key::{PROJECT_KEY_CHARS, ProjectKeyHash, ProjectKeyRefusal, ProjectKeySecret};
-pub use sealing::{DataKey, RowBinding, RowKind, SEAL_OVERHEAD_BYTES, SealRefusal};
+pub use sealing::{DataKey, DataKeys, RowBinding, RowKind, SEAL_OVERHEAD_BYTES, SealRefusal};
 pub use token_secret::{TokenClaims, TokenRefusal, TokenSecret, TokenSpelling, UnverifiedToken};

@@ -20,14 +20,97 @@ const ROW_LABEL: &[u8; 15] = b"tollgate row v1";
 /// A 32-byte key, zeroed on drop.
 pub(super) type KeyBytes = Zeroizing<[u8; 32]>;
 
-/// What kind of content a row seals. The numbers are stored, through the AAD: never reuse one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What kind of record a row seals. The numbers are stored, in the rows and through the AAD: never reuse one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum RowKind {
-    /// The state object of a token; id = token id.
-    TokenState = 16,
-    /// The secret that signs a project's hook calls; id = 0 while a project has one hook.
-    HookSecret = 17,
+    /// [`crate::records::SettingsRecord`]; id = project number.
+    Settings = 20,
+    /// [`crate::records::KeyRecord`].
+    Key = 21,
+    /// [`crate::records::UserRecord`].
+    User = 22,
+    /// [`crate::records::TokenRecord`]. Its row's deletion takes its subscriptions along.
+    Token = 23,
+    /// [`crate::records::AuthTokenRecord`].
+    AuthToken = 24,
+    /// [`crate::records::IssuerRecord`].
+    Issuer = 25,
+    /// [`crate::records::SigningKeyRecord`].
+    SigningKey = 26,
+    /// [`crate::records::WebhookRecord`].
+    Webhook = 27,
+    /// [`crate::records::DeliveryRecord`].
+    Delivery = 28,
+    /// [`crate::records::JobRecord`].
+    Job = 29,
+    /// [`crate::records::JobPartRecord`]. Neither replayed nor handed over: read when it is its turn.
+    JobPart = 30,
+    /// [`crate::records::UsageRecord`] of a token; id = token number.
+    TokenUsage = 31,
+    /// [`crate::records::UsageRecord`] of a user; id = user number.
+    UserUsage = 32,
+    /// [`crate::records::IdempotencyRecord`].
+    Idempotency = 33,
+}
+
+impl RowKind {
+    /// Every kind, in the order of replay: owners before what they own.
+    pub const ALL: [Self; 14] = [
+        Self::Settings,
+        Self::Key,
+        Self::User,
+        Self::Token,
+        Self::AuthToken,
+        Self::Issuer,
+        Self::SigningKey,
+        Self::Webhook,
+        Self::Delivery,
+        Self::Job,
+        Self::JobPart,
+        Self::TokenUsage,
+        Self::UserUsage,
+        Self::Idempotency,
+    ];
+
+    /// The stored number.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind with this stored number.
+    #[must_use]
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+
+    /// Whether rows of this kind are replayed at the start and handed to the observer: all but those too large for memory.
+    #[must_use]
+    pub const fn is_kept_in_memory(self) -> bool {
+        !matches!(self, Self::JobPart)
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Settings => "settings",
+            Self::Key => "project key",
+            Self::User => "user",
+            Self::Token => "token",
+            Self::AuthToken => "auth token",
+            Self::Issuer => "issuer",
+            Self::SigningKey => "signing key",
+            Self::Webhook => "webhook",
+            Self::Delivery => "webhook message",
+            Self::Job => "job",
+            Self::JobPart => "job part",
+            Self::TokenUsage => "token's usage",
+            Self::UserUsage => "user's usage",
+            Self::Idempotency => "idempotency key",
+        }
+    }
 }
 
 /// Where a sealed value belongs. It opens only under the same four.
@@ -39,9 +122,9 @@ pub struct RowBinding {
     pub project: ProjectId,
     /// The row's number among those of its kind in the project.
     pub id: u64,
-    /// The generation the row says it has. An older sealed value put back under a newer generation is refused; a
-    /// whole row put back, generation included, is not.
-    pub generation: u32,
+    /// The revision the row says it has, from 1. An older sealed value put back under a newer revision is refused here; a
+    /// whole row put back, revision included, is noticed by the store's ledger.
+    pub revision: u32,
 }
 
 /// Why a sealed value did not open.
@@ -53,7 +136,10 @@ pub enum SealRefusal {
     /// Written by a newer program, or damaged in its first byte.
     #[error("the sealed value has format version {0}, and this program reads version {VERSION}; run a newer program")]
     Version(u8),
-    /// Changed, moved from another row, project or generation, or sealed under another key.
+    /// Sealed under a data key that is retired, or never was.
+    #[error("the value was sealed under data key {0}, which is not in use")]
+    UnknownKey(u16),
+    /// Changed, moved from another row, project or revision, or sealed under another key.
     #[error("the sealed value does not belong here: it was changed, moved, or sealed under another key")]
     Refused,
 }
@@ -110,6 +196,65 @@ impl fmt::Debug for DataKey {
     }
 }
 
+/// A project's data keys, numbered: the newest seals, all open. A sealed value begins with its key's number (2 bytes, big-endian).
+#[derive(Clone)]
+pub struct DataKeys(Vec<(u16, std::sync::Arc<DataKey>)>);
+
+impl DataKeys {
+    /// Keys with their numbers; the highest number is the newest. `None` if there is none, or a number twice.
+    #[must_use]
+    pub fn new(mut keys: Vec<(u16, DataKey)>) -> Option<Self> {
+        keys.sort_by_key(|(number, _)| *number);
+        let alike = keys.windows(2).any(|pair| pair[0].0 == pair[1].0);
+        (!keys.is_empty() && !alike)
+            .then(|| Self(keys.into_iter().map(|(number, key)| (number, std::sync::Arc::new(key))).collect()))
+    }
+
+    /// The number of the key that seals.
+    #[must_use]
+    pub fn newest(&self) -> u16 {
+        self.0.last().map_or(0, |(number, _)| *number)
+    }
+
+    /// The numbers of all keys, oldest first.
+    pub fn numbers(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().map(|(number, _)| *number)
+    }
+
+    /// The number of the key that sealed this, if it has the form of a sealed value.
+    #[must_use]
+    pub fn number_of(sealed: &[u8]) -> Option<u16> {
+        sealed.first_chunk::<2>().map(|number| u16::from_be_bytes(*number))
+    }
+
+    /// Seals for one row, under the newest key.
+    #[must_use]
+    pub fn seal(&self, row: RowBinding, plaintext: &[u8], entropy: &dyn Entropy) -> Vec<u8> {
+        let (number, key) = self.0.last().expect("invariant: there is at least one data key");
+        let mut sealed = number.to_be_bytes().to_vec();
+        sealed.extend_from_slice(&key.seal(row, plaintext, entropy));
+        sealed
+    }
+
+    /// Opens what was sealed for the same row under any of the keys.
+    ///
+    /// # Errors
+    /// [`SealRefusal`].
+    pub fn open(&self, row: RowBinding, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealRefusal> {
+        let (number, rest) = sealed.split_first_chunk::<2>().ok_or(SealRefusal::TooShort(sealed.len()))?;
+        let number = u16::from_be_bytes(*number);
+        let found = self.0.iter().find(|(have, _)| *have == number);
+        let (_, key) = found.ok_or(SealRefusal::UnknownKey(number))?;
+        key.open(row, rest)
+    }
+}
+
+impl fmt::Debug for DataKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.numbers()).finish()
+    }
+}
+
 /// The additional data of a sealed value: version ‖ kind ‖ project ‖ id ‖ generation, big-endian.
 #[derive(Clone, Copy)]
 pub(super) struct Binding([u8; 22]);
@@ -126,7 +271,7 @@ impl Binding {
     }
 
     fn of_row(row: RowBinding) -> Self {
-        Self::new(row.kind as u8, row.project.get(), row.id, row.generation)
+        Self::new(row.kind as u8, row.project.get(), row.id, row.revision)
     }
 }
 
@@ -184,7 +329,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const ROW: RowBinding = RowBinding { kind: RowKind::TokenState, project: ProjectId::new(1), id: 5, generation: 3 };
+    const ROW: RowBinding = RowBinding { kind: RowKind::Token, project: ProjectId::new(1), id: 5, revision: 3 };
     const TEXT: &[u8] = br#"{"name":"Ada"}"#;
 
     fn key(seed: u64) -> DataKey {
@@ -231,9 +376,9 @@ mod tests {
         for (row, what) in [
             (RowBinding { id: 6, ..ROW }, "another row"),
             (RowBinding { project: ProjectId::new(2), ..ROW }, "another project"),
-            (RowBinding { kind: RowKind::HookSecret, ..ROW }, "another kind"),
-            (RowBinding { generation: 4, ..ROW }, "an older value under a newer generation"),
-            (RowBinding { generation: 2, ..ROW }, "a newer value under an older generation"),
+            (RowBinding { kind: RowKind::User, ..ROW }, "another kind"),
+            (RowBinding { revision: 4, ..ROW }, "an older value under a newer revision"),
+            (RowBinding { revision: 2, ..ROW }, "a newer value under an older revision"),
         ] {
             assert_eq!(key(1).open(row, &sealed).err(), Some(SealRefusal::Refused), "{what}");
         }
@@ -279,8 +424,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn open_undoes_seal(seed: u64, project: u64, id: u64, generation: u32, plaintext: Vec<u8>) {
-            let row = RowBinding { project: ProjectId::new(project), id, generation, ..ROW };
+        fn open_undoes_seal(seed: u64, project: u64, id: u64, revision: u32, plaintext: Vec<u8>) {
+            let row = RowBinding { project: ProjectId::new(project), id, revision, ..ROW };
             let sealed = key(seed).seal(row, &plaintext, &TestEntropy::new(seed));
             prop_assert_eq!(key(seed).open(row, &sealed).unwrap().to_vec(), plaintext);
         }

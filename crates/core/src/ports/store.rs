@@ -1,4 +1,4 @@
-//! The store ports: durable records, by subject. Each method is one unit of work named after what happened.
+//! The store port: durable records. Each method is one unit of work: all of it or nothing.
 //!
 //! Contract of every store:
 //! - A method's answer comes after its change is durable (it survives `kill -9` and a power cut), or with an error, and then
@@ -6,18 +6,28 @@
 //! - Changes have one order. Each committed change is handed to the observer ([`Changes`]) in that order, once, after it is
 //!   durable and before its answer. A change that altered nothing (subscribing twice, deleting what is not there) is not handed over.
 //! - [`Store::attach`] replays everything that exists as changes (parents before children), then the later ones follow without a gap.
-//! - Every method that names a channel, token or key does so with its project; another project's records are not found.
-//! - Deleting a channel or a token deletes its subscriptions with it; the observer is told of the deletion alone.
-//! - Ids that the server makes (of projects, keys and tokens) are unique in the whole store, those of channels in their project.
-//! - Limits on sizes were checked by the caller, but for the merged state, which only the store sees.
+//! - The store reads nothing of what is sealed. It knows of a [`Row`] its kind, project, number and revision; channels and subscriptions
+//!   it knows wholly.
+//! - A row is only ever replaced by its next revision ([`Write::Update`]): of two changes that began from the same one, the second is
+//!   refused as `Conflict`, and its maker reads again.
+//! - Audit entries are chained in commit order ([`crate::audit::LedgerKey`]) and durable in the transaction of what they are about.
+//! - The store keeps books of all its records under the ledger key. [`Store::attach`] refuses, as `Damaged`, records that are not exactly
+//!   those that were committed last: changed, exchanged, put back from earlier, added or removed behind its back.
+//! - What names a channel, row or subscription does so with its project; another project's records are not found.
+//! - Deleting a channel or a token's row deletes its subscriptions with it; the observer is told of the deletion alone.
+//! - Numbers of rows are unique among those of their kind in the whole store, channel ids in their project.
+//! - Limits on sizes were checked by the caller, but for the merged state, which only the store sees, and for the number of a token's
+//!   subscriptions.
 
 use std::sync::Arc;
 
 use super::Pending;
+use crate::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey};
 use crate::clock::UnixMillis;
-use crate::ids::{ChannelId, KeyId, ProjectId, TokenId};
+use crate::credentials::RowKind;
+use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
-use crate::model::{Capabilities, Channel, Project, ProjectKey, Subscription, Token};
+use crate::model::{Capabilities, Channel, Project, Subscription};
 
 /// What a store answers.
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -31,6 +41,9 @@ pub enum StoreError {
     /// The id is taken.
     #[error("this {0} exists already")]
     AlreadyExists(Subject),
+    /// The row is at another revision than the one that the change began from: read again and repeat.
+    #[error("the {} was changed meanwhile", .0.word())]
+    Conflict(RowKind),
     /// The state is at another version than the one expected.
     #[error("the state is at version {current}")]
     VersionMismatch {
@@ -40,6 +53,9 @@ pub enum StoreError {
     /// The merged state would be larger than the limit, or the token would have too many subscriptions.
     #[error("over the limit: {0}")]
     LimitReached(&'static str),
+    /// Records or audit entries are not those that were committed. For the log.
+    #[error("the store is damaged: {0}")]
+    Damaged(String),
     /// The store cannot work now: disk full, file gone, shutting down. For the log; never shown to callers.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
@@ -50,32 +66,104 @@ pub enum StoreError {
 pub enum Subject {
     /// A project.
     Project,
-    /// A project key.
-    Key,
     /// A channel.
     Channel,
-    /// A token.
-    Token,
+    /// A row of this kind.
+    Row(RowKind),
 }
 
 impl std::fmt::Display for Subject {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Project => "project",
-            Self::Key => "project key",
             Self::Channel => "channel",
-            Self::Token => "token",
+            Self::Row(kind) => kind.word(),
         })
     }
+}
+
+/// Which row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowName {
+    /// What it holds.
+    pub kind: RowKind,
+    /// The owner.
+    pub project: ProjectId,
+    /// Its number among those of its kind.
+    pub id: u64,
+}
+
+/// A sealed record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Which.
+    pub name: RowName,
+    /// Counts its changes, from 1. What is sealed is bound to it.
+    pub revision: u32,
+    /// The sealed record: opaque to the store.
+    pub sealed: Vec<u8>,
+}
+
+/// One step of a unit of work.
+#[derive(Clone, Debug)]
+pub enum Write {
+    /// Creates a project, or replaces the record of one that exists.
+    Project(Project),
+    /// Puts this in place of the server's vault.
+    Vault(Vault),
+    /// Adds a row at revision 1. `AlreadyExists(Row)`, `NotFound(Project)`.
+    Insert(Row),
+    /// Puts this in place of the row, which must be at the revision before. `NotFound(Row)`, `Conflict`.
+    Update(Row),
+    /// Removes a row, at whatever revision; a token's subscriptions with it. `NotFound(Row)`.
+    Delete(RowName),
+    /// Subscribes a token; as [`SubscriptionStore::insert_subscription`].
+    Subscribe(Subscription),
+}
+
+/// A unit of work: its steps in order, and what the audit log says of it.
+#[derive(Clone, Debug, Default)]
+pub struct Unit {
+    /// At most 10,000.
+    pub writes: Vec<Write>,
+    /// At most 10,000. Empty only for the server's own upkeep.
+    pub audit: Vec<AuditDraft>,
+}
+
+/// Which audit entries.
+#[derive(Clone, Debug, Default)]
+pub struct AuditQuery {
+    /// Only those of this project.
+    pub project: Option<ProjectId>,
+    /// Only those about this subject.
+    pub subject: Option<String>,
+    /// Only those of this actor.
+    pub actor: Option<String>,
+    /// Only those of this action: a whole name, or the beginning of one that ends in `.`.
+    pub action: Option<String>,
+    /// Only those not before.
+    pub since: Option<UnixMillis>,
+    /// Only those before.
+    pub until: Option<UnixMillis>,
+    /// Only those after this sequence (or before it, when `newest_first`).
+    pub after: Option<u64>,
+    /// The latest first.
+    pub newest_first: bool,
+    /// At most so many, 1 to 1,000.
+    pub limit: usize,
 }
 
 /// One committed change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// A project was created.
+    /// A project was created or its record changed: the record now.
     Project(Project),
-    /// A key was created, revoked or used: its record now.
-    Key(ProjectKey),
+    /// The vault was replaced. Not part of a replay.
+    Vault(Vault),
+    /// A row was created or changed: the row now.
+    Row(Row),
+    /// A row was deleted; a token's subscriptions with it.
+    RowDeleted(RowName),
     /// A channel was created.
     ChannelCreated(Channel),
     /// A channel's state changed: the whole new state.
@@ -105,17 +193,6 @@ pub enum Change {
         /// The channel.
         channel: ChannelId,
     },
-    /// A token was created. Its default subscriptions follow as changes of their own in the same unit of work.
-    TokenCreated(Token),
-    /// A token's state or expiry changed: its record now.
-    TokenChanged(Token),
-    /// A token was deleted, and its subscriptions with it.
-    TokenDeleted {
-        /// The owner.
-        project: ProjectId,
-        /// The token.
-        token: TokenId,
-    },
     /// A token was subscribed to a channel (or an ephemeral subscription became a lasting one).
     Subscribed(Subscription),
     /// A token's subscription ended.
@@ -144,15 +221,6 @@ pub enum StateChange {
     Merge(JsonObject),
 }
 
-/// What a token's owner may change; `None` leaves as it is.
-#[derive(Clone, Debug, Default)]
-pub struct TokenChange {
-    /// The new sealed state (`Some(None)`: `null`).
-    pub sealed_state: Option<Option<Vec<u8>>>,
-    /// The new expiry (`Some(None)`: never).
-    pub expires_at: Option<Option<UnixMillis>>,
-}
-
 /// One key of the ring that token secrets are derived from, wrapped under the master key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WrappedRingKey {
@@ -166,42 +234,29 @@ pub struct WrappedRingKey {
     pub created_at: UnixMillis,
 }
 
-/// The server's own secrets, sealed: what tells a right master key from a wrong one, and the key ring.
+/// The server's own secrets, sealed: what tells a right master key from a wrong one, the key ring, and the ledger key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vault {
     /// A sealed known value.
     pub key_check: Vec<u8>,
+    /// The wrapped ledger key.
+    pub ledger_key: Vec<u8>,
     /// The key ring.
     pub ring: Vec<WrappedRingKey>,
-}
-
-/// The server's vault.
-pub trait VaultStore: Send + Sync {
-    /// The vault, or `None` in a new store.
-    fn vault(&self) -> Pending<'_, StoreResult<Option<Vault>>>;
-    /// Keeps the vault of a new store. `AlreadyExists` is reported as `Unavailable`: two servers must not share a folder.
-    fn insert_vault(&self, vault: Vault) -> Pending<'_, StoreResult<()>>;
-}
-
-/// Projects and their keys.
-pub trait ProjectStore: Send + Sync {
-    /// Creates a project together with its first key. `AlreadyExists(Project)` or `AlreadyExists(Key)` if an id is taken.
-    fn insert_project(&self, project: Project, key: ProjectKey) -> Pending<'_, StoreResult<()>>;
-    /// Adds a key. `NotFound(Project)` if there is none, `AlreadyExists(Key)` if the id is taken.
-    fn insert_key(&self, key: ProjectKey) -> Pending<'_, StoreResult<()>>;
-    /// Revokes a key; revoking twice is no change and keeps the first time. `NotFound(Key)`.
-    fn revoke_key(&self, project: ProjectId, key: KeyId, at: UnixMillis) -> Pending<'_, StoreResult<()>>;
-    /// Notes when keys were last used; an earlier time than the one kept is no change. Unknown keys are passed over.
-    fn touch_keys(&self, used: Vec<(ProjectId, KeyId, UnixMillis)>) -> Pending<'_, StoreResult<()>>;
 }
 
 /// Channels and their state.
 pub trait ChannelStore: Send + Sync {
     /// Creates a channel; `sequence` and `version` are given by the store (the version of a new state is 1). Answers the record as kept.
     /// `AlreadyExists(Channel)`, `NotFound(Project)`.
-    fn insert_channel(&self, channel: Channel) -> Pending<'_, StoreResult<Channel>>;
+    fn insert_channel(&self, channel: Channel, audit: Option<AuditDraft>) -> Pending<'_, StoreResult<Channel>>;
     /// Deletes a channel with its subscriptions. `NotFound(Channel)`.
-    fn delete_channel(&self, project: ProjectId, channel: ChannelId) -> Pending<'_, StoreResult<()>>;
+    fn delete_channel(
+        &self,
+        project: ProjectId,
+        channel: ChannelId,
+        audit: Option<AuditDraft>,
+    ) -> Pending<'_, StoreResult<()>>;
     /// Changes the state, if it is at version `if_version` where one is given; answers the whole new state and its version (one more than
     /// before). Concurrent merges lose nothing. `NotFound(Channel)`, `VersionMismatch`, `LimitReached("channel state")`.
     fn change_state(
@@ -217,39 +272,53 @@ pub trait ChannelStore: Send + Sync {
         project: ProjectId,
         channel: ChannelId,
         capabilities: Capabilities,
+        audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<()>>;
-}
-
-/// Tokens.
-pub trait TokenStore: Send + Sync {
-    /// Creates a token, subscribed to `channels` from the start: all or nothing. `AlreadyExists(Token)`, `NotFound(Project)`,
-    /// `NotFound(Channel)`, `LimitReached("subscriptions")`.
-    fn insert_token(&self, token: Token, channels: Vec<ChannelId>) -> Pending<'_, StoreResult<()>>;
-    /// Changes a token; answers the record now. `NotFound(Token)`.
-    fn change_token(&self, project: ProjectId, token: TokenId, change: TokenChange) -> Pending<'_, StoreResult<Token>>;
-    /// Deletes a token with its subscriptions. `NotFound(Token)`.
-    fn delete_token(&self, project: ProjectId, token: TokenId) -> Pending<'_, StoreResult<()>>;
 }
 
 /// Subscriptions of tokens.
 pub trait SubscriptionStore: Send + Sync {
     /// Subscribes a token; idempotent. A lasting subscription stays lasting when asked for again as ephemeral; an ephemeral one becomes lasting
-    /// when asked for as lasting. Answers whether anything changed. `NotFound(Token)`, `NotFound(Channel)`, `LimitReached("subscriptions")`.
-    fn insert_subscription(&self, subscription: Subscription) -> Pending<'_, StoreResult<bool>>;
-    /// Ends a subscription; idempotent. Answers whether there was one.
+    /// when asked for as lasting. Answers whether anything changed. `NotFound(Row(Token))`, `NotFound(Channel)`, `LimitReached("subscriptions")`.
+    /// The audit entry is written whether anything changed or not.
+    fn insert_subscription(
+        &self,
+        subscription: Subscription,
+        audit: Option<AuditDraft>,
+    ) -> Pending<'_, StoreResult<bool>>;
+    /// Ends a subscription; idempotent. Answers whether there was one. The audit entry is written in either case.
     fn delete_subscription(
         &self,
         project: ProjectId,
         token: TokenId,
         channel: ChannelId,
+        audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<bool>>;
 }
 
+/// The audit log.
+pub trait AuditStore: Send + Sync {
+    /// Entries that fit, in order of their sequence. Read from the disk: for people and exports, not for decisions.
+    fn audit_entries(&self, query: AuditQuery) -> Pending<'_, StoreResult<Vec<AuditEntry>>>;
+    /// Proves the chain from its first kept entry to its end. `Ok(Err)` says what is wrong, `Ok(Ok)` where it begins (the entry before the first
+    /// kept one) and ends. Works in steps, so that the store goes on meanwhile.
+    fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>>;
+    /// Forgets the oldest entries up to and without the first that is not before `before`, at most `limit` of them; answers how many.
+    /// What is left stays provable from a note of where it begins.
+    fn prune_audit(&self, before: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>>;
+}
+
 /// The whole of a store.
-pub trait Store: VaultStore + ProjectStore + ChannelStore + TokenStore + SubscriptionStore {
-    /// Replays what exists to `changes`, then hands it every later change. Called once (again it is `Unavailable`), before the first
-    /// unit of work on projects: what was changed before is seen in the replay alone.
-    fn attach(&self, changes: Arc<dyn Changes>) -> Pending<'_, StoreResult<()>>;
+pub trait Store: ChannelStore + SubscriptionStore + AuditStore {
+    /// The vault, or `None` in a new store.
+    fn vault(&self) -> Pending<'_, StoreResult<Option<Vault>>>;
+    /// Proves the books with the ledger key (a new store begins them), replays what exists to `changes`, then hands it every later change.
+    /// Called once (again it is `Unavailable`), before any unit of work. `Damaged`.
+    fn attach(&self, changes: Arc<dyn Changes>, ledger: LedgerKey) -> Pending<'_, StoreResult<()>>;
+    /// Does a unit of work. The error of the first step that is refused; then nothing of the unit was done.
+    fn commit(&self, unit: Unit) -> Pending<'_, StoreResult<()>>;
+    /// One row as it is on disk: for kinds that are not kept in memory.
+    fn row(&self, name: RowName) -> Pending<'_, StoreResult<Option<Row>>>;
     /// A cheap unit of work that proves the store can still make something durable. For readiness.
     fn probe(&self) -> Pending<'_, StoreResult<()>>;
 }

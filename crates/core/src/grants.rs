@@ -1,0 +1,186 @@
+//! What a token may do where: grants of operations on channel patterns, and the bounds that a key or an issuer puts on them.
+//!
+//! A token without grants follows the channel's type. A token with grants may do exactly what they say, on any type of channel, and
+//! what its server-side subscriptions give it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::{CHANNEL_ID_BYTES_MAX, GRANTS_PER_TOKEN_MAX};
+
+/// One thing that a client does with a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Operation {
+    /// Receive its messages.
+    #[serde(rename = "subscribe")]
+    Subscribe,
+    /// Send messages into it.
+    #[serde(rename = "publish")]
+    Publish,
+    /// See who is in it.
+    #[serde(rename = "presence")]
+    Presence,
+    /// Read its past messages.
+    #[serde(rename = "history")]
+    History,
+    /// Read its state.
+    #[serde(rename = "state.read")]
+    StateRead,
+    /// Replace its state.
+    #[serde(rename = "state.write")]
+    StateWrite,
+}
+
+impl Operation {
+    /// Every operation.
+    pub const ALL: [Self; 6] =
+        [Self::Subscribe, Self::Publish, Self::Presence, Self::History, Self::StateRead, Self::StateWrite];
+
+    /// The word in requests and records.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Subscribe => "subscribe",
+            Self::Publish => "publish",
+            Self::Presence => "presence",
+            Self::History => "history",
+            Self::StateRead => "state.read",
+            Self::StateWrite => "state.write",
+        }
+    }
+}
+
+/// Operations on the channels that a pattern names: a channel id, or the beginning of ids followed by `*`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// A channel id, `prefix*`, or `*` for every channel. At most 255 bytes.
+    pub channels: String,
+    /// What may be done there; not empty.
+    pub operations: Vec<Operation>,
+}
+
+impl Grant {
+    fn allows(&self, operation: Operation, channel: &str) -> bool {
+        self.operations.contains(&operation) && matches(&self.channels, channel)
+    }
+}
+
+/// Whether a pattern names this channel.
+fn matches(pattern: &str, channel: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => channel.starts_with(prefix),
+        None => channel == pattern,
+    }
+}
+
+/// Whether any of the grants allows the operation on the channel.
+#[must_use]
+pub fn allows(grants: &[Grant], operation: Operation, channel: &str) -> bool {
+    grants.iter().any(|grant| grant.allows(operation, channel))
+}
+
+/// Whether everything that `asked` allows is allowed by `ceiling`, too: for each grant and operation, one grant of the ceiling whose
+/// pattern covers it whole.
+#[must_use]
+pub fn within(asked: &[Grant], ceiling: &[Grant]) -> bool {
+    let covers = |wide: &str, narrow: &str| match wide.strip_suffix('*') {
+        Some(prefix) => narrow.starts_with(prefix),
+        None => wide == narrow,
+    };
+    asked.iter().all(|grant| {
+        grant.operations.iter().all(|operation| {
+            ceiling.iter().any(|wide| wide.operations.contains(operation) && covers(&wide.channels, &grant.channels))
+        })
+    })
+}
+
+/// Checks grants that a caller chose.
+///
+/// # Errors
+/// `limit_reached` for too many, `invalid_input` for a pattern or an empty list of operations.
+pub fn check(grants: &[Grant]) -> Result<()> {
+    if grants.len() > GRANTS_PER_TOKEN_MAX {
+        return Err(Error::new(
+            ErrorKind::LimitReached,
+            format!("A token has at most {GRANTS_PER_TOKEN_MAX} capabilities; these are {}.", grants.len()),
+        ));
+    }
+    for grant in grants {
+        let stem = grant.channels.strip_suffix('*').unwrap_or(&grant.channels);
+        let refused = grant.channels.is_empty()
+            || grant.channels.len() > CHANNEL_ID_BYTES_MAX
+            || stem.contains(['*', '/', '?', '#'])
+            || stem.chars().any(char::is_control);
+        if refused {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!(
+                    "`channels` of a capability is a channel id, a beginning followed by `*`, or `*`, in 1 to {CHANNEL_ID_BYTES_MAX} bytes."
+                ),
+            ));
+        }
+        if grant.operations.is_empty() || grant.operations.len() > Operation::ALL.len() {
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "`operations` of a capability names one or more of subscribe, publish, presence, history, state.read, state.write, each once.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grant(channels: &str, operations: &[Operation]) -> Grant {
+        Grant { channels: channels.into(), operations: operations.into() }
+    }
+
+    #[test]
+    fn patterns_name_channels() {
+        for (pattern, channel, expected) in [
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("a*", "ab", true),
+            ("a*", "a", true),
+            ("a*", "b", false),
+            ("*", "anything", true),
+        ] {
+            let grants = [grant(pattern, &[Operation::Publish])];
+            assert_eq!(allows(&grants, Operation::Publish, channel), expected, "{pattern} {channel}");
+            assert!(!allows(&grants, Operation::Subscribe, channel));
+        }
+    }
+
+    #[test]
+    fn a_ceiling_covers_patterns_whole() {
+        use Operation::{Publish, Subscribe};
+        let ceiling = [grant("room-*", &[Subscribe, Publish]), grant("lobby", &[Subscribe])];
+        for (channels, operations, expected) in [
+            ("room-1", &[Subscribe, Publish][..], true),
+            ("room-1*", &[Publish], true),
+            ("room-*", &[Publish], true),
+            ("room*", &[Publish], false),
+            ("*", &[Subscribe], false),
+            ("lobby", &[Subscribe], true),
+            ("lobby", &[Publish], false),
+            ("lobby*", &[Subscribe], false),
+        ] {
+            assert_eq!(within(&[grant(channels, operations)], &ceiling), expected, "{channels} {operations:?}");
+        }
+        assert!(within(&[], &[]));
+    }
+
+    #[test]
+    fn what_a_caller_chose_is_checked() {
+        for (channels, operations) in
+            [("", &[Operation::Publish][..]), ("a*b", &[Operation::Publish]), ("a/b", &[Operation::Publish]), ("a", &[])]
+        {
+            assert!(check(&[grant(channels, operations)]).is_err(), "{channels:?}");
+        }
+        assert!(check(&[grant("*", &Operation::ALL)]).is_ok());
+        assert!(check(&vec![grant("a", &[Operation::Publish]); GRANTS_PER_TOKEN_MAX + 1]).is_err());
+    }
+}

@@ -1,0 +1,499 @@
+//! What sealed rows hold: the records of everything that is not a channel or a subscription, as serde values.
+//!
+//! The store sees none of this: a record is written as JSON, sealed for its row ([`crate::credentials::DataKeys`]), and opened by the
+//! directory alone. A field that arrives later gets a default, so that older rows still open. What a record must obey is checked by
+//! the operation that makes it.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::UnixMillis;
+use crate::grants::Grant;
+use crate::ids::{DeliveryId, IssuerId, KeyId, TokenId, UserId, WebhookId};
+use crate::json::JsonObject;
+use crate::permissions::Permissions;
+
+/// A record as the bytes to seal.
+///
+/// # Panics
+/// Never: records are maps with text keys.
+#[must_use]
+pub fn to_bytes<T: Serialize>(record: &T) -> zeroize::Zeroizing<Vec<u8>> {
+    zeroize::Zeroizing::new(serde_json::to_vec(record).expect("invariant: records are maps with text keys"))
+}
+
+/// A record from what was sealed; nothing if it is of another shape.
+#[must_use]
+pub fn from_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    serde_json::from_slice(bytes).ok()
+}
+
+/// How a token came to be: each kind is replaced by its own kind only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// Made by a backend, over `/v1` or `/v2`.
+    #[default]
+    Plain,
+    /// Made by `createUserToken` of social.plus's SDKs.
+    UserToken,
+    /// A login session of social.plus's SDKs.
+    Session,
+    /// Made for a user of a registered issuer, when its JWT was first seen.
+    Issued,
+}
+
+/// A generation that still works for a while after its rotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousGeneration {
+    /// Which.
+    pub generation: u32,
+    /// Until when.
+    pub until: UnixMillis,
+}
+
+/// Why and since when a token is revoked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// When it was decided.
+    pub decided_at: UnixMillis,
+    /// From when the token is refused: later than `decided_at` if it was given a grace.
+    pub effective_at: UnixMillis,
+    /// What the revoker said, at most 255 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// Terms that few tokens have. Shared in memory by tokens with the same ones.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenTerms {
+    /// What it may do; `None` follows the channels' types.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<Grant>>,
+    /// Most live connections, 1 to 1,024; `None` is the server's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connections_max: Option<u32>,
+    /// Networks it may come from, as `address/bits`; empty is all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<String>,
+    /// Origins of web pages it may come from, as `https://host[:port]`; empty is all, pages and programs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub origins: Vec<String>,
+    /// The backend's own notes; matched by bulk operations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<JsonObject>,
+    /// The device that it was made for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+}
+
+/// A token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRecord {
+    /// Raised by rotation; part of what the secret is derived from. From 1.
+    pub generation: u32,
+    /// The generation before, while its grace lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<PreviousGeneration>,
+    /// How it came to be.
+    #[serde(default)]
+    pub kind: TokenKind,
+    /// Whose it is, if anybody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// Its state; `None` is `null`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<JsonObject>,
+    /// Counts the changes of state, from 1.
+    pub state_version: u64,
+    /// When it was created.
+    pub created_at: UnixMillis,
+    /// From when it works; `None` is from the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<UnixMillis>,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<UnixMillis>,
+    /// The project key that it was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_by: Option<KeyId>,
+    /// The registered issuer whose JWT it stands for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<IssuerId>,
+    /// Set when it was revoked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revocation>,
+    /// What few tokens have.
+    #[serde(default)]
+    pub terms: TokenTerms,
+}
+
+/// A user of the customer's system.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserRecord {
+    /// The customer's own id, unique in the project.
+    pub user_id: String,
+    /// What people call it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    /// The backend's own notes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<JsonObject>,
+    /// When it was created.
+    pub created_at: UnixMillis,
+    /// When its record was last changed.
+    pub updated_at: UnixMillis,
+    /// Since when it may not get in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub banned_at: Option<UnixMillis>,
+}
+
+/// What a key or an issuer lets those ask for who come with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MintPolicy {
+    /// Longest life, in milliseconds; `None` is the project's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub life_ms_max: Option<u64>,
+    /// The most that may be granted; `None` lets nobody ask for capabilities through a publishable key, and does not bound other keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ceiling: Option<Vec<Grant>>,
+    /// Channel patterns whose channels may be default channels; as `ceiling`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<Vec<String>>,
+}
+
+/// A project key. The secret itself is not here: only its SHA-256.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyRecord {
+    /// SHA-256 of the whole spelling.
+    pub hash: [u8; 32],
+    /// What people see of the secret: its first characters.
+    pub hint: String,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// What it may do.
+    pub permissions: Permissions,
+    /// What it lets those ask for who come with it.
+    #[serde(default)]
+    pub policy: MintPolicy,
+    /// When it was created.
+    pub created_at: UnixMillis,
+    /// When it ends by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<UnixMillis>,
+    /// When it was last used, to the minute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<UnixMillis>,
+    /// When it was or will be revoked (a rotation gives the old key an end in the future).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked_at: Option<UnixMillis>,
+}
+
+/// A backend's word for a user, good for one session. Only its hash is here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthTokenRecord {
+    /// SHA-256 of the spelling.
+    pub hash: [u8; 32],
+    /// The customer's own id of the user it vouches for.
+    pub user_id: String,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// Until when it may be used.
+    pub expires_at: UnixMillis,
+    /// When it was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<UnixMillis>,
+}
+
+/// A key that signs access tokens.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SigningKeyRecord {
+    /// `ES256`, `EdDSA` or `RS256`.
+    pub algorithm: String,
+    /// The private key, PKCS#8 in base64. A secret: sealed with the record, never shown.
+    pub pkcs8: String,
+    /// When it was made.
+    pub created_at: UnixMillis,
+    /// From when it signs; before that it is only published.
+    pub signs_from: UnixMillis,
+    /// Until when it verifies; `None` while it is the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verifies_until: Option<UnixMillis>,
+    /// When it was retired in an emergency: nothing signed with it is accepted since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<UnixMillis>,
+}
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IssuerKeys {
+    /// One key for `HS256`, `HS384` or `HS512`, as base64. A secret.
+    Secret {
+        /// The algorithm.
+        algorithm: String,
+        /// The bytes, base64.
+        secret: String,
+    },
+    /// One public key in PEM, for one algorithm.
+    Pem {
+        /// The algorithm.
+        algorithm: String,
+        /// The key.
+        pem: String,
+    },
+    /// Keys as a JWK set, given once.
+    Jwks {
+        /// The set, as JSON text.
+        set: String,
+    },
+    /// Keys as a JWK set at an address, fetched by us and kept.
+    Url {
+        /// The address.
+        url: String,
+        /// What was last fetched, as JSON text.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fetched: Option<String>,
+        /// When.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        fetched_at: Option<UnixMillis>,
+    },
+}
+
+/// A registered issuer of JWTs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuerRecord {
+    /// What `iss` must be, exactly.
+    pub issuer: String,
+    /// What `aud` must contain one of; empty asks for none.
+    #[serde(default)]
+    pub audiences: Vec<String>,
+    /// The claim with the user id; a path with dots.
+    pub user_id_claim: String,
+    /// The claim with the display name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name_claim: Option<String>,
+    /// The claim with capabilities.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capabilities_claim: Option<String>,
+    /// What its tokens may do and how long they may live.
+    #[serde(default)]
+    pub policy: MintPolicy,
+    /// Seconds by which its clock may differ, 0 to 60.
+    pub leeway_s: u32,
+    /// Its keys.
+    pub keys: IssuerKeys,
+    /// When it was registered.
+    pub created_at: UnixMillis,
+    /// Since when it is not believed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_at: Option<UnixMillis>,
+}
+
+/// A webhook endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookRecord {
+    /// Where to.
+    pub url: String,
+    /// Which events: exact names, `prefix.*`, or `*`.
+    pub events: Vec<String>,
+    /// The secret that signs, `whsec_…`. Sealed with the record, shown once.
+    pub secret: String,
+    /// The secret before, which signs too while a rotation lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_secret: Option<(String, UnixMillis)>,
+    /// When it was created.
+    pub created_at: UnixMillis,
+    /// Since when nothing is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_at: Option<UnixMillis>,
+}
+
+/// One message to one endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeliveryRecord {
+    /// The endpoint.
+    pub webhook: WebhookId,
+    /// The id that the receiver sees: the same in every try and every replay.
+    pub message: DeliveryId,
+    /// The event's name.
+    pub event: String,
+    /// The body, JSON text.
+    pub body: String,
+    /// When it came to be.
+    pub created_at: UnixMillis,
+    /// When it is next tried.
+    pub due_at: UnixMillis,
+    /// How often it was tried.
+    pub tries: u32,
+    /// What the last try came to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failure: Option<String>,
+    /// When it was delivered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub delivered_at: Option<UnixMillis>,
+    /// When it was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given_up_at: Option<UnixMillis>,
+}
+
+/// What is counted of a token or a user.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageRecord {
+    /// When it was first used.
+    pub first_seen_at: Option<UnixMillis>,
+    /// When it was last used.
+    pub last_used_at: Option<UnixMillis>,
+    /// Connections that it opened.
+    pub connections: u64,
+    /// Messages that its connections sent.
+    pub messages_in: u64,
+    /// Messages that its connections received.
+    pub messages_out: u64,
+    /// Requests over REST.
+    pub requests: u64,
+    /// Refusals by their code; at most 16 codes.
+    #[serde(default)]
+    pub refusals: Vec<(String, u64)>,
+    /// The latest addresses and when each was last seen; at most 8.
+    #[serde(default)]
+    pub addresses: Vec<(String, UnixMillis)>,
+}
+
+/// A request that must not be done twice, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdempotencyRecord {
+    /// SHA-256 of caller and idempotency key.
+    pub key: [u8; 32],
+    /// SHA-256 of what was asked: another request under the same key is refused.
+    pub fingerprint: [u8; 32],
+    /// The tokens that it made or changed, in order: answers are spelled from them again.
+    pub tokens: Vec<TokenId>,
+    /// When it is forgotten.
+    pub expires_at: UnixMillis,
+}
+
+/// What a project decided for itself. Absent fields follow the server's defaults.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SettingsRecord {
+    /// Whether sessions need an auth token.
+    pub secure_mode: bool,
+    /// Whether an auth token may be used more than once.
+    pub auth_tokens_reusable: bool,
+    /// How long an auth token lasts, in milliseconds.
+    pub auth_token_life_ms: Option<u64>,
+    /// How long a login session of social.plus's SDKs lasts, in milliseconds.
+    pub session_life_ms: Option<u64>,
+    /// How long a user token lasts unless its maker says otherwise, in milliseconds.
+    pub user_token_life_ms: Option<u64>,
+    /// How long a JWT access token lasts at most, in milliseconds.
+    pub access_token_life_ms: Option<u64>,
+    /// Web origins that may send credentials; others are answered without.
+    pub allowed_origins: Vec<String>,
+    /// Longest user id, in characters.
+    pub user_id_chars_max: Option<u32>,
+    /// Whether a new session on a device ends every other token of that device, as social.plus does.
+    pub strict_devices: bool,
+    /// Whether unknown keys in a session request are refused.
+    pub strict_bodies: bool,
+    /// `ES256` (the default), `EdDSA` or `RS256`.
+    pub signing_algorithm: Option<String>,
+    /// How long a signing key signs before the next takes over, in milliseconds.
+    pub signing_key_life_ms: Option<u64>,
+    /// How long audit entries are kept, in milliseconds; `None` is for ever.
+    pub audit_life_ms: Option<u64>,
+    /// How long a token is kept after its end, in milliseconds.
+    pub ended_token_life_ms: Option<u64>,
+    /// Buckets.
+    pub limits: LimitSettings,
+}
+
+/// How many calls a project lets in.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LimitSettings {
+    /// Tokens made with one key.
+    pub mint_per_key: Option<Bucket>,
+    /// Tokens made for one user.
+    pub mint_per_user: Option<Bucket>,
+    /// Tokens made from one address (IPv6: one /64).
+    pub mint_per_address: Option<Bucket>,
+    /// Failed authentications from one address (IPv6: one /64).
+    pub failed_auth_per_address: Option<Bucket>,
+}
+
+/// A bucket of calls: so many at once, and so many a second in the long run.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bucket {
+    /// At once.
+    pub burst: u32,
+    /// A second, in the long run; greater than 0.
+    pub per_second: f64,
+}
+
+impl Eq for Bucket {}
+
+/// Where a background job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    /// Its parts are still arriving.
+    Receiving,
+    /// Waits for its turn, or is at work.
+    Running,
+    /// All parts are done.
+    Finished,
+    /// Was cancelled; what was done stays done.
+    Cancelled,
+    /// Could not go on.
+    Failed,
+}
+
+/// A background job. Its input and its results are rows of their own ([`JobPartRecord`]).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRecord {
+    /// `create`, `revoke`, `rotate` or `introspect`.
+    pub action: String,
+    /// Where it stands.
+    pub status: JobStatus,
+    /// Who submitted it.
+    pub submitted_by: String,
+    /// How many parts it has.
+    pub parts: u32,
+    /// How many of them are done.
+    pub parts_done: u32,
+    /// How many entries it has.
+    pub total: u64,
+    /// How many of them succeeded.
+    pub succeeded: u64,
+    /// How many of them failed.
+    pub failed: u64,
+    /// How many parts of the result were handed out.
+    pub parts_read: u32,
+    /// When it was submitted.
+    pub created_at: UnixMillis,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<UnixMillis>,
+    /// When it and its results are forgotten.
+    pub expires_at: UnixMillis,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
+}
+
+/// A part of a job: its input until it is done, its result afterwards. The row's id is the job's number plus the part's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobPartRecord {
+    /// Entries to do, each the JSON text of a batch request's entry.
+    Input(Vec<String>),
+    /// What came of each: the token, or why not.
+    Result(Vec<Result<TokenId, String>>),
+}
