@@ -193,6 +193,14 @@ pub struct KeyRecord {
     pub revoked_at: Option<UnixMillis>,
 }
 
+impl KeyRecord {
+    /// Whether the key opens its project at `now`.
+    #[must_use]
+    pub fn works(&self, now: UnixMillis) -> bool {
+        [self.revoked_at, self.expires_at].into_iter().flatten().all(|end| now < end)
+    }
+}
+
 /// A backend's word for a user, good for one session. Only its hash is here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthTokenRecord {

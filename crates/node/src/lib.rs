@@ -14,7 +14,6 @@ mod start;
 use std::sync::Arc;
 
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
-use tollgate_core::credentials::{KeyRing, MasterKey};
 use tollgate_core::ids::{ConnectionId, SnowflakeSource};
 use tollgate_core::ports::broker::Broker;
 use tollgate_core::ports::hook::AccessHook;
@@ -24,7 +23,9 @@ pub use hub::{
     ConnectionKey, ConnectionRef, FormatIndex, Outlet, PeerWord, Request, Shard, ShardIndex, ShardParts, WireFormat,
     Written,
 };
+pub use directory::KeyEntry;
 pub use operations::clients::{Client, Outcome};
+pub use operations::writing::{Origin, actor, with_origin};
 pub use operations::views::{ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView};
 pub use start::{NodeParts, StartError, start};
 
@@ -41,8 +42,6 @@ pub struct Node {
     directory: Arc<Directory>,
     hub: Arc<Hub>,
     broker: Arc<dyn Broker>,
-    master_key: Arc<MasterKey>,
-    ring: KeyRing,
     hook: Arc<dyn AccessHook>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,

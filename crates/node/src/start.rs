@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
+use tollgate_core::audit::LedgerKey;
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::credentials::{KeyRing, MasterKey, RingKey};
 use tollgate_core::ids::SnowflakeSource;
 use tollgate_core::ports::hook::AccessHook;
-use tollgate_core::ports::store::{Changes, Store, StoreError, Vault, WrappedRingKey};
+use tollgate_core::ports::store::{Changes, Store, StoreError, Unit, Vault, WrappedRingKey, Write};
 
 use crate::Node;
 use crate::broker::InProcessBroker;
 use crate::counters::Counters;
-use crate::directory::Directory;
+use crate::directory::{Directory, open_ring};
 use crate::hub::{Hub, Shard, ShardIndex, ShardParts, WireFormat};
 
 /// What a node is made of.
@@ -58,10 +59,14 @@ pub enum StartError {
 /// See [`StartError`]. Nothing is changed in a store whose master key is another.
 pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), StartError> {
     let NodeParts { store, master_key, clock, entropy, hook, formats, shards } = parts;
-    let (ring, is_new) = open_vault(store.as_ref(), &master_key, clock.as_ref(), entropy.as_ref()).await?;
+    let Opened { vault, ring, ledger, is_new } =
+        open_vault(store.as_ref(), &master_key, clock.as_ref(), entropy.as_ref()).await?;
     let (counters, master_key) = (Arc::new(Counters::default()), Arc::new(master_key));
-    let directory = Arc::new(Directory::new(Arc::clone(&master_key), Arc::clone(&clock), Arc::clone(&counters)));
-    store.attach(Arc::clone(&directory) as Arc<dyn Changes>).await?;
+    let directory = Arc::new(Directory::new(master_key, ring, Arc::clone(&clock), Arc::clone(&counters)));
+    store.attach(Arc::clone(&directory) as Arc<dyn Changes>, ledger).await?;
+    if is_new {
+        store.commit(Unit { writes: vec![Write::Vault(vault)], audit: Vec::new() }).await?;
+    }
     match counters.records_unreadable.get() {
         0 => {}
         unreadable => return Err(StartError::Damaged(unreadable)),
@@ -85,8 +90,6 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         directory,
         hub,
         broker,
-        master_key,
-        ring,
         hook,
         clock,
         entropy,
@@ -99,35 +102,42 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
     Ok((Arc::new(node), parts))
 }
 
-/// The key ring, and whether the store was new.
+/// What the vault gave.
+struct Opened {
+    vault: Vault,
+    ring: KeyRing,
+    ledger: LedgerKey,
+    is_new: bool,
+}
+
+/// Opens the vault, or makes that of a new store (to be committed once the store has its observer).
 async fn open_vault(
     store: &dyn Store,
     master_key: &MasterKey,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
-) -> Result<(KeyRing, bool), StartError> {
-    let Some(vault) = store.vault().await? else {
-        let key = RingKey::generate(entropy);
-        let wrapped = WrappedRingKey {
-            number: 1,
-            wrapped: master_key.wrap_ring_key(1, &key, entropy),
-            active: true,
-            created_at: clock.unix(),
-        };
-        store.insert_vault(Vault { key_check: master_key.seal_check(entropy), ring: vec![wrapped] }).await?;
-        return Ok((KeyRing::new(1, &key), true));
+) -> Result<Opened, StartError> {
+    let kept = store.vault().await?;
+    let is_new = kept.is_none();
+    let vault = match kept {
+        Some(vault) => vault,
+        None => {
+            let key = RingKey::generate(entropy);
+            let wrapped = WrappedRingKey {
+                number: 1,
+                wrapped: master_key.wrap_ring_key(1, &key, entropy),
+                active: true,
+                created_at: clock.unix(),
+            };
+            Vault {
+                key_check: master_key.seal_check(entropy),
+                ledger_key: master_key.new_ledger_key(entropy),
+                ring: vec![wrapped],
+            }
+        }
     };
     master_key.verify_check(&vault.key_check).map_err(|wrong| StartError::WrongMasterKey(wrong.to_string()))?;
-    let mut ring: Option<KeyRing> = None;
-    // The active key first: the ring is made with it.
-    let mut wrapped = vault.ring;
-    wrapped.sort_by_key(|key| !key.active);
-    for one in &wrapped {
-        let key = master_key.unwrap_ring_key(one.number, &one.wrapped).map_err(|_| StartError::Damaged(1))?;
-        match &mut ring {
-            None => ring = Some(KeyRing::new(one.number, &key)),
-            Some(ring) => ring.add(one.number, &key).map_err(|_| StartError::Damaged(1))?,
-        }
-    }
-    ring.map(|ring| (ring, false)).ok_or(StartError::Damaged(1))
+    let ledger = master_key.unwrap_ledger_key(&vault.ledger_key).map_err(|_| StartError::Damaged(1))?;
+    let ring = open_ring(master_key, &vault).ok_or(StartError::Damaged(1))?;
+    Ok(Opened { vault, ring, ledger, is_new })
 }

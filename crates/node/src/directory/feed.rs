@@ -3,24 +3,24 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use tollgate_core::CloseReason;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::ChannelSnapshot;
-use tollgate_core::credentials::{RowBinding, RowKind};
+use tollgate_core::credentials::{DataKeys, KeyRing, MasterKey, SealRefusal};
 use tollgate_core::ids::{ChannelKey, ProjectId};
-use tollgate_core::json::JsonObject;
-use tollgate_core::model::{Channel, Project, ProjectKey, Token};
-use tollgate_core::ports::store::{Change, Changes};
+use tollgate_core::model::{Channel, Project};
+use tollgate_core::ports::store::{Change, Changes, Vault};
 
-use super::{ChannelEntry, Directory, ProjectEntry, Records, TokenEntry};
+use super::{ChannelEntry, Directory, ProjectEntry, Records};
 use crate::hub::{ConnectionRef, Request};
 
 impl Changes for Directory {
     fn committed(&self, change: Change) {
         let now = self.clock.monotonic();
         match change {
-            Change::Project(project) => self.insert_project(project),
-            Change::Key(key) => self.insert_key(key),
+            Change::Project(project) => self.put_project(project),
+            Change::Vault(vault) => self.put_vault(&vault),
+            Change::Row(row) => self.put_row(&row),
+            Change::RowDeleted(name) => self.remove_row(name, now),
             Change::ChannelCreated(channel) => self.insert_channel(channel),
             Change::ChannelState { project, channel, state, version } => {
                 self.change_channel(&ChannelKey { project, channel }, Request::StateChanged, |snapshot| {
@@ -42,12 +42,6 @@ impl Changes for Directory {
                     hub.tell(hub.home(&key), Request::Deleted(key, sequence));
                 }
             }
-            Change::TokenCreated(token) => self.insert_token(&token),
-            Change::TokenChanged(token) => self.change_token(&token),
-            Change::TokenDeleted { project, token } => {
-                let connections = self.with(project, |records| records.remove_token(token, now));
-                self.tell(connections, |connection| Request::Close(connection.key, CloseReason::TokenRevoked));
-            }
             Change::Subscribed(new) => {
                 let connections =
                     self.with(new.project, |records| records.subscribe(new.token, &new.channel, new.ephemeral, now));
@@ -64,11 +58,11 @@ impl Changes for Directory {
 }
 
 impl Directory {
-    fn with<T>(&self, project: ProjectId, work: impl FnOnce(&mut Records) -> T) -> Option<T> {
+    pub(super) fn with<T>(&self, project: ProjectId, work: impl FnOnce(&mut Records) -> T) -> Option<T> {
         self.project(project).map(|entry| work(&mut entry.write()))
     }
 
-    fn tell(&self, connections: Option<Vec<ConnectionRef>>, word: impl Fn(ConnectionRef) -> Request) {
+    pub(super) fn tell(&self, connections: Option<Vec<ConnectionRef>>, word: impl Fn(ConnectionRef) -> Request) {
         let Some(hub) = self.hub.get() else { return };
         for connection in connections.unwrap_or_default() {
             hub.tell(connection.shard, word(connection));
@@ -88,23 +82,40 @@ impl Directory {
         }
     }
 
-    fn insert_project(&self, project: Project) {
-        match self.master_key.unwrap_data_key(project.id, &project.wrapped_data_key) {
-            Ok(data_key) => {
-                let entry = ProjectEntry { data_key, records: RwLock::default(), project };
-                self.projects.write().unwrap_or_else(PoisonError::into_inner).insert(entry.project.id, Arc::new(entry));
-            }
-            Err(refusal) => {
-                self.counters.records_unreadable.add(1);
-                tracing::error!(project = %project.id, %refusal, "the project's data key does not open");
-            }
+    fn put_project(&self, project: Project) {
+        let master_key = self.master_key();
+        let unwrapped = project
+            .wrapped_data_keys
+            .iter()
+            .map(|(number, wrapped)| Ok((*number, master_key.unwrap_data_key(project.id, *number, wrapped)?)))
+            .collect::<Result<Vec<_>, SealRefusal>>();
+        let Some(data_keys) = unwrapped.ok().and_then(DataKeys::new).map(Arc::new) else {
+            return self.unreadable(&format_args!("a data key of project {}", project.id));
+        };
+        if let Some(entry) = self.project(project.id) {
+            *entry.data_keys.write().unwrap_or_else(PoisonError::into_inner) = data_keys;
+            return;
+        }
+        let entry = ProjectEntry {
+            data_keys: RwLock::new(data_keys),
+            minting: tokio::sync::RwLock::default(),
+            records: RwLock::default(),
+            project,
+        };
+        self.projects.write().unwrap_or_else(PoisonError::into_inner).insert(entry.project.id, Arc::new(entry));
+    }
+
+    fn put_vault(&self, vault: &Vault) {
+        match open_ring(&self.master_key(), vault) {
+            Some(ring) => *self.ring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(ring),
+            None => self.unreadable(&"the key ring"),
         }
     }
 
-    fn insert_key(&self, key: ProjectKey) {
-        let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
-        keys.by_hash.insert(key.hash, key.id);
-        keys.by_id.insert(key.id, key);
+    /// Counts and logs what does not open: at the start it stops the start, later it is a defect.
+    pub(super) fn unreadable(&self, what: &dyn std::fmt::Display) {
+        self.counters.records_unreadable.add(1);
+        tracing::error!("{what} does not open");
     }
 
     fn insert_channel(&self, channel: Channel) {
@@ -141,52 +152,25 @@ impl Directory {
             hub.tell(hub.home(key), word(snapshot));
         }
     }
+}
 
-    /// A token's state in clear; nothing if it does not open, which is counted.
-    fn open_state(&self, entry: &ProjectEntry, token: &Token) -> Option<JsonObject> {
-        let row = RowBinding {
-            kind: RowKind::TokenState,
-            project: token.project,
-            id: token.id.get(),
-            generation: token.generation,
-        };
-        let opened = entry.data_key.open(row, token.sealed_state.as_deref()?);
-        let Ok(Ok(text)) = opened.map(|text| String::from_utf8(text.to_vec())) else {
-            self.counters.records_unreadable.add(1);
-            tracing::error!(token = %token.id, "the token's sealed state does not open");
-            return None;
-        };
-        Some(JsonObject::from_stored(text))
+/// The key ring of a vault; nothing if a key of it does not open, or none is active.
+pub(crate) fn open_ring(master_key: &MasterKey, vault: &Vault) -> Option<KeyRing> {
+    let mut ring: Option<KeyRing> = None;
+    // The active key first: the ring is made with it.
+    let mut wrapped: Vec<_> = vault.ring.iter().collect();
+    wrapped.sort_by_key(|key| !key.active);
+    if wrapped.first().is_none_or(|first| !first.active) {
+        return None;
     }
-
-    fn insert_token(&self, token: &Token) {
-        let Some(entry) = self.project(token.project) else { return };
-        let record = TokenEntry {
-            generation: token.generation,
-            state: self.open_state(&entry, token),
-            created_at: token.created_at,
-            expires_at: token.expires_at,
-            subscriptions: Vec::new(),
-            connections: Vec::new(),
-            offline_at: self.clock.monotonic(),
-        };
-        entry.write().insert_token(token.id, record);
-    }
-
-    fn change_token(&self, token: &Token) {
-        let Some(entry) = self.project(token.project) else { return };
-        let state = self.open_state(&entry, token);
-        let mut records = entry.write();
-        let Some(record) = records.token_mut(token.id) else { return };
-        let expiry_changed = record.expires_at != token.expires_at;
-        (record.generation, record.state, record.expires_at) = (token.generation, state, token.expires_at);
-        let connections = record.connections.clone();
-        drop(records);
-        if expiry_changed {
-            let left = milliseconds_left(token.expires_at, self.clock.unix());
-            self.tell(Some(connections), |connection| Request::ExpiryChanged(connection.key, left));
+    for one in wrapped {
+        let key = master_key.unwrap_ring_key(one.number, &one.wrapped).ok()?;
+        match &mut ring {
+            None => ring = Some(KeyRing::new(one.number, &key)),
+            Some(ring) => ring.add(one.number, &key).ok()?,
         }
     }
+    ring
 }
 
 /// How long a token still has.

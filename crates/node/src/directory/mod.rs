@@ -8,18 +8,22 @@
 
 mod feed;
 mod records;
+mod rows;
+mod tokens;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tollgate_core::clock::{Clock, Monotonic};
 use tollgate_core::command::ChannelSnapshot;
-use tollgate_core::credentials::{DataKey, MasterKey};
+use tollgate_core::credentials::{DataKeys, KeyRing, MasterKey};
 use tollgate_core::ids::{ChannelId, ChannelKey, KeyId, ProjectId, TokenId};
-use tollgate_core::model::{Project, ProjectKey};
+use tollgate_core::model::Project;
+use tollgate_core::records::{KeyRecord, SettingsRecord};
 
-pub(crate) use feed::milliseconds_left;
-pub(crate) use records::{ChannelEntry, Records, TokenEntry};
+pub(crate) use feed::{milliseconds_left, open_ring};
+pub(crate) use records::{ChannelEntry, Records, Table, UserEntry};
+pub(crate) use tokens::{Kept, LiveConnection, TokenEnd, TokenEntry};
 
 use crate::counters::Counters;
 use crate::hub::{ConnectionRef, Hub};
@@ -27,7 +31,10 @@ use crate::hub::{ConnectionRef, Hub};
 /// A project and all that it owns.
 pub(crate) struct ProjectEntry {
     pub(crate) project: Project,
-    pub(crate) data_key: DataKey,
+    data_keys: RwLock<Arc<DataKeys>>,
+    /// Held shared by what makes or changes tokens, until it is committed, and exclusively by what revokes by a rule: so that a rule hits
+    /// every token made before it and none made after.
+    pub(crate) minting: tokio::sync::RwLock<()>,
     records: RwLock<Records>,
 }
 
@@ -40,11 +47,34 @@ impl ProjectEntry {
     pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Records> {
         self.records.write().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// The keys that open the project's rows; the newest seals.
+    pub(crate) fn data_keys(&self) -> Arc<DataKeys> {
+        Arc::clone(&self.data_keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What the project decided for itself.
+    pub(crate) fn settings(&self) -> Arc<SettingsRecord> {
+        self.read().settings.as_ref().map(|kept| Arc::clone(&kept.record)).unwrap_or_default()
+    }
+}
+
+/// A project key as it is kept in memory.
+#[derive(Clone, Debug)]
+pub struct KeyEntry {
+    /// Its public id.
+    pub id: KeyId,
+    /// The project that it opens.
+    pub project: ProjectId,
+    /// Of the row that it was read from.
+    pub(crate) revision: u32,
+    /// The record.
+    pub record: Arc<KeyRecord>,
 }
 
 #[derive(Default)]
 struct Keys {
-    by_id: BTreeMap<KeyId, ProjectKey>,
+    by_id: BTreeMap<KeyId, KeyEntry>,
     by_hash: HashMap<[u8; 32], KeyId>,
 }
 
@@ -54,7 +84,9 @@ pub struct Directory {
     keys: RwLock<Keys>,
     /// Set once, after the replay: while it is empty nobody is connected who would have to be told.
     hub: OnceLock<Arc<Hub>>,
-    master_key: Arc<MasterKey>,
+    master_key: RwLock<Arc<MasterKey>>,
+    /// The keys that spell and verify token secrets, as the vault has them.
+    ring: RwLock<Arc<KeyRing>>,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
 }
@@ -66,8 +98,41 @@ impl std::fmt::Debug for Directory {
 }
 
 impl Directory {
-    pub(crate) fn new(master_key: Arc<MasterKey>, clock: Arc<dyn Clock>, counters: Arc<Counters>) -> Self {
-        Self { projects: RwLock::default(), keys: RwLock::default(), hub: OnceLock::new(), master_key, clock, counters }
+    pub(crate) fn new(
+        master_key: Arc<MasterKey>,
+        ring: KeyRing,
+        clock: Arc<dyn Clock>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self {
+            projects: RwLock::default(),
+            keys: RwLock::default(),
+            hub: OnceLock::new(),
+            master_key: RwLock::new(master_key),
+            ring: RwLock::new(Arc::new(ring)),
+            clock,
+            counters,
+        }
+    }
+
+    /// The keys that spell and verify token secrets.
+    pub(crate) fn ring(&self) -> Arc<KeyRing> {
+        Arc::clone(&self.ring.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn master_key(&self) -> Arc<MasterKey> {
+        Arc::clone(&self.master_key.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The keys of the vault are about to be wrapped under this one.
+    pub(crate) fn exchange_master_key(&self, key: Arc<MasterKey>) {
+        *self.master_key.write().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+
+    /// The project that has this token, without knowing it: one look-up for each project.
+    pub(crate) fn project_of(&self, token: TokenId) -> Option<Arc<ProjectEntry>> {
+        let projects = self.projects.read().unwrap_or_else(PoisonError::into_inner);
+        projects.values().find(|entry| entry.read().token(token).is_some()).cloned()
     }
 
     /// From now on changes are told to the shards.
@@ -88,24 +153,23 @@ impl Directory {
 
     /// The largest number that an id has had, as far as records tell.
     pub(crate) fn last_number(&self) -> u64 {
-        let tokens =
-            self.projects().iter().filter_map(|entry| entry.read().tokens().map(|(id, _)| id.get()).max()).max();
+        let records = self.projects().iter().map(|entry| entry.read().last_number()).max();
         let projects = self.projects().last().map(|entry| entry.project.id.get());
         let keys = self.keys().last().map(|key| key.id.get());
-        tokens.max(projects).max(keys).unwrap_or(0)
+        records.max(projects).max(keys).unwrap_or(0)
     }
 
-    pub(crate) fn key_by_hash(&self, hash: &[u8; 32]) -> Option<ProjectKey> {
+    pub(crate) fn key_by_hash(&self, hash: &[u8; 32]) -> Option<KeyEntry> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         keys.by_hash.get(hash).and_then(|id| keys.by_id.get(id)).cloned()
     }
 
-    pub(crate) fn key(&self, key: KeyId) -> Option<ProjectKey> {
+    pub(crate) fn key(&self, key: KeyId) -> Option<KeyEntry> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&key).cloned()
     }
 
     /// All keys of all projects, oldest first.
-    pub(crate) fn keys(&self) -> Vec<ProjectKey> {
+    pub(crate) fn keys(&self) -> Vec<KeyEntry> {
         self.keys.read().unwrap_or_else(PoisonError::into_inner).by_id.values().cloned().collect()
     }
 

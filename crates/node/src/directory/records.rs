@@ -1,15 +1,19 @@
 //! The records of one project, with the indexes that keep both directions of a subscription in step.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::command::ChannelSnapshot;
-use tollgate_core::ids::{ChannelId, TokenId};
-use tollgate_core::json::JsonObject;
+use tollgate_core::ids::{ChannelId, TokenId, UserId};
 use tollgate_core::limits::SESSION_GRACE_MS;
 use tollgate_core::model::Capabilities;
+use tollgate_core::records::{
+    AuthTokenRecord, DeliveryRecord, IdempotencyRecord, IssuerRecord, JobRecord, SettingsRecord, SigningKeyRecord, TokenRecord,
+    UsageRecord, UserRecord, WebhookRecord,
+};
 
+use super::tokens::{Kept, TokenEntry};
 use crate::hub::ConnectionRef;
 
 /// A channel.
@@ -26,27 +30,6 @@ pub(crate) struct ChannelEntry {
     pub(super) deserted_at: Monotonic,
 }
 
-/// A token.
-#[derive(Debug)]
-pub(crate) struct TokenEntry {
-    pub(crate) generation: u32,
-    pub(crate) state: Option<JsonObject>,
-    pub(crate) created_at: UnixMillis,
-    pub(crate) expires_at: Option<UnixMillis>,
-    /// Channels that it is subscribed to, and whether each subscription ends with the session.
-    pub(crate) subscriptions: Vec<(ChannelId, bool)>,
-    /// Its live connections.
-    pub(crate) connections: Vec<ConnectionRef>,
-    /// When its last connection went.
-    pub(super) offline_at: Monotonic,
-}
-
-impl TokenEntry {
-    pub(crate) fn is_expired(&self, now: UnixMillis) -> bool {
-        self.expires_at.is_some_and(|end| end <= now)
-    }
-}
-
 /// What will have ended after the grace time, unless somebody came back.
 #[derive(Clone, Debug)]
 enum Ending {
@@ -56,11 +39,37 @@ enum Ending {
     Channel(ChannelId),
 }
 
+/// Records of one kind, by number.
+pub(crate) type Table<T> = BTreeMap<u64, Kept<T>>;
+
+/// A user, and the tokens it has.
+#[derive(Debug)]
+pub(crate) struct UserEntry {
+    pub(crate) kept: Kept<UserRecord>,
+    /// In order of creation.
+    pub(crate) tokens: Vec<TokenId>,
+}
+
 /// The records.
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     channels: HashMap<ChannelId, ChannelEntry>,
-    tokens: HashMap<TokenId, TokenEntry>,
+    /// Boxed: the table keeps room for twice as many.
+    tokens: HashMap<TokenId, Box<TokenEntry>>,
+    users: BTreeMap<UserId, UserEntry>,
+    users_by_id: HashMap<Arc<str>, UserId>,
+    pub(crate) settings: Option<Kept<SettingsRecord>>,
+    pub(crate) auth_tokens: Table<AuthTokenRecord>,
+    pub(crate) auth_tokens_by_hash: HashMap<[u8; 32], u64>,
+    pub(crate) issuers: Table<IssuerRecord>,
+    pub(crate) signing_keys: Table<SigningKeyRecord>,
+    pub(crate) webhooks: Table<WebhookRecord>,
+    pub(crate) deliveries: Table<DeliveryRecord>,
+    pub(crate) jobs: Table<JobRecord>,
+    pub(crate) token_usage: Table<UsageRecord>,
+    pub(crate) user_usage: Table<UsageRecord>,
+    pub(crate) idempotency: Table<IdempotencyRecord>,
+    pub(crate) idempotency_by_key: HashMap<[u8; 32], u64>,
     /// In order of time: the grace is the same for all.
     endings: VecDeque<(Monotonic, Ending)>,
 }
@@ -71,11 +80,46 @@ impl Records {
     }
 
     pub(crate) fn token(&self, token: TokenId) -> Option<&TokenEntry> {
-        self.tokens.get(&token)
+        self.tokens.get(&token).map(|entry| &**entry)
     }
 
     pub(crate) fn token_mut(&mut self, token: TokenId) -> Option<&mut TokenEntry> {
-        self.tokens.get_mut(&token)
+        self.tokens.get_mut(&token).map(|entry| &mut **entry)
+    }
+
+    pub(crate) fn user(&self, user: UserId) -> Option<&UserEntry> {
+        self.users.get(&user)
+    }
+
+    /// The user with this id of the customer's.
+    pub(crate) fn user_named(&self, user_id: &str) -> Option<(UserId, &UserEntry)> {
+        self.users_by_id.get(user_id).and_then(|user| Some((*user, self.users.get(user)?)))
+    }
+
+    /// All users, in order of creation.
+    pub(crate) fn users(&self) -> &BTreeMap<UserId, UserEntry> {
+        &self.users
+    }
+
+    /// The largest number of any record.
+    pub(super) fn last_number(&self) -> u64 {
+        let tables = [
+            self.auth_tokens.keys().last(),
+            self.issuers.keys().last(),
+            self.signing_keys.keys().last(),
+            self.webhooks.keys().last(),
+            self.deliveries.keys().last(),
+            self.jobs.keys().last(),
+            self.idempotency.keys().last(),
+        ];
+        let tokens = self.tokens.keys().max().map(|token| token.get());
+        let users = self.users.keys().last().map(|user| user.get());
+        tables.into_iter().flatten().copied().chain(tokens).chain(users).max().unwrap_or(0)
+    }
+
+    /// How many tokens there are.
+    pub(crate) fn token_count(&self) -> usize {
+        self.tokens.len()
     }
 
     pub(crate) fn channels(&self) -> impl Iterator<Item = &ChannelEntry> {
@@ -83,16 +127,16 @@ impl Records {
     }
 
     pub(crate) fn tokens(&self) -> impl Iterator<Item = (TokenId, &TokenEntry)> {
-        self.tokens.iter().map(|(id, entry)| (*id, entry))
+        self.tokens.iter().map(|(id, entry)| (*id, &**entry))
     }
 
     pub(crate) fn is_subscribed(&self, token: TokenId, channel: &ChannelId) -> bool {
-        self.tokens.get(&token).is_some_and(|entry| entry.subscriptions.iter().any(|(one, _)| one == channel))
+        self.tokens.get(&token).is_some_and(|entry| entry.subscriptions().iter().any(|(one, _)| one == channel))
     }
 
     /// How many sessions are in a channel now: a token counts once however many connections it has.
     pub(crate) fn online_count(&self, channel: &ChannelEntry) -> u64 {
-        let is_online = |token: &&TokenId| self.tokens.get(token).is_some_and(|entry| !entry.connections.is_empty());
+        let is_online = |token: &&TokenId| self.tokens.get(token).is_some_and(|entry| entry.is_online());
         (channel.tokens.iter().filter(is_online).count() + channel.anonymous) as u64
     }
 
@@ -127,23 +171,64 @@ impl Records {
         let entry = self.channels.remove(channel)?;
         for token in entry.tokens {
             if let Some(token) = self.tokens.get_mut(&token) {
-                token.subscriptions.retain(|(one, _)| one != channel);
+                token.live_mut().subscriptions.retain(|(one, _)| one != channel);
+                token.rest();
             }
         }
         Some(entry.snapshot.sequence)
     }
 
-    pub(super) fn insert_token(&mut self, token: TokenId, entry: TokenEntry) {
-        self.tokens.insert(token, entry);
+    /// Puts a token's record in place; what is live of it stays. Answers the entry.
+    pub(super) fn put_token(&mut self, token: TokenId, record: TokenRecord, revision: u32) -> &mut TokenEntry {
+        let mut entry = Box::new(TokenEntry::new(record, revision));
+        let old = self.tokens.remove(&token);
+        let old_user = old.as_ref().and_then(|old| old.user);
+        if let Some(mut old) = old {
+            entry.inherit(&mut old);
+        }
+        if old_user != entry.user {
+            self.disown(token, old_user);
+            if let Some(user) = entry.user.and_then(|user| self.users.get_mut(&user)) {
+                user.tokens.push(token);
+            }
+        }
+        self.tokens.entry(token).or_insert(entry)
+    }
+
+    fn disown(&mut self, token: TokenId, user: Option<UserId>) {
+        if let Some(user) = user.and_then(|user| self.users.get_mut(&user)) {
+            user.tokens.retain(|one| *one != token);
+        }
     }
 
     /// Removes a token; answers the connections that it had.
     pub(super) fn remove_token(&mut self, token: TokenId, now: Monotonic) -> Vec<ConnectionRef> {
         let Some(entry) = self.tokens.remove(&token) else { return Vec::new() };
-        for (channel, _) in &entry.subscriptions {
+        self.disown(token, entry.user);
+        for (channel, _) in entry.subscriptions() {
             self.unindex(token, channel, now);
         }
-        entry.connections
+        entry.connections()
+    }
+
+    pub(super) fn put_user(&mut self, user: UserId, kept: Kept<UserRecord>) {
+        let name = Arc::<str>::from(kept.record.user_id.as_str());
+        match self.users.get_mut(&user) {
+            Some(entry) => {
+                self.users_by_id.remove(entry.kept.record.user_id.as_str());
+                entry.kept = kept;
+            }
+            None => {
+                self.users.insert(user, UserEntry { kept, tokens: Vec::new() });
+            }
+        }
+        self.users_by_id.insert(name, user);
+    }
+
+    pub(super) fn remove_user(&mut self, user: UserId) {
+        if let Some(entry) = self.users.remove(&user) {
+            self.users_by_id.remove(entry.kept.record.user_id.as_str());
+        }
     }
 
     /// Adds a subscription, or changes whether it is ephemeral; answers the token's connections if it is new.
@@ -157,29 +242,29 @@ impl Records {
         let (Some(entry), Some(indexed)) = (self.tokens.get_mut(&token), self.channels.get_mut(channel)) else {
             return Vec::new();
         };
-        if ephemeral && entry.connections.is_empty() {
-            entry.offline_at = now;
+        if ephemeral && !entry.is_online() {
+            entry.live_mut().offline_at = now;
             self.endings.push_back((now.plus(SESSION_GRACE_MS), Ending::Session(token)));
         }
-        if let Some(known) = entry.subscriptions.iter_mut().find(|(one, _)| one == channel) {
+        let live = entry.live_mut();
+        if let Some(known) = live.subscriptions.iter_mut().find(|(one, _)| one == channel) {
             known.1 = ephemeral;
             return Vec::new();
         }
         // The channel's own copy of its id: one allocation for all subscribers.
-        entry.subscriptions.push((indexed.snapshot.channel.clone(), ephemeral));
+        live.subscriptions.push((indexed.snapshot.channel.clone(), ephemeral));
         indexed.tokens.insert(token);
-        entry.connections.clone()
+        entry.connections()
     }
 
     /// Removes a subscription; answers the token's connections if there was one.
     pub(super) fn unsubscribe(&mut self, token: TokenId, channel: &ChannelId, now: Monotonic) -> Vec<ConnectionRef> {
         let Some(entry) = self.tokens.get_mut(&token) else { return Vec::new() };
-        let before = entry.subscriptions.len();
-        entry.subscriptions.retain(|(one, _)| one != channel);
-        if entry.subscriptions.len() == before {
-            return Vec::new();
-        }
-        let connections = entry.connections.clone();
+        let before = entry.subscriptions().len();
+        entry.live_mut().subscriptions.retain(|(one, _)| one != channel);
+        let connections = (entry.subscriptions().len() < before).then(|| entry.connections());
+        entry.rest();
+        let Some(connections) = connections else { return Vec::new() };
         self.unindex(token, channel, now);
         connections
     }
@@ -219,15 +304,17 @@ impl Records {
 
     pub(super) fn disconnect(&mut self, token: TokenId, connection: ConnectionRef, now: Monotonic) {
         let Some(entry) = self.tokens.get_mut(&token) else { return };
-        entry.connections.retain(|one| *one != connection);
-        if !entry.connections.is_empty() {
+        let live = entry.live_mut();
+        live.connections.retain(|one| one.connection != connection);
+        if !live.connections.is_empty() {
             return;
         }
-        entry.offline_at = now;
-        if entry.subscriptions.iter().any(|(_, ephemeral)| *ephemeral) {
+        live.offline_at = now;
+        if live.subscriptions.iter().any(|(_, ephemeral)| *ephemeral) {
             self.endings.push_back((now.plus(SESSION_GRACE_MS), Ending::Session(token)));
         }
-        let channels: Vec<_> = entry.subscriptions.iter().map(|(channel, _)| channel.clone()).collect();
+        let channels: Vec<_> = live.subscriptions.iter().map(|(channel, _)| channel.clone()).collect();
+        entry.rest();
         for channel in channels {
             self.note_deserted(&channel, now);
         }
@@ -241,13 +328,13 @@ impl Records {
             match self.endings.pop_front() {
                 Some((_, Ending::Session(token))) => {
                     let Some(entry) = self.tokens.get(&token).filter(|entry| {
-                        entry.connections.is_empty() && now.since(entry.offline_at) >= SESSION_GRACE_MS
+                        !entry.is_online() && now.since(entry.offline_at()) >= SESSION_GRACE_MS
                     }) else {
                         continue;
                     };
                     subscriptions.extend(
                         entry
-                            .subscriptions
+                            .subscriptions()
                             .iter()
                             .filter(|(_, ephemeral)| *ephemeral)
                             .map(|(channel, _)| (token, channel.clone())),

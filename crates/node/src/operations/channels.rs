@@ -28,7 +28,8 @@ impl Node {
             created_at: self.now(),
             sequence: 0,
         };
-        let kept = self.store.insert_channel(channel).await.map_err(|error| refusal(error, &id))?;
+        let audit = self.entry_of(caller, Some(entry.project.id), "channel.create", &id);
+        let kept = self.store.insert_channel(channel, Some(audit)).await.map_err(|error| refusal(error, &id))?;
         let Channel { id, kind, capabilities, state, version, created_at, .. } = kept;
         Ok(ChannelView { project: project_view(&entry), id, kind, capabilities, state, version, created_at })
     }
@@ -67,8 +68,9 @@ impl Node {
         capabilities: Capabilities,
     ) -> Result<ChannelView> {
         let entry = self.authorize(caller, Action::ChangeChannel)?;
+        let audit = self.entry_of(caller, Some(entry.project.id), "channel.change", channel);
         self.store
-            .change_capabilities(entry.project.id, channel.clone(), capabilities)
+            .change_capabilities(entry.project.id, channel.clone(), capabilities, Some(audit))
             .await
             .map_err(|error| refusal(error, channel))?;
         let records = entry.read();
@@ -81,7 +83,8 @@ impl Node {
     /// `not_found`, `forbidden`, `unavailable`.
     pub async fn delete_channel(&self, caller: &Caller, channel: &ChannelId) -> Result<()> {
         let entry = self.authorize(caller, Action::DeleteChannel)?;
-        self.store.delete_channel(entry.project.id, channel.clone()).await.map_err(|error| refusal(error, channel))
+        let audit = self.entry_of(caller, Some(entry.project.id), "channel.delete", channel);
+        self.store.delete_channel(entry.project.id, channel.clone(), Some(audit)).await.map_err(|error| refusal(error, channel))
     }
 
     /// How many sessions are subscribed and connected now: a token counts once, an anonymous connection once.

@@ -4,6 +4,7 @@
 use tollgate_core::authorize::{self, Caller, SubscribeDecision};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{Command, Connected, ConnectedToken, PresentedSecret, Reply};
+use tollgate_core::credentials::{RowKind, TokenClaims};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ChannelId, ChannelKey, ProjectId, TokenId};
 use tollgate_core::limits::{CONNECTIONS_PER_TOKEN_MAX, SUBSCRIPTIONS_PER_ANONYMOUS_MAX};
@@ -15,7 +16,7 @@ use tollgate_core::ports::store::{StateChange, StoreError, Subject};
 use super::publish::publication;
 use super::refusal;
 use crate::Node;
-use crate::directory::{ProjectEntry, milliseconds_left};
+use crate::directory::{LiveConnection, ProjectEntry, milliseconds_left};
 use crate::hub::{Admission, ConnectionRef};
 
 /// Who asks: made by [`crate::Shard::prepare`].
@@ -103,9 +104,9 @@ impl Node {
             return Ok(Outcome::Admit(Box::new(Admission { project, token: None, channels: Vec::new(), connected })));
         };
         // The signature first: a forged token costs no look-up.
-        let claims = self.ring.verify(project, presented.expose()).map_err(|_| refused())?;
+        let claims = self.directory.ring().verify(project, presented.expose()).map_err(|_| refused())?;
         let (channels, connected) =
-            self.register(&entry, connection, claims.token, claims.generation, connected).ok_or_else(refused)?;
+            self.register(&entry, connection, claims, connected).ok_or_else(refused)?;
         Ok(Outcome::Admit(Box::new(Admission { project, token: Some(claims.token), channels, connected })))
     }
 
@@ -114,24 +115,28 @@ impl Node {
         &self,
         entry: &ProjectEntry,
         connection: ConnectionRef,
-        token: TokenId,
-        generation: u32,
+        claims: TokenClaims,
         mut connected: Connected,
     ) -> Option<(Vec<ChannelId>, Connected)> {
         let now: UnixMillis = self.now();
         let mut records = entry.write();
         let record =
-            records.token_mut(token).filter(|record| record.generation == generation && !record.is_expired(now))?;
-        if record.connections.len() >= CONNECTIONS_PER_TOKEN_MAX {
+            records.token_mut(claims.token).filter(|record| record.end(claims.generation, now).is_none())?;
+        if record.live_connections().len() >= CONNECTIONS_PER_TOKEN_MAX {
             return None;
         }
-        record.connections.push(connection);
-        connected.connection_count = u32::try_from(record.connections.len()).unwrap_or(u32::MAX);
-        connected.token = Some(ConnectedToken {
-            state: record.state.clone(),
-            expires_in_ms: milliseconds_left(record.expires_at, now),
+        record.connect(LiveConnection {
+            connection,
+            generation: claims.generation,
+            key_number: claims.key_number,
+            since: now,
         });
-        Some((record.subscriptions.iter().map(|(channel, _)| channel.clone()).collect(), connected))
+        connected.connection_count = u32::try_from(record.live_connections().len()).unwrap_or(u32::MAX);
+        connected.token = Some(ConnectedToken {
+            state: record.state.as_deref().cloned(),
+            expires_in_ms: milliseconds_left(record.ends_at(claims.generation), now),
+        });
+        Some((record.subscriptions().iter().map(|(channel, _)| channel.clone()).collect(), connected))
     }
 
     async fn client_subscribe(&self, client: Client, channel: &str) -> Result<Outcome> {
@@ -158,7 +163,7 @@ impl Node {
             SubscribeDecision::Allow => true,
             SubscribeDecision::Refuse => false,
             SubscribeDecision::AskHook => {
-                let token_state = entry.read().token(token).and_then(|found| found.state.clone());
+                let token_state = entry.read().token(token).and_then(|found| found.state.as_deref().cloned());
                 self.hook
                     .may_subscribe(SubscribeQuestion {
                         project,
@@ -173,12 +178,12 @@ impl Node {
             return Err(self.refuse_subscribe(ErrorKind::NotGranted, &named));
         }
         let subscription = Subscription { project, token, channel: named.key.channel.clone(), ephemeral: false };
-        match self.store.insert_subscription(subscription).await {
+        match self.store.insert_subscription(subscription, None).await {
             // The change feed has told all connections of the token, this one among them.
             Ok(true) => Ok(Outcome::Reply(Reply::Done)),
             Ok(false) => Ok(Outcome::Join(named.key)),
             // The token was deleted meanwhile; its connections are being closed.
-            Err(StoreError::NotFound(Subject::Token)) => Err(self.refuse_subscribe(ErrorKind::NotGranted, &named)),
+            Err(StoreError::NotFound(Subject::Row(RowKind::Token))) => Err(self.refuse_subscribe(ErrorKind::NotGranted, &named)),
             Err(error) => Err(refusal(error, &named.key.channel)),
         }
     }
@@ -188,7 +193,7 @@ impl Node {
         // This connection has left already, when the command was prepared.
         if let (Caller::Token { project, token }, Ok(channel)) = (caller, ChannelId::new(channel)) {
             self.store
-                .delete_subscription(project, token, channel.clone())
+                .delete_subscription(project, token, channel.clone(), None)
                 .await
                 .map_err(|error| refusal(error, &channel))?;
         }

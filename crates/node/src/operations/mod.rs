@@ -10,6 +10,7 @@ mod subscriptions;
 mod tokens;
 mod upkeep;
 pub(crate) mod views;
+pub(crate) mod writing;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -67,10 +68,13 @@ impl Node {
 fn refusal(error: StoreError, id: &dyn std::fmt::Display) -> Error {
     match error {
         StoreError::NotFound(Subject::Channel) => Error::not_found("channel", id),
-        StoreError::NotFound(Subject::Token) => {
-            Error::new(ErrorKind::NotFound, "There is no such token in this project.")
+        StoreError::NotFound(Subject::Row(kind)) => {
+            Error::new(ErrorKind::NotFound, format!("There is no such {} in this project.", kind.word()))
         }
-        StoreError::NotFound(Subject::Key) => Error::new(ErrorKind::NotFound, "There is no such project key."),
+        StoreError::Conflict(kind) => Error::new(
+            ErrorKind::Unavailable,
+            format!("The {} was changed by another request at the same moment; nothing was changed. Try again.", kind.word()),
+        ),
         StoreError::NotFound(Subject::Project) => Error::new(ErrorKind::NotFound, "There is no such project."),
         StoreError::AlreadyExists(subject) => Error::new(
             ErrorKind::AlreadyExists,
@@ -92,7 +96,7 @@ fn refusal(error: StoreError, id: &dyn std::fmt::Display) -> Error {
         StoreError::LimitReached(what) => {
             Error::new(ErrorKind::LimitReached, format!("No more {what} are possible here; remove some first."))
         }
-        StoreError::Unavailable(cause) => {
+        StoreError::Unavailable(cause) | StoreError::Damaged(cause) => {
             tracing::error!(cause, "the store refused a change");
             Error::new(
                 ErrorKind::Unavailable,

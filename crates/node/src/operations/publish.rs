@@ -47,7 +47,7 @@ impl Node {
         let entry = self.authorize(caller, Action::MessageToken)?;
         let publication = publication(event, data)?;
         let token = self.resolve_token(&entry, token)?;
-        let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
+        let connections = entry.read().token(token).map(|found| found.connections()).unwrap_or_default();
         self.counters.direct_messages.add(1);
         if connections.is_empty() {
             self.counters.direct_messages_unheard.add(1);

@@ -9,6 +9,7 @@ use tollgate_core::model::Subscription;
 use super::refusal;
 use super::views::TokenView;
 use crate::Node;
+use crate::directory::TokenEntry;
 
 impl Node {
     /// Subscribes a token to a channel of any type, live at once; idempotent. Who hears the answer and then publishes reaches the token.
@@ -29,8 +30,10 @@ impl Node {
         }
         let token = self.resolve_token(&entry, token)?;
         let subscription = Subscription { project, token, channel: channel.clone(), ephemeral };
-        self.store.insert_subscription(subscription).await.map_err(|error| refusal(error, channel))?;
-        let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
+        let mut audit = self.entry_of(caller, Some(project), "subscription.create", &token);
+        audit.detail = Some(channel.to_string());
+        self.store.insert_subscription(subscription, Some(audit)).await.map_err(|error| refusal(error, channel))?;
+        let connections = entry.read().token(token).map(TokenEntry::connections).unwrap_or_default();
         self.settled(&connections, &ChannelKey { project, channel: channel.clone() }).await;
         Ok(())
     }
@@ -45,11 +48,13 @@ impl Node {
             return Err(Error::not_found("channel", channel));
         }
         let token = self.resolve_token(&entry, token)?;
+        let mut audit = self.entry_of(caller, Some(entry.project.id), "subscription.delete", &token);
+        audit.detail = Some(channel.to_string());
         self.store
-            .delete_subscription(entry.project.id, token, channel.clone())
+            .delete_subscription(entry.project.id, token, channel.clone(), Some(audit))
             .await
             .map_err(|error| refusal(error, channel))?;
-        let connections = entry.read().token(token).map(|found| found.connections.clone()).unwrap_or_default();
+        let connections = entry.read().token(token).map(TokenEntry::connections).unwrap_or_default();
         let key = ChannelKey { project: entry.project.id, channel: channel.clone() };
         self.settled(&connections, &key).await;
         Ok(())

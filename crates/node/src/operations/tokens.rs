@@ -3,13 +3,14 @@
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::PresentedSecret;
-use tollgate_core::credentials::{RowBinding, RowKind};
+use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::TokenId;
+use tollgate_core::ids::{KeyId, TokenId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::{SUBSCRIPTIONS_PER_TOKEN_MAX, TOKEN_STATE_BYTES_MAX};
-use tollgate_core::model::Token;
-use tollgate_core::ports::store::{StoreError, Subject, TokenChange};
+use tollgate_core::model::Subscription;
+use tollgate_core::ports::store::{RowName, StoreError, Subject, Write};
+use tollgate_core::records::{TokenKind, TokenRecord, TokenTerms};
 
 use super::refusal;
 use super::views::{Listed, NewToken, Page, TokenUpdate, TokenView};
@@ -32,16 +33,31 @@ impl Node {
             ));
         }
         let (id, created_at) = (TokenId::new(self.next_number()), self.now());
-        let sealed_state = self.seal(&entry, id, 1, new.state.as_ref());
-        let token = Token {
-            project: entry.project.id,
-            id,
+        let record = TokenRecord {
             generation: 1,
-            sealed_state,
+            previous: None,
+            kind: TokenKind::Plain,
+            user: None,
+            state: new.state.clone(),
+            state_version: 1,
             created_at,
+            not_before: None,
             expires_at: new.expires_at,
+            made_by: made_by(caller),
+            issuer: None,
+            revoked: None,
+            terms: TokenTerms::default(),
         };
-        self.store.insert_token(token, new.channels).await.map_err(|error| match error {
+        let project = entry.project.id;
+        let mut writes = vec![self.insert(&entry, RowKind::Token, id.get(), &record)];
+        writes.extend(
+            new.channels
+                .into_iter()
+                .map(|channel| Write::Subscribe(Subscription { project, token: id, channel, ephemeral: false })),
+        );
+        let audit = self.entry_of(caller, Some(project), "token.create", &id);
+        let _minting = entry.minting.read().await;
+        self.commit(writes, vec![audit]).await.map_err(|error| match error {
             StoreError::NotFound(Subject::Channel) => {
                 Error::new(ErrorKind::NotFound, "One of the default channels does not exist; create it first.")
             }
@@ -49,7 +65,7 @@ impl Node {
         })?;
         Ok(TokenView {
             id,
-            secret: self.ring.spell(entry.project.id, id, 1),
+            secret: self.directory.ring().spell(entry.project.id, id, 1),
             project: entry.project.id,
             state: new.state,
             is_online: false,
@@ -97,10 +113,23 @@ impl Node {
         let entry = self.authorize(caller, Action::UpdateToken)?;
         let token = self.resolve_token(&entry, token)?;
         self.check(update.state.as_ref().and_then(Option::as_ref), update.expires_at.flatten())?;
-        let generation = entry.read().token(token).map_or(1, |found| found.generation);
-        let sealed_state = update.state.map(|state| self.seal(&entry, token, generation, state.as_ref()));
-        let change = TokenChange { sealed_state, expires_at: update.expires_at };
-        self.store.change_token(entry.project.id, token, change).await.map_err(|error| refusal(error, &token))?;
+        let audit = self.entry_of(caller, Some(entry.project.id), "token.change", &token);
+        let _minting = entry.minting.read().await;
+        self.change(&token, || {
+            let records = entry.read();
+            let found = records.token(token).ok_or_else(no_such_token)?;
+            let mut record = found.record();
+            if let Some(state) = &update.state {
+                record.state.clone_from(state);
+                record.state_version += 1;
+            }
+            if let Some(expires_at) = update.expires_at {
+                record.expires_at = expires_at;
+            }
+            let write = self.update(&entry, RowKind::Token, token.get(), found.revision, &record);
+            Ok((vec![write], vec![audit.clone()], ()))
+        })
+        .await?;
         self.token_view(&entry, token)
     }
 
@@ -111,7 +140,9 @@ impl Node {
     pub async fn delete_token(&self, caller: &Caller, token: &PresentedSecret) -> Result<()> {
         let entry = self.authorize(caller, Action::DeleteToken)?;
         let token = self.resolve_token(&entry, token)?;
-        self.store.delete_token(entry.project.id, token).await.map_err(|error| refusal(error, &token))?;
+        let audit = self.entry_of(caller, Some(entry.project.id), "token.delete", &token);
+        let name = RowName { kind: RowKind::Token, project: entry.project.id, id: token.get() };
+        self.commit(vec![Write::Delete(name)], vec![audit]).await.map_err(|error| refusal(error, &token))?;
         self.settled_everywhere().await;
         Ok(())
     }
@@ -120,43 +151,38 @@ impl Node {
     pub(super) fn resolve_token(&self, entry: &ProjectEntry, presented: &PresentedSecret) -> Result<TokenId> {
         let text = presented.expose();
         let named = text.parse::<TokenId>().ok().or_else(|| {
-            let claims = self.ring.verify(entry.project.id, text).ok()?;
-            entry.read().token(claims.token).filter(|found| found.generation == claims.generation).map(|_| claims.token)
+            let claims = self.directory.ring().verify(entry.project.id, text).ok()?;
+            let in_use = |found: &&TokenEntry| {
+                found.generation == claims.generation
+                    || found.previous().is_some_and(|previous| {
+                        previous.generation == claims.generation && self.now() < previous.until
+                    })
+            };
+            entry.read().token(claims.token).filter(in_use).map(|_| claims.token)
         });
         named
             .filter(|token| entry.read().token(*token).is_some())
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no such token in this project."))
+            .ok_or_else(no_such_token)
     }
 
     pub(super) fn token_view(&self, entry: &ProjectEntry, token: TokenId) -> Result<TokenView> {
         let records = entry.read();
         let found = records
             .token(token)
-            .ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no such token in this project."))?;
+            .ok_or_else(no_such_token)?;
         Ok(self.view_token(entry, token, found))
     }
 
     pub(super) fn view_token(&self, entry: &ProjectEntry, id: TokenId, found: &TokenEntry) -> TokenView {
         TokenView {
             id,
-            secret: self.ring.spell(entry.project.id, id, found.generation),
+            secret: self.directory.ring().spell(entry.project.id, id, found.generation),
             project: entry.project.id,
-            state: found.state.clone(),
-            is_online: !found.connections.is_empty(),
+            state: found.state.as_deref().cloned(),
+            is_online: found.is_online(),
             created_at: found.created_at,
             expires_at: found.expires_at,
         }
-    }
-
-    fn seal(
-        &self,
-        entry: &ProjectEntry,
-        token: TokenId,
-        generation: u32,
-        state: Option<&JsonObject>,
-    ) -> Option<Vec<u8>> {
-        let row = RowBinding { kind: RowKind::TokenState, project: entry.project.id, id: token.get(), generation };
-        state.map(|state| entry.data_key.seal(row, state.as_str().as_bytes(), self.entropy.as_ref()))
     }
 
     fn check(&self, state: Option<&JsonObject>, expires_at: Option<UnixMillis>) -> Result<()> {
@@ -175,4 +201,13 @@ impl Node {
         }
         Ok(())
     }
+}
+
+/// The project key that a caller came with.
+pub(super) fn made_by(caller: &Caller) -> Option<KeyId> {
+    if let Caller::ProjectKey { key, .. } = caller { Some(*key) } else { None }
+}
+
+pub(super) fn no_such_token() -> Error {
+    Error::new(ErrorKind::NotFound, "There is no such token in this project.")
 }

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tollgate_core::credentials::RowKind;
 use tollgate_core::ports::store::StoreError;
+use tollgate_core::records::KeyRecord;
 
 use crate::Node;
 
@@ -32,19 +34,26 @@ impl Node {
             let project = entry.project.id;
             let (subscriptions, channels) = entry.write().ended(self.clock.monotonic());
             for (token, channel) in subscriptions {
-                report(self.store.delete_subscription(project, token, channel).await.map(drop));
+                report(self.store.delete_subscription(project, token, channel, None).await.map(drop));
             }
             for channel in channels {
-                report(self.store.delete_channel(project, channel).await);
+                report(self.store.delete_channel(project, channel, None).await);
             }
         }
     }
 
     /// Writes the uses of keys noted since the last time. Also to be called at shutdown.
     pub async fn keep_key_uses(&self) {
-        let uses = self.key_uses.take();
-        if !uses.is_empty() {
-            report(self.store.touch_keys(uses).await);
+        for (project, key, at) in self.key_uses.take() {
+            let (Some(entry), Some(found)) = (self.directory.project(project), self.directory.key(key)) else { continue };
+            if found.record.last_used_at >= Some(at) {
+                continue;
+            }
+            let mut record = KeyRecord::clone(&found.record);
+            record.last_used_at = Some(at);
+            let write = self.update(&entry, RowKind::Key, key.get(), found.revision, &record);
+            // A change of the key meanwhile was a use of its own project's; the next use notes itself.
+            report(self.commit(vec![write], Vec::new()).await);
         }
     }
 }
@@ -52,7 +61,7 @@ impl Node {
 fn report(result: Result<(), StoreError>) {
     match result {
         // Somebody else deleted it first.
-        Ok(()) | Err(StoreError::NotFound(_)) => {}
+        Ok(()) | Err(StoreError::NotFound(_) | StoreError::Conflict(_)) => {}
         Err(error) => tracing::warn!(%error, "upkeep could not write"),
     }
 }

@@ -1,0 +1,177 @@
+//! Sealed rows on their way into memory: opened, read, and put where their kind belongs.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use tollgate_core::CloseReason;
+use tollgate_core::clock::Monotonic;
+use tollgate_core::credentials::{RowBinding, RowKind};
+use tollgate_core::ids::{KeyId, TokenId, UserId};
+use tollgate_core::ports::store::{Row, RowName};
+use tollgate_core::records::{self, TokenRecord};
+
+use super::feed::milliseconds_left;
+use super::records::Table;
+use super::{Directory, KeyEntry, Kept, ProjectEntry, TokenEntry};
+use crate::hub::Request;
+
+impl Directory {
+    pub(super) fn put_row(&self, row: &Row) {
+        let Some(entry) = self.project(row.name.project) else { return };
+        if self.place_row(&entry, row).is_none() {
+            self.unreadable(&format_args!(
+                "the {} with number {} of project {}",
+                row.name.kind.word(),
+                row.name.id,
+                row.name.project
+            ));
+        }
+    }
+
+    /// Nothing if the row does not open, or holds something else.
+    fn place_row(&self, entry: &ProjectEntry, row: &Row) -> Option<()> {
+        let id = row.name.id;
+        match row.name.kind {
+            RowKind::Settings => entry.write_kept(row, |records, kept| records.settings = Some(kept)),
+            RowKind::Key => {
+                let kept = entry.open_kept(row)?;
+                self.insert_key(KeyEntry {
+                    id: KeyId::new(id),
+                    project: row.name.project,
+                    revision: row.revision,
+                    record: kept.record,
+                });
+                Some(())
+            }
+            RowKind::User => entry.write_kept(row, |records, kept| records.put_user(UserId::new(id), kept)),
+            RowKind::Token => self.put_token(entry, row),
+            RowKind::AuthToken => entry.write_kept(row, |records, kept: Kept<records::AuthTokenRecord>| {
+                records.auth_tokens_by_hash.insert(kept.record.hash, id);
+                records.auth_tokens.insert(id, kept);
+            }),
+            RowKind::Idempotency => entry.write_kept(row, |records, kept: Kept<records::IdempotencyRecord>| {
+                records.idempotency_by_key.insert(kept.record.key, id);
+                records.idempotency.insert(id, kept);
+            }),
+            RowKind::Issuer => entry.fill(row, |records| &mut records.issuers),
+            RowKind::SigningKey => entry.fill(row, |records| &mut records.signing_keys),
+            RowKind::Webhook => entry.fill(row, |records| &mut records.webhooks),
+            RowKind::Delivery => entry.fill(row, |records| &mut records.deliveries),
+            RowKind::Job => entry.fill(row, |records| &mut records.jobs),
+            RowKind::TokenUsage => entry.fill(row, |records| &mut records.token_usage),
+            RowKind::UserUsage => entry.fill(row, |records| &mut records.user_usage),
+            // Not kept in memory: a store does not hand it over.
+            RowKind::JobPart => Some(()),
+        }
+    }
+
+    pub(super) fn remove_row(&self, name: RowName, now: Monotonic) {
+        let Some(entry) = self.project(name.project) else { return };
+        let mut records = entry.write();
+        let id = name.id;
+        match name.kind {
+            RowKind::Settings => records.settings = None,
+            RowKind::Key => {
+                drop(records);
+                self.remove_key(KeyId::new(id));
+            }
+            RowKind::User => records.remove_user(UserId::new(id)),
+            RowKind::Token => {
+                let connections = records.remove_token(TokenId::new(id), now);
+                drop(records);
+                self.tell(Some(connections), |one| Request::Close(one.key, CloseReason::TokenRevoked));
+            }
+            RowKind::AuthToken => {
+                if let Some(old) = records.auth_tokens.remove(&id) {
+                    records.auth_tokens_by_hash.remove(&old.record.hash);
+                }
+            }
+            RowKind::Idempotency => {
+                if let Some(old) = records.idempotency.remove(&id) {
+                    records.idempotency_by_key.remove(&old.record.key);
+                }
+            }
+            RowKind::Issuer => drop(records.issuers.remove(&id)),
+            RowKind::SigningKey => drop(records.signing_keys.remove(&id)),
+            RowKind::Webhook => drop(records.webhooks.remove(&id)),
+            RowKind::Delivery => drop(records.deliveries.remove(&id)),
+            RowKind::Job => drop(records.jobs.remove(&id)),
+            RowKind::TokenUsage => drop(records.token_usage.remove(&id)),
+            RowKind::UserUsage => drop(records.user_usage.remove(&id)),
+            RowKind::JobPart => {}
+        }
+    }
+
+    /// Puts a token's record in place, and tells its connections what concerns them.
+    fn put_token(&self, entry: &ProjectEntry, row: &Row) -> Option<()> {
+        let record: TokenRecord = entry.open(row)?;
+        let now = self.clock.unix();
+        let mut records = entry.write();
+        let id = TokenId::new(row.name.id);
+        let ends = |token: &TokenEntry| -> Vec<_> {
+            token.live_connections().iter().map(|live| (live.connection, token.ends_at(live.generation))).collect()
+        };
+        let before = records.token(id).map(ends).unwrap_or_default();
+        let token = records.put_token(id, record, row.revision);
+        let revoked = token.revoked().is_some_and(|revoked| revoked.effective_at <= now);
+        let after = ends(token);
+        drop(records);
+        let Some(hub) = self.hub.get() else { return Some(()) };
+        for ((connection, end), (_, end_before)) in after.into_iter().zip(before) {
+            let over = end.is_some_and(|end| end <= now);
+            if revoked || over {
+                let reason = if revoked { CloseReason::TokenRevoked } else { CloseReason::TokenExpired };
+                hub.tell(connection.shard, Request::Close(connection.key, reason));
+            } else if end != end_before {
+                hub.tell(connection.shard, Request::ExpiryChanged(connection.key, milliseconds_left(end, now)));
+            }
+        }
+        Some(())
+    }
+
+    fn insert_key(&self, key: KeyEntry) {
+        let mut keys = self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        keys.by_hash.insert(key.record.hash, key.id);
+        keys.by_id.insert(key.id, key);
+    }
+
+    fn remove_key(&self, key: KeyId) {
+        let mut keys = self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(old) = keys.by_id.remove(&key) {
+            keys.by_hash.remove(&old.record.hash);
+        }
+    }
+}
+
+impl ProjectEntry {
+    /// The record that a row holds; nothing if it does not open or is of another shape.
+    pub(crate) fn open<T: DeserializeOwned>(&self, row: &Row) -> Option<T> {
+        let RowName { kind, project, id } = row.name;
+        let binding = RowBinding { kind, project, id, revision: row.revision };
+        records::from_bytes(&self.data_keys().open(binding, &row.sealed).ok()?)
+    }
+
+    fn open_kept<T: DeserializeOwned>(&self, row: &Row) -> Option<Kept<T>> {
+        Some(Kept { revision: row.revision, record: Arc::new(self.open(row)?) })
+    }
+
+    fn write_kept<T: DeserializeOwned>(
+        &self,
+        row: &Row,
+        place: impl FnOnce(&mut super::Records, Kept<T>),
+    ) -> Option<()> {
+        let kept = self.open_kept(row)?;
+        place(&mut self.write(), kept);
+        Some(())
+    }
+
+    fn fill<T: DeserializeOwned>(
+        &self,
+        row: &Row,
+        table: impl FnOnce(&mut super::Records) -> &mut Table<T>,
+    ) -> Option<()> {
+        self.write_kept(row, |records, kept| {
+            table(records).insert(row.name.id, kept);
+        })
+    }
+}

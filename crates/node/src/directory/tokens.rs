@@ -1,0 +1,223 @@
+//! A token as it is kept in memory: small, because there may be millions. What few tokens have is behind a pointer.
+
+use std::sync::Arc;
+
+use tollgate_core::clock::{Monotonic, UnixMillis};
+use tollgate_core::ids::{ChannelId, IssuerId, KeyId, UserId};
+use tollgate_core::json::JsonObject;
+use tollgate_core::records::{PreviousGeneration, Revocation, TokenKind, TokenRecord, TokenTerms};
+
+use crate::hub::ConnectionRef;
+
+/// A token.
+#[derive(Debug)]
+pub(crate) struct TokenEntry {
+    pub(crate) generation: u32,
+    /// Of the row that it was read from.
+    pub(crate) revision: u32,
+    pub(crate) kind: TokenKind,
+    pub(crate) user: Option<UserId>,
+    pub(crate) state: Option<Box<JsonObject>>,
+    pub(crate) state_version: u64,
+    pub(crate) created_at: UnixMillis,
+    pub(crate) expires_at: Option<UnixMillis>,
+    pub(crate) made_by: Option<KeyId>,
+    rare: Option<Box<Rare>>,
+    live: Option<Box<Live>>,
+}
+
+/// What few tokens have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Rare {
+    previous: Option<PreviousGeneration>,
+    not_before: Option<UnixMillis>,
+    issuer: Option<IssuerId>,
+    revoked: Option<Revocation>,
+    terms: TokenTerms,
+}
+
+/// What a token has while it is in use.
+#[derive(Debug, Default)]
+pub(super) struct Live {
+    /// Channels that it is subscribed to, and whether each subscription ends with the session.
+    pub(super) subscriptions: Vec<(ChannelId, bool)>,
+    /// Its live connections.
+    pub(super) connections: Vec<LiveConnection>,
+    /// When its last connection went.
+    pub(super) offline_at: Monotonic,
+}
+
+/// A live connection, and what it came in with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LiveConnection {
+    pub(crate) connection: ConnectionRef,
+    /// The generation of the secret it presented.
+    pub(crate) generation: u32,
+    /// The number of the ring key under which that secret was spelled; 0 for a JWT.
+    pub(crate) key_number: u16,
+    /// When it was identified.
+    pub(crate) since: UnixMillis,
+}
+
+/// Why a token does not work now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TokenEnd {
+    Expired(UnixMillis),
+    NotYet(UnixMillis),
+    Revoked(UnixMillis),
+    /// The presented generation was replaced by a newer one.
+    Rotated,
+}
+
+impl TokenEntry {
+    /// The entry of a record.
+    pub(super) fn new(record: TokenRecord, revision: u32) -> Self {
+        let TokenRecord {
+            generation,
+            previous,
+            kind,
+            user,
+            state,
+            state_version,
+            created_at,
+            not_before,
+            expires_at,
+            made_by,
+            issuer,
+            revoked,
+            terms,
+        } = record;
+        let rare = Rare { previous, not_before, issuer, revoked, terms };
+        Self {
+            generation,
+            revision,
+            kind,
+            user,
+            state: state.map(Box::new),
+            state_version,
+            created_at,
+            expires_at,
+            made_by,
+            rare: (rare != Rare::default()).then(|| Box::new(rare)),
+            live: None,
+        }
+    }
+
+    /// The record, to change and seal again.
+    pub(crate) fn record(&self) -> TokenRecord {
+        let Rare { previous, not_before, issuer, revoked, terms } = self.rare.as_deref().cloned().unwrap_or_default();
+        TokenRecord {
+            generation: self.generation,
+            previous,
+            kind: self.kind,
+            user: self.user,
+            state: self.state.as_deref().cloned(),
+            state_version: self.state_version,
+            created_at: self.created_at,
+            not_before,
+            expires_at: self.expires_at,
+            made_by: self.made_by,
+            issuer,
+            revoked,
+            terms,
+        }
+    }
+
+    pub(crate) fn previous(&self) -> Option<PreviousGeneration> {
+        self.rare.as_ref().and_then(|rare| rare.previous)
+    }
+
+    pub(crate) fn not_before(&self) -> Option<UnixMillis> {
+        self.rare.as_ref().and_then(|rare| rare.not_before)
+    }
+
+    pub(crate) fn issuer(&self) -> Option<IssuerId> {
+        self.rare.as_ref().and_then(|rare| rare.issuer)
+    }
+
+    pub(crate) fn revoked(&self) -> Option<&Revocation> {
+        self.rare.as_ref().and_then(|rare| rare.revoked.as_ref())
+    }
+
+    pub(crate) fn terms(&self) -> Option<&TokenTerms> {
+        self.rare.as_ref().map(|rare| &rare.terms)
+    }
+
+    pub(crate) fn subscriptions(&self) -> &[(ChannelId, bool)] {
+        self.live.as_ref().map_or(&[], |live| &live.subscriptions)
+    }
+
+    pub(crate) fn live_connections(&self) -> &[LiveConnection] {
+        self.live.as_ref().map_or(&[], |live| &live.connections)
+    }
+
+    pub(crate) fn connections(&self) -> Vec<ConnectionRef> {
+        self.live_connections().iter().map(|live| live.connection).collect()
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        !self.live_connections().is_empty()
+    }
+
+    pub(super) fn offline_at(&self) -> Monotonic {
+        self.live.as_ref().map_or(Monotonic(0), |live| live.offline_at)
+    }
+
+    /// Adds an identified connection.
+    pub(crate) fn connect(&mut self, connection: LiveConnection) {
+        self.live_mut().connections.push(connection);
+    }
+
+    pub(super) fn live_mut(&mut self) -> &mut Live {
+        self.live.get_or_insert_default()
+    }
+
+    /// Gives the memory back when nothing is live any more.
+    pub(super) fn rest(&mut self) {
+        if self.live.as_ref().is_some_and(|live| live.subscriptions.is_empty() && live.connections.is_empty()) {
+            self.live = None;
+        }
+    }
+
+    /// Takes over what is live from the entry that this one replaces.
+    pub(super) fn inherit(&mut self, old: &mut Self) {
+        self.live = old.live.take();
+    }
+
+    /// Why this generation of the token does not work at `now`; nothing if it does.
+    pub(crate) fn end(&self, generation: u32, now: UnixMillis) -> Option<TokenEnd> {
+        if let Some(revoked) = self.revoked().filter(|revoked| revoked.effective_at <= now) {
+            return Some(TokenEnd::Revoked(revoked.effective_at));
+        }
+        if let Some(end) = self.expires_at.filter(|end| *end <= now) {
+            return Some(TokenEnd::Expired(end));
+        }
+        if let Some(start) = self.not_before().filter(|start| *start > now) {
+            return Some(TokenEnd::NotYet(start));
+        }
+        let in_grace =
+            || self.previous().is_some_and(|previous| previous.generation == generation && now < previous.until);
+        (generation != self.generation && !in_grace()).then_some(TokenEnd::Rotated)
+    }
+
+    /// When a connection that came in with this generation must end at the latest.
+    pub(crate) fn ends_at(&self, generation: u32) -> Option<UnixMillis> {
+        let rotated = (generation != self.generation)
+            .then(|| self.previous().filter(|previous| previous.generation == generation).map(|one| one.until))
+            .flatten();
+        [self.expires_at, self.revoked().map(|revoked| revoked.effective_at), rotated].into_iter().flatten().min()
+    }
+}
+
+/// A record that is read more often than changed.
+#[derive(Debug)]
+pub(crate) struct Kept<T> {
+    pub(crate) revision: u32,
+    pub(crate) record: Arc<T>,
+}
+
+impl<T> Clone for Kept<T> {
+    fn clone(&self) -> Self {
+        Self { revision: self.revision, record: Arc::clone(&self.record) }
+    }
+}

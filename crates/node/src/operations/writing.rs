@@ -1,0 +1,165 @@
+//! How operations write: records become sealed rows, rows and audit entries become one unit of work, and a change that lost a race is made
+//! again from what the winner left.
+
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tollgate_core::audit::{AuditDraft, AuditOutcome};
+use tollgate_core::authorize::Caller;
+use tollgate_core::credentials::{RowBinding, RowKind};
+use tollgate_core::error::{Error, Result};
+use tollgate_core::ids::ProjectId;
+use tollgate_core::ports::store::{Row, RowName, StoreError, StoreResult, Unit, Write};
+use tollgate_core::records;
+
+use super::refusal;
+use crate::Node;
+use crate::directory::{Kept, ProjectEntry, Records};
+
+/// How often a change that lost a race is made again before the caller is told to.
+const TRIES_MAX: usize = 16;
+
+/// Where a request came from: for the audit log, usage and limits, and never for a decision on rights.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The id of the request, as the answer shows it.
+    pub request_id: Option<Arc<str>>,
+    /// The client's address.
+    pub address: Option<IpAddr>,
+}
+
+tokio::task_local! {
+    static ORIGIN: Origin;
+}
+
+/// Runs a request's operations with where it came from at hand.
+pub fn with_origin<F: Future>(origin: Origin, work: F) -> impl Future<Output = F::Output> {
+    ORIGIN.scope(origin, work)
+}
+
+/// Where the request at work came from; nothing is known of the server's own.
+pub(super) fn origin() -> Origin {
+    ORIGIN.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// Who a caller is, as the audit log names it.
+#[must_use]
+pub fn actor(caller: &Caller) -> String {
+    match caller {
+        Caller::ProjectKey { key, .. } => key.to_string(),
+        Caller::Token { token, .. } => token.to_string(),
+        Caller::Anonymous { .. } => "anonymous".into(),
+        Caller::Operator | Caller::ProjectOperator { .. } => "operator".into(),
+        Caller::System => "system".into(),
+    }
+}
+
+impl Node {
+    /// An audit entry of this request: done, about one thing. Change what differs.
+    pub(super) fn entry_of(
+        &self,
+        caller: &Caller,
+        project: Option<ProjectId>,
+        action: &str,
+        subject: &dyn std::fmt::Display,
+    ) -> AuditDraft {
+        let Origin { request_id, address } = origin();
+        AuditDraft {
+            at: self.now(),
+            project,
+            actor: actor(caller),
+            action: action.to_owned(),
+            subject: subject.to_string(),
+            outcome: AuditOutcome::Done,
+            count: 1,
+            detail: None,
+            request_id: request_id.map(|id| id.to_string()),
+            address: address.map(|address| address.to_string()),
+        }
+    }
+
+    /// A record, sealed for its row.
+    pub(super) fn row<T: Serialize>(
+        &self,
+        entry: &ProjectEntry,
+        kind: RowKind,
+        id: u64,
+        revision: u32,
+        record: &T,
+    ) -> Row {
+        let name = RowName { kind, project: entry.project.id, id };
+        let binding = RowBinding { kind, project: entry.project.id, id, revision };
+        let sealed = entry.data_keys().seal(binding, &records::to_bytes(record), self.entropy.as_ref());
+        Row { name, revision, sealed }
+    }
+
+    /// A new record as a step of a unit of work.
+    pub(super) fn insert<T: Serialize>(&self, entry: &ProjectEntry, kind: RowKind, id: u64, record: &T) -> Write {
+        Write::Insert(self.row(entry, kind, id, 1, record))
+    }
+
+    /// A changed record as a step of a unit of work. `revision` is the one that the change began from.
+    pub(super) fn update<T: Serialize>(
+        &self,
+        entry: &ProjectEntry,
+        kind: RowKind,
+        id: u64,
+        revision: u32,
+        record: &T,
+    ) -> Write {
+        Write::Update(self.row(entry, kind, id, revision + 1, record))
+    }
+
+    /// Commits steps together with what the audit log says of them.
+    pub(super) async fn commit(&self, writes: Vec<Write>, audit: Vec<AuditDraft>) -> StoreResult<()> {
+        self.store.commit(Unit { writes, audit }).await
+    }
+
+    /// Makes a unit of work from the records in memory and commits it; when another change came first, again from what that one left.
+    /// `make` gives the steps, their audit entries and what to answer.
+    ///
+    /// # Errors
+    /// What `make` refuses, and `unavailable`.
+    pub(super) async fn change<T>(
+        &self,
+        named: &(dyn std::fmt::Display + Sync),
+        mut make: impl FnMut() -> Result<(Vec<Write>, Vec<AuditDraft>, T)>,
+    ) -> Result<T> {
+        for _ in 0..TRIES_MAX {
+            let (writes, audit, answer) = make()?;
+            match self.commit(writes, audit).await {
+                Ok(()) => return Ok(answer),
+                Err(StoreError::Conflict(_)) => {}
+                Err(error) => return Err(refusal(error, named)),
+            }
+        }
+        Err(Error::new(
+            tollgate_core::ErrorKind::Unavailable,
+            "This record is being changed by too many at once; nothing was changed. Try again.",
+        ))
+    }
+
+    /// Changes one record that is kept whole: `find` reads it, `edit` changes a copy.
+    ///
+    /// # Errors
+    /// What `find` and `edit` refuse, and `unavailable`.
+    pub(super) async fn change_kept<T: Serialize + Clone>(
+        &self,
+        entry: &ProjectEntry,
+        (kind, id): (RowKind, u64),
+        audit: AuditDraft,
+        find: impl Fn(&Records) -> Result<Kept<T>>,
+        edit: impl Fn(&mut T) -> Result<()>,
+    ) -> Result<T> {
+        self.change(&kind.word(), || {
+            let kept = find(&entry.read())?;
+            let mut record = T::clone(&kept.record);
+            edit(&mut record)?;
+            let write = self.update(entry, kind, id, kept.revision, &record);
+            Ok((vec![write], vec![audit.clone()], record))
+        })
+        .await
+    }
+}
