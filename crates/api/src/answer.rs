@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::json::Object;
-use crate::refusal::Refusal;
+use crate::refusal::{Door, Refusal};
 
 /// The whole of an answer's body, in one piece.
 pub(crate) type Reply = Response<Full<Bytes>>;
@@ -24,7 +24,7 @@ const ALWAYS: &[(HeaderName, &str)] = &[
 /// What a browser wants to know before it calls.
 const PREFLIGHT: &[(HeaderName, &str)] = &[
     (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
-    (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match, X-Request-Id"),
+    (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id"),
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
 ];
 
@@ -32,7 +32,7 @@ const PREFLIGHT: &[(HeaderName, &str)] = &[
 #[derive(Debug)]
 pub(crate) struct Answer {
     status: StatusCode,
-    /// JSON text; none with 204.
+    /// JSON text unless the headers say otherwise; none with 204.
     body: Option<String>,
     headers: HeaderMap,
 }
@@ -53,6 +53,35 @@ impl Answer {
         Self { status, body: Some(body), headers: HeaderMap::new() }
     }
 
+    /// A value as JSON, with a status.
+    pub(crate) fn json<T: serde::Serialize>(status: StatusCode, value: &T) -> Self {
+        Self::plain(status, serde_json::to_string(value).expect("invariant: our answers are maps with text keys"))
+    }
+
+    /// Text of another type than JSON.
+    pub(crate) fn text(status: StatusCode, content_type: &'static str, body: String) -> Self {
+        Self::plain(status, body).with(header::CONTENT_TYPE, content_type)
+    }
+
+    /// An error in the words of its door.
+    pub(crate) fn refused(refusal: &Refusal, door: Door, request_id: &HeaderValue) -> Self {
+        let body = refusal.body(door, request_id.to_str().unwrap_or_default());
+        let mut answer = Self::plain(refusal.status(), body);
+        if door == Door::V2 {
+            answer = answer.with(header::CONTENT_TYPE, "application/problem+json");
+        }
+        if refusal.status() == StatusCode::UNAUTHORIZED {
+            answer = answer.with(header::WWW_AUTHENTICATE, "Bearer realm=\"tollgate\"");
+        }
+        if let Some(allow) = refusal.allow() {
+            answer = answer.with(header::ALLOW, allow);
+        }
+        if let Some(seconds) = refusal.retry_after_s() {
+            answer = answer.with(header::RETRY_AFTER, &seconds.to_string());
+        }
+        answer
+    }
+
     /// The answer to `OPTIONS` on any path.
     pub(crate) fn preflight() -> Self {
         let mut answer = Self::nothing();
@@ -65,7 +94,7 @@ impl Answer {
         self.with(header::ETAG, &format!("\"{version}\""))
     }
 
-    fn with(mut self, name: HeaderName, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
         self.headers
             .insert(name, HeaderValue::from_str(value).expect("invariant: our own header values are plain ASCII"));
         self
@@ -73,34 +102,22 @@ impl Answer {
 
     /// As HTTP. `closing` says that this is the connection's last answer.
     pub(crate) fn reply(mut self, request_id: &HeaderValue, closing: bool) -> Reply {
-        put(&mut self.headers, ALWAYS);
+        for (name, value) in ALWAYS {
+            self.headers.entry(name).or_insert_with(|| HeaderValue::from_static(value));
+        }
         self.headers.insert(HeaderName::from_static("x-request-id"), request_id.clone());
         if closing {
             self.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if self.body.is_some() {
-            self.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            self.headers
+                .entry(header::CONTENT_TYPE)
+                .or_insert_with(|| HeaderValue::from_static("application/json"));
         }
         let mut reply = Response::new(Full::new(Bytes::from(self.body.unwrap_or_default())));
         *reply.status_mut() = self.status;
         *reply.headers_mut() = self.headers;
         reply
-    }
-}
-
-impl From<&Refusal> for Answer {
-    fn from(refusal: &Refusal) -> Self {
-        let mut answer = Self::plain(refusal.status(), refusal.body());
-        if refusal.status() == StatusCode::UNAUTHORIZED {
-            answer = answer.with(header::WWW_AUTHENTICATE, "Bearer realm=\"tollgate\"");
-        }
-        if let Some(allow) = refusal.allow() {
-            answer = answer.with(header::ALLOW, allow);
-        }
-        if let Some(seconds) = refusal.retry_after_s() {
-            answer = answer.with(header::RETRY_AFTER, &seconds.to_string());
-        }
-        answer
     }
 }
 

@@ -16,6 +16,14 @@ use crate::percent;
 use crate::query::Query;
 use crate::routes::Params;
 
+/// A request whose handler finds out itself who asks: a facade that takes its credentials from headers of its own.
+pub(crate) struct Asked {
+    pub(crate) node: Arc<Node>,
+    pub(crate) parts: Parts,
+    pub(crate) params: Params,
+    pub(crate) body: Bytes,
+}
+
 /// The context of a handler.
 pub(crate) struct Call {
     pub(crate) node: Arc<Node>,
@@ -75,6 +83,21 @@ impl Call {
                 "If-Match must be one ETag of this state as it was answered, like \"3\" with its quotes.",
             )
         })
+    }
+
+    /// A parameter of the path, decoded.
+    pub(crate) fn text(&self, name: &'static str) -> Result<String> {
+        percent::decode(name, self.param(name), false)
+    }
+
+    /// An id of ours in the path.
+    pub(crate) fn id<T: std::str::FromStr<Err = Error>>(&self, name: &'static str) -> Result<T> {
+        self.text(name)?.parse()
+    }
+
+    /// The first value of a header, as text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     fn param(&self, name: &str) -> &str {

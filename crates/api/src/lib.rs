@@ -20,6 +20,8 @@ mod refusal;
 mod request_id;
 mod routes;
 mod service;
+mod socialplus;
+mod v2;
 
 #[cfg(test)]
 mod tests;

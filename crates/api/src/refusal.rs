@@ -16,6 +16,30 @@ pub(crate) struct Refusal {
     message: String,
     /// Methods that the path does have, for `Allow`.
     allow: Option<String>,
+    retry_after_s: Option<u32>,
+}
+
+/// Whose words an answer is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Hop's envelope.
+    Hop,
+    /// Our own: problem details (RFC 9457).
+    V2,
+    /// social.plus's envelope.
+    SocialPlus,
+}
+
+impl Door {
+    /// The door that a path belongs to, whether it has a route or not.
+    pub(crate) fn of(path: &str) -> Self {
+        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
+        match segments.next() {
+            Some("v2") => Self::V2,
+            Some("api" | ".amity.co") => Self::SocialPlus,
+            _ => Self::Hop,
+        }
+    }
 }
 
 /// Errors of HTTP itself, which no operation knows: code, status, meaning.
@@ -41,12 +65,18 @@ pub(crate) const OF_HTTP: &[(&str, StatusCode, &str)] = &[
 #[deny(clippy::wildcard_enum_match_arm)]
 pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
     match kind {
-        ErrorKind::InvalidAuth => StatusCode::UNAUTHORIZED,
+        ErrorKind::InvalidAuth
+        | ErrorKind::TokenExpired
+        | ErrorKind::TokenRevoked
+        | ErrorKind::TokenNotYetValid
+        | ErrorKind::TokenRotated => StatusCode::UNAUTHORIZED,
         ErrorKind::Forbidden | ErrorKind::NotGranted => StatusCode::FORBIDDEN,
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         // A full collection is a conflict with what exists, like a taken id: the caller resolves it by removing something. 429 would
         // tell it to wait, and 403 to look for another key; neither helps.
-        ErrorKind::AlreadyExists | ErrorKind::LimitReached => StatusCode::CONFLICT,
+        ErrorKind::AlreadyExists | ErrorKind::LimitReached | ErrorKind::WrongState => StatusCode::CONFLICT,
+        ErrorKind::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
+        ErrorKind::Gone => StatusCode::GONE,
         ErrorKind::InvalidBody | ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
         ErrorKind::VersionMismatch => StatusCode::PRECONDITION_FAILED,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -58,7 +88,7 @@ pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
 
 impl Refusal {
     pub(crate) fn no_route() -> Self {
-        Error::new(ErrorKind::NotFound, "There is no such path here. Hop's API is under /v1, for example /v1/channels.")
+        Error::new(ErrorKind::NotFound, "There is no such path here. Our API is under /v2 (see /docs), Hop's under /v1, for example /v1/channels.")
             .into()
     }
 
@@ -84,7 +114,7 @@ impl Refusal {
     fn of_http(code: &str, message: String) -> Self {
         let (code, status, _) =
             OF_HTTP.iter().find(|(known, ..)| *known == code).expect("invariant: the table has our own codes");
-        Self { status: *status, code, message, allow: None }
+        Self { status: *status, code, message, allow: None, retry_after_s: None }
     }
 
     pub(crate) const fn status(&self) -> StatusCode {
@@ -105,19 +135,36 @@ impl Refusal {
 
     /// For `Retry-After`.
     pub(crate) fn retry_after_s(&self) -> Option<u32> {
-        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE).then_some(RETRY_AFTER_S)
+        let retryable = matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        retryable.then_some(self.retry_after_s.unwrap_or(RETRY_AFTER_S))
     }
 
-    /// Hop's envelope around the error.
-    pub(crate) fn body(&self) -> String {
-        let error = Object::new().text("code", self.code).text("message", &self.message).close();
-        Object::new().flag("success", false).raw("error", &error).close()
+    /// The error in the words of a door.
+    pub(crate) fn body(&self, door: Door, request_id: &str) -> String {
+        match door {
+            Door::Hop => {
+                let error = Object::new().text("code", self.code).text("message", &self.message).close();
+                Object::new().flag("success", false).raw("error", &error).close()
+            }
+            Door::V2 => Object::new()
+                .text("type", &format!("/docs#{}", self.code))
+                .text("title", self.status.canonical_reason().unwrap_or("Error"))
+                .number("status", u64::from(self.status.as_u16()))
+                .text("code", self.code)
+                .text("detail", &self.message)
+                .flag("retryable", self.retry_after_s().is_some())
+                .text("request_id", request_id)
+                .close(),
+            Door::SocialPlus => crate::socialplus::envelope(self),
+        }
     }
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self { status: status(error.kind), code: error.kind.code(), message: error.detail, allow: None }
+        // Up, so that who waits exactly so long gets through.
+        let retry_after_s = error.retry_after_ms.map(|ms| u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1));
+        Self { status: status(error.kind), code: error.kind.code(), message: error.detail, allow: None, retry_after_s }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -11,15 +12,15 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, header};
 use http_body::Body;
-use tollgate_node::Node;
+use tollgate_node::{Node, Origin, with_origin};
 use tower_service::Service;
 use tracing::Instrument as _;
 
 use crate::ApiConfig;
 use crate::answer::{Answer, Reply};
 use crate::body::Upload;
-use crate::call::{Call, credential};
-use crate::refusal::Refusal;
+use crate::call::{Asked, Call, credential};
+use crate::refusal::{Door, Refusal};
 use crate::request_id::RequestIds;
 use crate::routes::{Params, Route, Run, find};
 
@@ -98,11 +99,16 @@ impl Shared {
             .get(header::EXPECT)
             .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
         let mut upload = Upload::new(body, awaits_word);
-        let outcome =
-            contained(self.outcome(found, parts, &mut upload)).await.unwrap_or_else(|()| Err(Refusal::defect()));
+        let door = Door::of(parts.uri.path());
+        let origin = Origin {
+            request_id: request_id.to_str().ok().map(Arc::from),
+            address: parts.extensions.get::<IpAddr>().copied(),
+        };
+        let work = with_origin(origin, contained(self.outcome(found, parts, &mut upload)));
+        let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
         let answer = outcome.unwrap_or_else(|refusal| {
             log(&refusal);
-            Answer::from(&refusal)
+            Answer::refused(&refusal, door, request_id)
         });
         let closing = !upload.discard().await;
         answer.reply(request_id, closing)
@@ -121,12 +127,15 @@ impl Shared {
             return Ok(Answer::preflight());
         }
         let (route, params) = found?;
-        let handler = match route.run {
-            Run::Open(handler) => return Ok(handler(&self.node).await),
-            Run::Keyed(handler) => handler,
-        };
         // Before the body: a stranger's bytes are not kept.
-        let caller = self.node.authenticate(&credential(&parts.headers)?)?;
+        let (handler, caller) = match route.run {
+            Run::Open(handler) => return Ok(handler(&self.node).await),
+            Run::Keyed(handler) => (handler, self.node.authenticate(&credential(&parts.headers)?)?),
+            Run::Own(handler) => {
+                let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
+                return handler(&Asked { node: self.node.clone(), parts, params, body }).await;
+            }
+        };
         let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
         let call = Call::new(self.node.clone(), caller, parts, params, body)?;
         Ok(handler(&call).await?)

@@ -33,6 +33,14 @@ macro_rules! kinds {
 kinds! {
     /// No credential, or one that is unknown, malformed, forged, revoked or of an unsupported kind.
     InvalidAuth => "invalid_auth",
+    /// The token is genuine and has ended by itself; get a new one.
+    TokenExpired => "token_expired",
+    /// The token is genuine and was revoked; signing in again may help, trying again does not.
+    TokenRevoked => "token_revoked",
+    /// The token is genuine and begins to work later.
+    TokenNotYetValid => "token_not_yet_valid",
+    /// The token is genuine and was replaced by a newer secret of its own.
+    TokenRotated => "token_rotated",
     /// The credential is good but does not allow this.
     Forbidden => "forbidden",
     /// No such project, channel, token or route.
@@ -45,6 +53,12 @@ kinds! {
     InvalidInput => "invalid_input",
     /// The expected version is not the current one.
     VersionMismatch => "version_mismatch",
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch => "idempotency_mismatch",
+    /// The thing is in a state in which this cannot be done: finished, cancelled, handed out already.
+    WrongState => "wrong_state",
+    /// It was here once and is not any more.
+    Gone => "gone",
     /// More bytes than the limit.
     TooLarge => "payload_too_large",
     /// More things than the limit allows to exist.
@@ -67,12 +81,19 @@ pub struct Error {
     pub kind: ErrorKind,
     /// One sentence for the caller.
     pub detail: String,
+    /// After how long trying again can help, in milliseconds, where that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Error {
     /// An error of `kind` with a sentence for the caller.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into() }
+        Self { kind, detail: detail.into(), retry_after_ms: None }
+    }
+
+    /// `rate_limited`, with the time after which a call gets through again.
+    pub fn rate_limited(detail: impl Into<String>, retry_after_ms: u64) -> Self {
+        Self { retry_after_ms: Some(retry_after_ms), ..Self::new(ErrorKind::RateLimited, detail) }
     }
 
     /// `not_found`, naming what was looked for: `Error::not_found("channel", &id)`.

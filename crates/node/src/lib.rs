@@ -24,6 +24,8 @@ pub use hub::{
     Written,
 };
 pub use directory::KeyEntry;
+pub use operations::audit::AUDIT_PAGE_MAX;
+pub use operations::keys::{KeyUpdate, NewKey};
 pub use operations::clients::{Client, Outcome};
 pub use operations::writing::{Origin, actor, with_origin};
 pub use operations::views::{ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView};

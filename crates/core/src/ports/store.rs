@@ -149,7 +149,7 @@ pub struct AuditQuery {
     pub after: Option<u64>,
     /// The latest first.
     pub newest_first: bool,
-    /// At most so many, 1 to 1,000.
+    /// At most so many, 1 to 1,001.
     pub limit: usize,
 }
 

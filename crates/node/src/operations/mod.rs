@@ -1,10 +1,13 @@
 //! The operations: what any door may ask for, one file per group. Each takes a caller and begins with a decision; each answers after its
 //! change is durable and has reached the shards.
 
+pub(crate) mod audit;
 mod channels;
 pub(crate) mod clients;
+pub(crate) mod keys;
 pub(crate) mod projects;
 mod publish;
+pub(crate) mod settings;
 mod state;
 mod subscriptions;
 mod tokens;

@@ -166,7 +166,7 @@ impl Node {
         .await
     }
 
-    fn new_key(&self, permissions: Permissions) -> (KeyId, KeyRecord, ProjectKeySecret) {
+    pub(super) fn new_key(&self, permissions: Permissions) -> (KeyId, KeyRecord, ProjectKeySecret) {
         let secret = ProjectKeySecret::generate(self.entropy.as_ref());
         let record = KeyRecord {
             hash: secret.hash().0,

@@ -6,9 +6,8 @@ use tollgate_core::Error;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ids::{KeyId, ProjectId};
-use tollgate_core::model::ProjectKey;
 use tollgate_core::permissions::Permissions;
-use tollgate_node::Node;
+use tollgate_node::{KeyEntry, Node};
 
 use super::{Answer, CreatedKey, CreatedProject, ListedKey, ListedProject, Request, RevokedKey};
 
@@ -64,15 +63,16 @@ fn id<T: std::str::FromStr<Err = Error>>(text: &str) -> tollgate_core::Result<T>
     text.parse().map_err(|error: Error| Error::new(error.kind, format!("{text:?}: {}", error.detail)))
 }
 
-fn listed_key(key: &ProjectKey) -> ListedKey {
+fn listed_key(key: &KeyEntry) -> ListedKey {
+    let record = &key.record;
     ListedKey {
         id: key.id.to_string(),
         project: key.project.to_string(),
-        hint: key.hint.clone(),
-        permissions: names(key.permissions),
-        created_at: rfc3339(key.created_at),
-        last_used_at: key.last_used_at.map(rfc3339),
-        revoked_at: key.revoked_at.map(rfc3339),
+        hint: record.hint.clone(),
+        permissions: names(record.permissions),
+        created_at: rfc3339(record.created_at),
+        last_used_at: record.last_used_at.map(rfc3339),
+        revoked_at: record.revoked_at.map(rfc3339),
     }
 }
 

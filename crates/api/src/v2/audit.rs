@@ -1,0 +1,121 @@
+//! The audit log: pages, export, proof.
+
+use http::StatusCode;
+use serde::Serialize;
+use tollgate_core::Result;
+use tollgate_core::audit::{AuditEntry, AuditOutcome};
+use tollgate_core::ports::store::AuditQuery;
+use tollgate_node::AUDIT_PAGE_MAX;
+
+use super::{Page, Time};
+use crate::answer::Answer;
+use crate::call::Call;
+
+#[derive(Serialize)]
+struct Shown<'a> {
+    sequence: u64,
+    at: Time,
+    actor: &'a str,
+    action: &'a str,
+    subject: &'a str,
+    outcome: AuditOutcome,
+    count: u64,
+    detail: Option<&'a str>,
+    request_id: Option<&'a str>,
+    address: Option<&'a str>,
+    mac: String,
+}
+
+/// What a proof came to.
+#[derive(Serialize)]
+struct Proof {
+    intact: bool,
+    first_sequence: Option<u64>,
+    last_sequence: Option<u64>,
+    last_mac: Option<String>,
+    problem: Option<String>,
+}
+
+pub(crate) async fn list(call: &Call) -> Result<Answer> {
+    let (limit, after) = call.paging()?;
+    let newest_first = call.query().first("order")?.as_deref() != Some("asc");
+    let query = AuditQuery { after, newest_first, limit: (limit + 1).min(AUDIT_PAGE_MAX), ..filter(call)? };
+    let entries = call.node.audit(&call.caller, query).await?;
+    let page = Page::cut(entries, limit, |entry| entry.sequence);
+    let data = page.data.iter().map(show).collect();
+    Ok(Answer::json(StatusCode::OK, &Page { data, next_cursor: page.next_cursor }))
+}
+
+/// JSON lines, oldest first, at most 1,000 of them: the last line's `sequence` goes into `after` for the next.
+pub(crate) async fn export(call: &Call) -> Result<Answer> {
+    let after = match call.query().first("after")? {
+        None => None,
+        Some(text) => Some(text.parse().map_err(|_| {
+            tollgate_core::Error::new(
+                tollgate_core::ErrorKind::InvalidInput,
+                "The query parameter `after` must be the `sequence` of the last entry that you have.",
+            )
+        })?),
+    };
+    let query = AuditQuery { after, limit: AUDIT_PAGE_MAX, ..filter(call)? };
+    let entries = call.node.audit(&call.caller, query).await?;
+    let lines: String = entries
+        .iter()
+        .filter_map(|entry| serde_json::to_string(&show(entry)).ok())
+        .flat_map(|line| [line, "\n".into()])
+        .collect();
+    Ok(Answer::text(StatusCode::OK, "application/x-ndjson", lines))
+}
+
+pub(crate) async fn verify(call: &Call) -> Result<Answer> {
+    let proof = match call.node.verify_audit(&call.caller).await? {
+        Ok((start, end)) => Proof {
+            intact: true,
+            first_sequence: Some(start.sequence + 1),
+            last_sequence: Some(end.sequence),
+            last_mac: Some(hex(&end.mac)),
+            problem: None,
+        },
+        Err(problem) => Proof {
+            intact: false,
+            first_sequence: None,
+            last_sequence: None,
+            last_mac: None,
+            problem: Some(problem.to_string()),
+        },
+    };
+    Ok(Answer::json(StatusCode::OK, &proof))
+}
+
+fn filter(call: &Call) -> Result<AuditQuery> {
+    let query = call.query();
+    Ok(AuditQuery {
+        subject: query.first("subject")?,
+        actor: query.first("actor")?,
+        action: query.first("action")?,
+        since: call.time("since")?,
+        until: call.time("until")?,
+        ..AuditQuery::default()
+    })
+}
+
+fn show(entry: &AuditEntry) -> Shown<'_> {
+    let draft = &entry.draft;
+    Shown {
+        sequence: entry.sequence,
+        at: Time(draft.at),
+        actor: &draft.actor,
+        action: &draft.action,
+        subject: &draft.subject,
+        outcome: draft.outcome,
+        count: draft.count,
+        detail: draft.detail.as_deref(),
+        request_id: draft.request_id.as_deref(),
+        address: draft.address.as_deref(),
+        mac: hex(&entry.mac),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

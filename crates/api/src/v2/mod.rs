@@ -1,0 +1,133 @@
+//! Our own API under `/v2`: one file per subject. Bodies are JSON objects whose unknown fields are refused; lists come in pages with a
+//! cursor; errors are problem details (RFC 9457) with a stable `code`.
+
+pub(crate) mod audit;
+pub(crate) mod keys;
+pub(crate) mod project;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tollgate_core::clock::UnixMillis;
+use tollgate_core::{Error, ErrorKind, Result};
+
+use crate::call::Call;
+use crate::fields::invalid;
+
+/// Entries of a page unless the caller says otherwise.
+pub(crate) const PAGE_DEFAULT: usize = 100;
+/// Most entries of a page.
+pub(crate) const PAGE_MAX: usize = 1_000;
+
+/// A page of a list.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page<T> {
+    pub(crate) data: Vec<T>,
+    /// To be sent as `cursor` for the next page; `null` on the last.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page that was asked for with one entry more than `limit`: the surplus tells that there is another page. `place` is what the cursor
+    /// holds of the last entry shown.
+    pub(crate) fn cut(mut entries: Vec<T>, limit: usize, place: impl Fn(&T) -> u64) -> Self {
+        let more = entries.len() > limit;
+        entries.truncate(limit);
+        let next_cursor = entries.last().filter(|_| more).map(|last| cursor(place(last)));
+        Self { data: entries, next_cursor }
+    }
+}
+
+fn cursor(place: u64) -> String {
+    URL_SAFE_NO_PAD.encode(place.to_be_bytes())
+}
+
+impl Call {
+    /// `limit` and `cursor` of the query: how many entries, and after which place.
+    pub(crate) fn paging(&self) -> Result<(usize, Option<u64>)> {
+        let wrong = |what: String| Error::new(ErrorKind::InvalidInput, what);
+        let limit = match self.query().first("limit")? {
+            None => PAGE_DEFAULT,
+            Some(text) => match text.parse() {
+                Ok(limit) if (1..=PAGE_MAX).contains(&limit) => limit,
+                _ => return Err(wrong(format!("The query parameter `limit` must be a whole number from 1 to {PAGE_MAX}."))),
+            },
+        };
+        let after = match self.query().first("cursor")? {
+            None => None,
+            Some(text) => {
+                let bytes = URL_SAFE_NO_PAD.decode(&text).ok().and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+                let bytes = bytes.ok_or_else(|| {
+                    wrong("The query parameter `cursor` must be the `next_cursor` of an earlier page.".into())
+                })?;
+                Some(u64::from_be_bytes(bytes))
+            }
+        };
+        Ok((limit, after))
+    }
+
+    /// The body as the object that `T` describes; `{}` where there is none.
+    ///
+    /// # Errors
+    /// `invalid_body`, saying which field is wrong and how.
+    pub(crate) fn object<T: DeserializeOwned>(&self) -> Result<T> {
+        object(&self.body)
+    }
+
+    /// A time in the query, RFC 3339.
+    pub(crate) fn time(&self, name: &'static str) -> Result<Option<UnixMillis>> {
+        let Some(text) = self.query().first(name)? else { return Ok(None) };
+        let at = OffsetDateTime::parse(&text, &Rfc3339).ok().and_then(unix);
+        at.map(Some).ok_or_else(|| {
+            Error::new(
+                ErrorKind::InvalidInput,
+                format!("The query parameter `{name}` must be an RFC 3339 time like 2030-01-31T12:00:00Z."),
+            )
+        })
+    }
+}
+
+/// A body as the object that `T` describes; `{}` where there is none.
+pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+    let text = std::str::from_utf8(body).map_err(|_| invalid("The body is not UTF-8."))?.trim();
+    let text = if text.is_empty() { "{}" } else { text };
+    if !text.starts_with('{') {
+        return Err(invalid("The body must be a JSON object, like {\"key\": 1}."));
+    }
+    serde_json::from_str(text).map_err(|error| invalid(format!("The body is not what this takes: {error}.")))
+}
+
+fn unix(at: OffsetDateTime) -> Option<UnixMillis> {
+    u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(UnixMillis)
+}
+
+/// A time as RFC 3339, both ways, for serde.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Time(pub(crate) UnixMillis);
+
+impl Serialize for Time {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0.0) * 1_000_000);
+        let text = at.ok().and_then(|at| at.format(&Rfc3339).ok());
+        serializer.serialize_str(text.as_deref().unwrap_or("9999-12-31T23:59:59Z"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        OffsetDateTime::parse(&text, &Rfc3339).ok().and_then(unix).map(Self).ok_or_else(|| {
+            serde::de::Error::custom("a time must be RFC 3339 and after 1970, like \"2030-01-31T12:00:00Z\"")
+        })
+    }
+}
+
+/// Keeps `null` apart from an absent field: for `#[serde(default, deserialize_with = "present")]`.
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> std::result::Result<Option<Option<T>>, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Some)
+}

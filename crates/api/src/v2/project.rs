@@ -1,0 +1,171 @@
+//! The key's own project and its settings.
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use tollgate_core::records::{Bucket, SettingsRecord};
+use tollgate_core::{Error, ErrorKind, Result};
+
+use super::{Time, present};
+use crate::answer::Answer;
+use crate::call::Call;
+
+/// A project as `/v2` shows it.
+#[derive(Serialize)]
+struct Shown {
+    id: String,
+    name: String,
+    created_at: Time,
+    settings: Settings,
+}
+
+#[derive(Serialize)]
+struct Settings {
+    secure_mode: &'static str,
+    auth_tokens_reusable: bool,
+    auth_token_ttl_s: Option<u64>,
+    session_ttl_s: Option<u64>,
+    user_token_ttl_s: Option<u64>,
+    access_token_ttl_s: Option<u64>,
+    signing_key_ttl_s: Option<u64>,
+    audit_ttl_s: Option<u64>,
+    ended_token_ttl_s: Option<u64>,
+    allowed_origins: Vec<String>,
+    user_id_chars_max: Option<u32>,
+    strict_devices: bool,
+    strict_bodies: bool,
+    signing_algorithm: Option<String>,
+    limits: Limits,
+}
+
+#[derive(Serialize)]
+struct Limits {
+    mint_per_key: Option<Bucket>,
+    mint_per_user: Option<Bucket>,
+    mint_per_address: Option<Bucket>,
+    failed_auth_per_address: Option<Bucket>,
+}
+
+/// What to change: absent fields stay, `null` goes back to the default.
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Wanted {
+    secure_mode: Option<String>,
+    auth_tokens_reusable: Option<bool>,
+    #[serde(deserialize_with = "present")]
+    auth_token_ttl_s: Option<Option<u64>>,
+    #[serde(deserialize_with = "present")]
+    session_ttl_s: Option<Option<u64>>,
+    #[serde(deserialize_with = "present")]
+    user_token_ttl_s: Option<Option<u64>>,
+    #[serde(deserialize_with = "present")]
+    access_token_ttl_s: Option<Option<u64>>,
+    #[serde(deserialize_with = "present")]
+    signing_key_ttl_s: Option<Option<u64>>,
+    #[serde(deserialize_with = "present")]
+    audit_ttl_s: Option<Option<u64>>,
+    #[serde(deserialize_with = "present")]
+    ended_token_ttl_s: Option<Option<u64>>,
+    allowed_origins: Option<Vec<String>>,
+    #[serde(deserialize_with = "present")]
+    user_id_chars_max: Option<Option<u32>>,
+    strict_devices: Option<bool>,
+    strict_bodies: Option<bool>,
+    #[serde(deserialize_with = "present")]
+    signing_algorithm: Option<Option<String>>,
+    limits: WantedLimits,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WantedLimits {
+    #[serde(deserialize_with = "present")]
+    mint_per_key: Option<Option<Bucket>>,
+    #[serde(deserialize_with = "present")]
+    mint_per_user: Option<Option<Bucket>>,
+    #[serde(deserialize_with = "present")]
+    mint_per_address: Option<Option<Bucket>>,
+    #[serde(deserialize_with = "present")]
+    failed_auth_per_address: Option<Option<Bucket>>,
+}
+
+pub(crate) async fn get(call: &Call) -> Result<Answer> {
+    let settings = call.node.settings(&call.caller)?;
+    show(call, settings)
+}
+
+pub(crate) async fn change(call: &Call) -> Result<Answer> {
+    let wanted: Wanted = call.object()?;
+    let settings = call.node.change_settings(&call.caller, &|settings| wanted.apply(settings)).await?;
+    show(call, settings)
+}
+
+fn show(call: &Call, settings: SettingsRecord) -> Result<Answer> {
+    let project = call.node.this_project(&call.caller)?;
+    let seconds = |life: Option<u64>| life.map(|life| life / 1_000);
+    let limits = settings.limits;
+    let settings = Settings {
+        secure_mode: if settings.secure_mode { "required" } else { "off" },
+        auth_tokens_reusable: settings.auth_tokens_reusable,
+        auth_token_ttl_s: seconds(settings.auth_token_life_ms),
+        session_ttl_s: seconds(settings.session_life_ms),
+        user_token_ttl_s: seconds(settings.user_token_life_ms),
+        access_token_ttl_s: seconds(settings.access_token_life_ms),
+        signing_key_ttl_s: seconds(settings.signing_key_life_ms),
+        audit_ttl_s: seconds(settings.audit_life_ms),
+        ended_token_ttl_s: seconds(settings.ended_token_life_ms),
+        allowed_origins: settings.allowed_origins,
+        user_id_chars_max: settings.user_id_chars_max,
+        strict_devices: settings.strict_devices,
+        strict_bodies: settings.strict_bodies,
+        signing_algorithm: settings.signing_algorithm,
+        limits: Limits {
+            mint_per_key: limits.mint_per_key,
+            mint_per_user: limits.mint_per_user,
+            mint_per_address: limits.mint_per_address,
+            failed_auth_per_address: limits.failed_auth_per_address,
+        },
+    };
+    let shown =
+        Shown { id: project.id.to_string(), name: project.name, created_at: Time(project.created_at), settings };
+    Ok(Answer::json(StatusCode::OK, &shown))
+}
+
+fn put<T: Clone>(place: &mut T, wanted: Option<&T>) {
+    if let Some(wanted) = wanted {
+        place.clone_from(wanted);
+    }
+}
+
+impl Wanted {
+    fn apply(&self, settings: &mut SettingsRecord) -> Result<()> {
+        settings.secure_mode = match self.secure_mode.as_deref() {
+            None => settings.secure_mode,
+            Some("off") => false,
+            Some("required") => true,
+            Some(_) => return Err(Error::new(ErrorKind::InvalidInput, "`secure_mode` must be \"off\" or \"required\".")),
+        };
+        let lives = [
+            (&mut settings.auth_token_life_ms, self.auth_token_ttl_s),
+            (&mut settings.session_life_ms, self.session_ttl_s),
+            (&mut settings.user_token_life_ms, self.user_token_ttl_s),
+            (&mut settings.access_token_life_ms, self.access_token_ttl_s),
+            (&mut settings.signing_key_life_ms, self.signing_key_ttl_s),
+            (&mut settings.audit_life_ms, self.audit_ttl_s),
+            (&mut settings.ended_token_life_ms, self.ended_token_ttl_s),
+        ];
+        for (place, wanted) in lives {
+            put(place, wanted.map(|wanted| wanted.map(|seconds| seconds.saturating_mul(1_000))).as_ref());
+        }
+        put(&mut settings.auth_tokens_reusable, self.auth_tokens_reusable.as_ref());
+        put(&mut settings.allowed_origins, self.allowed_origins.as_ref());
+        put(&mut settings.user_id_chars_max, self.user_id_chars_max.as_ref());
+        put(&mut settings.strict_devices, self.strict_devices.as_ref());
+        put(&mut settings.strict_bodies, self.strict_bodies.as_ref());
+        put(&mut settings.signing_algorithm, self.signing_algorithm.as_ref());
+        put(&mut settings.limits.mint_per_key, self.limits.mint_per_key.as_ref());
+        put(&mut settings.limits.mint_per_user, self.limits.mint_per_user.as_ref());
+        put(&mut settings.limits.mint_per_address, self.limits.mint_per_address.as_ref());
+        put(&mut settings.limits.failed_auth_per_address, self.limits.failed_auth_per_address.as_ref());
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! A project's own settings: read whole, changed field by field.
+
+use tollgate_core::authorize::{Action, Caller};
+use tollgate_core::credentials::RowKind;
+use tollgate_core::error::{Error, ErrorKind, Result};
+use tollgate_core::limits::{TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX};
+use tollgate_core::records::{Bucket, SettingsRecord};
+
+use crate::Node;
+
+/// The least life of a login session with which social.plus's SDKs renew in time, in milliseconds: their renewal window is a fifth of it,
+/// and they look every ten minutes.
+pub const SESSION_LIFE_MS_MIN: u64 = 55 * 60_000;
+/// Most web origins of a project.
+const ORIGINS_MAX: usize = 64;
+
+impl Node {
+    /// The settings of the caller's project.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn settings(&self, caller: &Caller) -> Result<SettingsRecord> {
+        Ok(SettingsRecord::clone(&self.authorize(caller, Action::ReadProject)?.settings()))
+    }
+
+    /// Changes settings: `edit` gets a copy of those in force, and is called again when another change came first.
+    ///
+    /// # Errors
+    /// What `edit` refuses, `invalid_input` for a value out of its range, `forbidden`, `unavailable`.
+    pub async fn change_settings(
+        &self,
+        caller: &Caller,
+        edit: &(dyn Fn(&mut SettingsRecord) -> Result<()> + Sync),
+    ) -> Result<SettingsRecord> {
+        let entry = self.authorize(caller, Action::ManageKeys)?;
+        let project = entry.project.id;
+        let audit = self.entry_of(caller, Some(project), "project.change", &project);
+        self.change(&project, || {
+            let kept = entry.read().settings.clone();
+            let mut record = kept.as_ref().map(|kept| SettingsRecord::clone(&kept.record)).unwrap_or_default();
+            edit(&mut record)?;
+            check(&record)?;
+            let (kind, id) = (RowKind::Settings, project.get());
+            let write = match &kept {
+                Some(kept) => self.update(&entry, kind, id, kept.revision, &record),
+                None => self.insert(&entry, kind, id, &record),
+            };
+            Ok((vec![write], vec![audit.clone()], record))
+        })
+        .await
+    }
+}
+
+fn check(settings: &SettingsRecord) -> Result<()> {
+    let refuse = |text: String| Err(Error::new(ErrorKind::InvalidInput, text));
+    let lives = [
+        ("auth_token_ttl_s", settings.auth_token_life_ms, 1_000, 3_600_000),
+        ("session_ttl_s", settings.session_life_ms, SESSION_LIFE_MS_MIN, TOKEN_LIFE_MS_MAX),
+        ("user_token_ttl_s", settings.user_token_life_ms, 1_000, TOKEN_LIFE_MS_MAX),
+        ("access_token_ttl_s", settings.access_token_life_ms, 60_000, TOKEN_LIFE_MS_MAX),
+        ("signing_key_ttl_s", settings.signing_key_life_ms, 3_600_000, TOKEN_LIFE_MS_MAX),
+        ("audit_ttl_s", settings.audit_life_ms, 86_400_000, TOKEN_LIFE_MS_MAX),
+        ("ended_token_ttl_s", settings.ended_token_life_ms, 0, TOKEN_LIFE_MS_MAX),
+    ];
+    for (name, life, least, most) in lives {
+        if life.is_some_and(|life| life < least || life > most) {
+            return refuse(format!("`{name}` must be between {} and {} seconds, or null.", least / 1_000, most / 1_000));
+        }
+    }
+    if settings.user_id_chars_max.is_some_and(|max| max == 0 || max as usize > USER_ID_CHARS_MAX) {
+        return refuse(format!("`user_id_chars_max` must be between 1 and {USER_ID_CHARS_MAX}, or null."));
+    }
+    let algorithm = settings.signing_algorithm.as_deref();
+    if algorithm.is_some_and(|algorithm| !["ES256", "EdDSA", "RS256"].contains(&algorithm)) {
+        return refuse("`signing_algorithm` must be ES256, EdDSA or RS256.".into());
+    }
+    if settings.allowed_origins.len() > ORIGINS_MAX {
+        return refuse(format!("`allowed_origins` has at most {ORIGINS_MAX} entries."));
+    }
+    if let Some(origin) = settings.allowed_origins.iter().find(|origin| !is_origin(origin)) {
+        return refuse(format!("`allowed_origins`: {origin:?} is not an origin; write it as https://example.com, without a path."));
+    }
+    let limits = &settings.limits;
+    let buckets = [
+        ("mint_per_key", limits.mint_per_key),
+        ("mint_per_user", limits.mint_per_user),
+        ("mint_per_address", limits.mint_per_address),
+        ("failed_auth_per_address", limits.failed_auth_per_address),
+    ];
+    let bad = |bucket: Bucket| {
+        bucket.burst == 0
+            || bucket.burst > 1_000_000
+            || !bucket.per_second.is_finite()
+            || !(0.000_1..=1_000_000.0).contains(&bucket.per_second)
+    };
+    match buckets.into_iter().find(|(_, bucket)| bucket.is_some_and(bad)) {
+        Some((name, _)) => refuse(format!(
+            "`limits.{name}` needs `burst` between 1 and 1000000 and `per_second` between 0.0001 and 1000000."
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Whether a text is a web origin: a scheme, a host and perhaps a port, in at most 255 bytes.
+pub(super) fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && text.len() <= 255
+            && host.chars().all(|one| one.is_ascii_alphanumeric() || matches!(one, '.' | '-' | ':' | '[' | ']' | '_'))
+    })
+}
