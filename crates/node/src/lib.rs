@@ -18,6 +18,7 @@ use tollgate_core::credentials::{KeyRing, MasterKey};
 use tollgate_core::ids::{ConnectionId, SnowflakeSource};
 use tollgate_core::ports::broker::Broker;
 use tollgate_core::ports::hook::AccessHook;
+use tollgate_core::ports::outbound::Outbound;
 use tollgate_core::ports::store::Store;
 
 pub use hub::{
@@ -44,6 +45,8 @@ pub struct Node {
     master_key: Arc<MasterKey>,
     ring: KeyRing,
     hook: Arc<dyn AccessHook>,
+    #[allow(dead_code, reason = "for the operations that call out")]
+    pub(crate) outbound: Arc<dyn Outbound>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     ids: SnowflakeSource,

@@ -63,6 +63,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
         hook: hook.port,
+        outbound: Arc::new(tollgate_core::ports::outbound::NoOutbound),
         formats: doors::formats(),
         shards: config.shards,
     };

@@ -18,6 +18,7 @@ use tollgate_core::credentials::MasterKey;
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
+use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::{CloseReason, Result};
 use tollgate_gateway::{Door, Gateway, Limits, Listeners, Opening, Setup, frame};
 use tollgate_node::{FormatIndex, NodeParts, WireFormat};
@@ -149,6 +150,7 @@ pub fn start(address: SocketAddr, shards: usize, limits: Limits, certificate: Op
         clock: Arc::clone(&clock),
         entropy,
         hook: Arc::new(NoHook),
+        outbound: Arc::new(NoOutbound),
         formats: vec![WireFormat { name: "none", encoder: Arc::new(Nothing), frame: frame::encode_text }],
         shards,
     };
