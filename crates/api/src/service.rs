@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, header};
 use http_body::Body;
+use tollgate_core::peer::ClientAddress;
 use tollgate_node::{Node, Origin, with_origin};
 use tower_service::Service;
 use tracing::Instrument as _;
@@ -102,7 +102,7 @@ impl Shared {
         let door = Door::of(parts.uri.path());
         let origin = Origin {
             request_id: request_id.to_str().ok().map(Arc::from),
-            address: parts.extensions.get::<IpAddr>().copied(),
+            address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
         };
         let work = with_origin(origin, contained(self.outcome(found, parts, &mut upload)));
         let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));

@@ -17,6 +17,7 @@ pub mod ids;
 pub mod json;
 pub mod limits;
 pub mod model;
+pub mod peer;
 pub mod permissions;
 pub mod ports;
 pub mod records;

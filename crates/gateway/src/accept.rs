@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -79,10 +79,11 @@ where
     fn take(self: &Rc<Self>, stream: TcpStream, peer: SocketAddr) {
         let counters = &self.http.counters;
         counters.accepted.one();
-        match self.admission.admit(peer.ip()) {
+        // Behind a trusted proxy the address is known only with the handshake, and counted then.
+        match self.admission.admit(peer.ip(), !self.http.proxies.is_trusted(peer.ip())) {
             Ok(permit) => {
                 let _unsupported = stream.set_nodelay(true);
-                let serving = Contained(Box::pin(Rc::clone(self).serve(stream, permit)));
+                let serving = Contained(Box::pin(Rc::clone(self).serve(stream, peer.ip(), permit)));
                 let counters = Arc::clone(counters);
                 // Owned by the shard's LocalSet; it ends by itself within the deadlines of the HTTP phase, or when the shard does.
                 drop(tokio::task::spawn_local(async move {
@@ -93,12 +94,7 @@ where
                 }));
             }
             Err(refusal) => {
-                match refusal {
-                    Refusal::NodeFull => &counters.refused_node_full,
-                    Refusal::TooManyUnauthenticated => &counters.refused_unauthenticated,
-                    Refusal::AddressFull { .. } => &counters.refused_address,
-                }
-                .one();
+                refusal.count(counters);
                 if self.tls.is_none() {
                     let _gone = stream.try_write(refusal_response(refusal).as_bytes());
                 }
@@ -106,7 +102,7 @@ where
         }
     }
 
-    async fn serve(self: Rc<Self>, stream: TcpStream, permit: Permit) {
+    async fn serve(self: Rc<Self>, stream: TcpStream, socket: IpAddr, permit: Permit) {
         let limits = &self.http.limits;
         let stall = Duration::from_millis(limits.write_stall_ms);
         let stream = match &self.tls {
@@ -122,7 +118,7 @@ where
                 }
             }
         };
-        let upgraded = Rc::clone(&self.http).serve(stream, permit).await;
+        let upgraded = Rc::clone(&self.http).serve(stream, socket, permit).await;
         if let Some(upgraded) = upgraded {
             let mut engine = self.engine.borrow_mut();
             engine.tick();

@@ -4,10 +4,13 @@
 
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tollgate_core::peer::network_of;
+
+use crate::counters::Counters;
 use crate::limits::Limits;
 
 /// Why a connection is turned away at the door.
@@ -19,6 +22,15 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    pub(crate) fn count(self, counters: &Counters) {
+        match self {
+            Refusal::NodeFull => &counters.refused_node_full,
+            Refusal::TooManyUnauthenticated => &counters.refused_unauthenticated,
+            Refusal::AddressFull { .. } => &counters.refused_address,
+        }
+        .one();
+    }
+
     /// What to tell the client.
     pub(crate) fn text(self) -> String {
         match self {
@@ -63,30 +75,22 @@ impl Admission {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Takes a slot for a new, unauthenticated connection.
-    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Permit, Refusal> {
+    /// Takes a slot for a new, unauthenticated connection, and one of its address' share if `counts_address`: the address is then the client's
+    /// own.
+    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr, counts_address: bool) -> Result<Permit, Refusal> {
         if !take_one(&self.connections, self.connections_max) {
             return Err(Refusal::NodeFull);
         }
-        let (address, is_loopback) = (network_of(address), address.to_canonical().is_loopback());
         // From here on the permit gives back what it holds, also when a later step refuses.
-        let mut permit =
-            Permit { admission: Arc::clone(self), address, counts_address: false, unauthenticated: Cell::new(false) };
+        let permit =
+            Permit { admission: Arc::clone(self), counted: Cell::new(None), unauthenticated: Cell::new(false) };
         if !take_one(&self.unauthenticated, self.unauthenticated_max) {
             return Err(Refusal::TooManyUnauthenticated);
         }
         permit.unauthenticated.set(true);
-        if is_loopback && !self.loopback_counts {
-            return Ok(permit);
+        if counts_address {
+            permit.count(address)?;
         }
-        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = addresses.entry(address).or_insert(0);
-        if *held >= self.per_address_max {
-            drop(addresses);
-            return Err(Refusal::AddressFull { connections_max: self.per_address_max });
-        }
-        *held += 1;
-        permit.counts_address = true;
         Ok(permit)
     }
 }
@@ -96,24 +100,32 @@ fn take_one(count: &AtomicUsize, max: usize) -> bool {
     count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| (held < max).then_some(held + 1)).is_ok()
 }
 
-/// The unit that limits count by: an IPv4 address, or an IPv6 /64, which is what one customer of a provider gets.
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 /// One connection's share of the node.
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
-    address: IpAddr,
-    counts_address: bool,
+    /// The address, or network, whose share it has a part of.
+    counted: Cell<Option<IpAddr>>,
     unauthenticated: Cell<bool>,
 }
 
 impl Permit {
+    /// Takes one of the share of this address, unless the permit has one of some address.
+    pub(crate) fn count(&self, address: IpAddr) -> Result<(), Refusal> {
+        let (network, admission) = (network_of(address), &self.admission);
+        if self.counted.get().is_some() || (address.to_canonical().is_loopback() && !admission.loopback_counts) {
+            return Ok(());
+        }
+        let mut addresses = admission.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = addresses.get(&network).copied().unwrap_or(0);
+        if held >= admission.per_address_max {
+            return Err(Refusal::AddressFull { connections_max: admission.per_address_max });
+        }
+        addresses.insert(network, held + 1);
+        self.counted.set(Some(network));
+        Ok(())
+    }
+
     /// The connection has shown who it is; it leaves the share of the unauthenticated.
     pub(crate) fn authenticated(&self) {
         if self.unauthenticated.take() {
@@ -126,14 +138,12 @@ impl Drop for Permit {
     fn drop(&mut self) {
         self.authenticated();
         self.admission.connections.fetch_sub(1, Ordering::Relaxed);
-        if !self.counts_address {
-            return;
-        }
+        let Some(counted) = self.counted.get() else { return };
         let mut addresses = self.admission.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = addresses.get_mut(&self.address) {
+        if let Some(held) = addresses.get_mut(&counted) {
             *held -= 1;
             if *held == 0 {
-                addresses.remove(&self.address);
+                addresses.remove(&counted);
             }
         }
     }
@@ -155,13 +165,13 @@ mod tests {
     }
 
     fn refusal(admission: &Arc<Admission>, address: &str) -> Option<Refusal> {
-        admission.admit(address.parse().unwrap()).err()
+        admission.admit(address.parse().unwrap(), true).err()
     }
 
     #[test]
     fn one_address_cannot_take_the_node() {
         let admission = admission(100, 2, 100);
-        let held: Vec<_> = (0..2).map(|_| admission.admit("10.0.0.1".parse().unwrap()).unwrap()).collect();
+        let held: Vec<_> = (0..2).map(|_| admission.admit("10.0.0.1".parse().unwrap(), true).unwrap()).collect();
         assert_eq!(refusal(&admission, "10.0.0.1"), Some(Refusal::AddressFull { connections_max: 2 }));
         assert_eq!(refusal(&admission, "::ffff:10.0.0.1"), Some(Refusal::AddressFull { connections_max: 2 }));
         assert_eq!(refusal(&admission, "10.0.0.2"), None);
@@ -174,16 +184,28 @@ mod tests {
     #[test]
     fn an_ipv6_network_counts_as_one_address() {
         let admission = admission(100, 1, 100);
-        let _held = admission.admit("2001:db8::1".parse().unwrap()).unwrap();
+        let _held = admission.admit("2001:db8::1".parse().unwrap(), true).unwrap();
         assert!(refusal(&admission, "2001:db8::ffff").is_some());
         assert_eq!(refusal(&admission, "2001:db8:0:1::1"), None);
     }
 
     #[test]
+    fn behind_a_proxy_the_client_is_counted_once_it_is_known() {
+        let admission = admission(100, 1, 100);
+        let (proxy, client) = ("10.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        let permits: Vec<_> = (0..3).map(|_| admission.admit(proxy, false).unwrap()).collect();
+        assert_eq!((permits[0].count(client), permits[0].count(client)), (Ok(()), Ok(())));
+        assert_eq!(permits[1].count(client), Err(Refusal::AddressFull { connections_max: 1 }));
+        assert_eq!(permits[1].count("2001:db8:0:1::1".parse().unwrap()), Ok(()));
+        drop(permits);
+        assert!(admission.addresses.lock().unwrap().is_empty());
+    }
+
+    #[test]
     fn the_unauthenticated_leave_room_for_others() {
         let admission = admission(8, 100, 25);
-        let first = admission.admit("10.0.0.1".parse().unwrap()).unwrap();
-        let _second = admission.admit("10.0.0.1".parse().unwrap()).unwrap();
+        let first = admission.admit("10.0.0.1".parse().unwrap(), true).unwrap();
+        let _second = admission.admit("10.0.0.1".parse().unwrap(), true).unwrap();
         assert_eq!(refusal(&admission, "10.0.0.2"), Some(Refusal::TooManyUnauthenticated));
         first.authenticated();
         first.authenticated();
@@ -194,7 +216,7 @@ mod tests {
     #[test]
     fn the_node_has_an_end() {
         let admission = admission(1, 10, 100);
-        let _held = admission.admit("10.0.0.1".parse().unwrap()).unwrap();
+        let _held = admission.admit("10.0.0.1".parse().unwrap(), true).unwrap();
         assert_eq!(refusal(&admission, "10.0.0.2"), Some(Refusal::NodeFull));
     }
 
@@ -204,10 +226,10 @@ mod tests {
             let limits = Limits { connections_per_address_max: 1, loopback_counts, ..Limits::default() };
             let admission = Arc::new(Admission::new(&limits));
             for address in ["127.0.0.1", "::1", "::ffff:127.0.0.2"] {
-                let _held = admission.admit(address.parse().unwrap()).unwrap();
+                let _held = admission.admit(address.parse().unwrap(), true).unwrap();
                 assert_eq!(refusal(&admission, address).is_some(), refused, "{address}");
             }
-            let _held = admission.admit("10.0.0.1".parse().unwrap()).unwrap();
+            let _held = admission.admit("10.0.0.1".parse().unwrap(), true).unwrap();
             assert!(refusal(&admission, "10.0.0.1").is_some());
         }
     }

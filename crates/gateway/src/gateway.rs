@@ -23,6 +23,7 @@ use crate::admission::Admission;
 use crate::bind::Listeners;
 use crate::counters::Counters;
 use crate::door::Doors;
+use crate::forwarded::Proxies;
 use crate::http1::Http;
 use crate::limits::Limits;
 use crate::shard::{Engine, Inboxes, run};
@@ -42,6 +43,8 @@ pub struct Setup<S> {
     /// Answers every request that no door takes. Cloned for each request; an `axum::Router` fits.
     pub service: S,
     pub doors: Arc<dyn Doors>,
+    /// Who may say for whom it asks.
+    pub proxies: Proxies,
 }
 
 impl<S> std::fmt::Debug for Setup<S> {
@@ -72,7 +75,7 @@ impl Gateway {
         B: Body<Data = Bytes> + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        let Setup { listeners, tls, mut limits, clock, node, shards, service, doors } = setup;
+        let Setup { listeners, tls, mut limits, clock, node, shards, service, doors, proxies } = setup;
         let address = listeners.address();
         if listeners.sockets.len() != shards.len() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "as many listeners as shards must be bound"));
@@ -92,6 +95,7 @@ impl Gateway {
                 tls: tls.clone(),
                 service: service.clone(),
                 doors: Arc::clone(&doors),
+                proxies: proxies.clone(),
                 node: Arc::clone(&node),
                 clock: Arc::clone(&clock),
                 limits: Arc::clone(&limits),
@@ -151,6 +155,7 @@ struct ShardThread<S> {
     tls: Option<Arc<rustls::ServerConfig>>,
     service: S,
     doors: Arc<dyn Doors>,
+    proxies: Proxies,
     node: Arc<Node>,
     clock: Arc<dyn Clock>,
     limits: Arc<Limits>,
@@ -179,7 +184,8 @@ where
         let ShardParts { shard, requests, peers, .. } = self.parts;
         let engine = Engine::new(shard, self.node, self.clock, Arc::clone(&self.limits), Arc::clone(&self.counters));
         let handshakes = self.limits.tls_handshakes_per_shard_max;
-        let http = Http::new(self.service, self.doors, self.limits, self.counters, self.draining.clone());
+        let draining = self.draining.clone();
+        let http = Http::new(self.service, self.doors, self.limits, self.counters, self.proxies, draining);
         let entrance = Rc::new(Entrance {
             admission: Arc::clone(&self.admission),
             tls: self

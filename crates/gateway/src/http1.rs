@@ -5,14 +5,15 @@
 use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
-use http::{Request, Response, StatusCode};
+use http::header::{AUTHORIZATION, RETRY_AFTER};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1::Builder;
@@ -20,6 +21,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::timeout;
+use tollgate_core::peer::Peer;
 use tower_service::Service;
 
 use crate::admission::Permit;
@@ -27,6 +29,7 @@ use crate::contain::{Contained, Panicked};
 use crate::counters::Counters;
 use crate::door::{Door, Doors, Opening};
 use crate::envelope;
+use crate::forwarded::{self, Proxies};
 use crate::head_timer::HeadTimer;
 use crate::limits::Limits;
 use crate::socket::Stream;
@@ -42,6 +45,7 @@ pub(crate) struct Http<S> {
     pub(crate) doors: Arc<dyn Doors>,
     pub(crate) limits: Arc<Limits>,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) proxies: Proxies,
     pub(crate) draining: watch::Receiver<bool>,
     builder: Builder,
 }
@@ -53,6 +57,7 @@ pub(crate) struct Upgraded {
     /// What the client sent right behind its handshake.
     pub(crate) received: Bytes,
     pub(crate) permit: Rc<Permit>,
+    pub(crate) peer: Arc<Peer>,
 }
 
 impl<S> Http<S> {
@@ -61,6 +66,7 @@ impl<S> Http<S> {
         doors: Arc<dyn Doors>,
         limits: Arc<Limits>,
         counters: Arc<Counters>,
+        proxies: Proxies,
         draining: watch::Receiver<bool>,
     ) -> Self {
         let mut builder = Builder::new();
@@ -69,7 +75,7 @@ impl<S> Http<S> {
             .max_header_size(limits.header_bytes_max)
             .max_headers(limits.headers_max)
             .max_buf_size(limits.header_bytes_max.max(64 * 1024));
-        Http { service, doors, limits, counters, draining, builder }
+        Http { service, doors, limits, counters, proxies, draining, builder }
     }
 }
 
@@ -80,12 +86,12 @@ where
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    /// Serves requests until the connection ends or becomes a WebSocket.
-    pub(crate) async fn serve(self: Rc<Self>, stream: Stream, permit: Permit) -> Option<Upgraded> {
+    /// Serves requests until the connection ends or becomes a WebSocket. `socket` is where it comes from.
+    pub(crate) async fn serve(self: Rc<Self>, stream: Stream, socket: IpAddr, permit: Permit) -> Option<Upgraded> {
         let counters = Arc::clone(&self.counters);
         let mut draining = self.draining.clone();
         let permit = Rc::new(permit);
-        let service = Requests { http: Rc::clone(&self), permit: Rc::clone(&permit), opening: Cell::new(None) };
+        let service = Requests { http: Rc::clone(&self), permit: Rc::clone(&permit), socket, opening: Cell::new(None) };
         let head = Duration::from_millis(self.limits.header_deadline_ms);
         let idle = Duration::from_millis(self.limits.idle_deadline_ms);
         let timer = HeadTimer::new(stream.heard(), head, idle);
@@ -102,9 +108,9 @@ where
         let parts = connection.into_parts();
         let stream = parts.io.into_inner();
         if ended.is_ok()
-            && let Some(opening) = parts.service.opening.take()
+            && let Some((opening, peer)) = parts.service.opening.take()
         {
-            return Some(Upgraded { stream, opening, received: parts.read_buf, permit });
+            return Some(Upgraded { stream, opening, received: parts.read_buf, permit, peer: Arc::new(peer) });
         }
         if ended.is_err() {
             counters.http_failed.one();
@@ -136,8 +142,10 @@ async fn linger(mut stream: Stream) {
 struct Requests<S> {
     http: Rc<Http<S>>,
     permit: Rc<Permit>,
-    /// Set once a door has taken the connection.
-    opening: Cell<Option<Opening>>,
+    /// The other end of the socket: the client's, or a proxy's.
+    socket: IpAddr,
+    /// Set once a door has taken the connection, with whom it is from.
+    opening: Cell<Option<(Opening, Peer)>>,
 }
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Requests<S>
@@ -152,18 +160,29 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (head, body) = request.into_parts();
+        let client = self.http.proxies.client(self.socket, &head.headers);
         match self.http.doors.knock(&head) {
             Door::Elsewhere => {
-                let request = Request::from_parts(head, body);
+                let mut request = Request::from_parts(head, body);
+                request.extensions_mut().insert(client);
                 Box::pin(answer(Rc::clone(&self.http), Rc::clone(&self.permit), request))
             }
             Door::Refused { status, text } => self.ready(envelope::error(status, envelope::code_of(status), &text)),
             Door::Open(opening) => match upgrade::check(&head) {
                 Err(refused) => self.ready(refused.response()),
-                Ok(accept) => {
-                    self.opening.set(Some(opening));
-                    Box::pin(std::future::ready(Ok(upgrade::switching(accept).map(Either::Right))))
-                }
+                Ok(accept) => match self.permit.count(client.0) {
+                    Err(refusal) => {
+                        refusal.count(&self.http.counters);
+                        let mut response =
+                            envelope::error(StatusCode::SERVICE_UNAVAILABLE, "unavailable", &refusal.text());
+                        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+                        self.ready(response)
+                    }
+                    Ok(()) => {
+                        self.opening.set(Some((opening, forwarded::peer(client, &head.headers))));
+                        Box::pin(std::future::ready(Ok(upgrade::switching(accept).map(Either::Right))))
+                    }
+                },
             },
         }
     }

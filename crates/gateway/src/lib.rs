@@ -11,6 +11,7 @@ mod contain;
 pub mod counters;
 pub mod door;
 mod envelope;
+pub mod forwarded;
 pub mod frame;
 pub mod gateway;
 mod head_timer;
@@ -24,5 +25,6 @@ mod wheel;
 
 pub use bind::Listeners;
 pub use door::{Door, Doors, Opening};
+pub use forwarded::{ForwardedBy, Proxies};
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;

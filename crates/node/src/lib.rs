@@ -17,6 +17,7 @@ use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
 use tollgate_core::ids::{ConnectionId, SnowflakeSource};
 use tollgate_core::ports::broker::Broker;
 use tollgate_core::ports::hook::AccessHook;
+use tollgate_core::ports::outbound::Outbound;
 use tollgate_core::ports::store::Store;
 
 pub use hub::{
@@ -45,6 +46,8 @@ pub struct Node {
     hub: Arc<Hub>,
     broker: Arc<dyn Broker>,
     hook: Arc<dyn AccessHook>,
+    #[allow(dead_code, reason = "for the operations that call out")]
+    pub(crate) outbound: Arc<dyn Outbound>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     ids: SnowflakeSource,

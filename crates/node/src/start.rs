@@ -7,6 +7,7 @@ use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::credentials::{KeyRing, MasterKey, RingKey};
 use tollgate_core::ids::SnowflakeSource;
 use tollgate_core::ports::hook::AccessHook;
+use tollgate_core::ports::outbound::Outbound;
 use tollgate_core::ports::store::{Changes, Store, StoreError, Unit, Vault, WrappedRingKey, Write};
 
 use crate::Node;
@@ -27,6 +28,8 @@ pub struct NodeParts {
     pub entropy: Arc<dyn Entropy>,
     /// Who decides on private channels.
     pub hook: Arc<dyn AccessHook>,
+    /// How webhooks and fetched keys reach other machines.
+    pub outbound: Arc<dyn Outbound>,
     /// The wire formats of all doors; a [`crate::FormatIndex`] is a place in this list.
     pub formats: Vec<WireFormat>,
     /// How many shards to lay out, 1 to 64.
@@ -58,7 +61,7 @@ pub enum StartError {
 /// # Errors
 /// See [`StartError`]. Nothing is changed in a store whose master key is another.
 pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), StartError> {
-    let NodeParts { store, master_key, clock, entropy, hook, formats, shards } = parts;
+    let NodeParts { store, master_key, clock, entropy, hook, outbound, formats, shards } = parts;
     let Opened { vault, ring, ledger, is_new } =
         open_vault(store.as_ref(), &master_key, clock.as_ref(), entropy.as_ref()).await?;
     let (counters, master_key) = (Arc::new(Counters::default()), Arc::new(master_key));
@@ -91,6 +94,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         hub,
         broker,
         hook,
+        outbound,
         clock,
         entropy,
         ids,

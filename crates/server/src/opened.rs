@@ -7,6 +7,7 @@ use std::time::Duration;
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::credentials::MasterKey;
 use tollgate_core::ports::hook::NoHook;
+use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_node::NodeParts;
 use tollgate_store_sqlite::SqliteStore;
 
@@ -70,6 +71,7 @@ fn directly(config: &Config, folder: DataDir, request: Request) -> Result<Answer
         clock,
         entropy,
         hook: Arc::new(NoHook),
+        outbound: Arc::new(NoOutbound),
         formats: Vec::new(),
         shards: 1,
     };

@@ -63,6 +63,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
         hook: hook.port,
+        outbound: Arc::new(tollgate_core::ports::outbound::NoOutbound),
         formats: doors::formats(),
         shards: config.shards,
     };
@@ -71,8 +72,9 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let leap = Arc::new(parts::leap(config));
     let service = tollgate_api::router(Arc::clone(&node), parts::api(config, entropy.as_ref()));
     let doors = Arc::new(doors::doors(Arc::clone(&leap)));
-    let gateway_node = Arc::clone(&node);
-    let gateway = Gateway::start(Setup { listeners, tls, limits, clock, node: gateway_node, shards, service, doors })?;
+    let (node_of_gateway, proxies) = (Arc::clone(&node), config.proxies.clone());
+    let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
+    let gateway = Gateway::start(setup)?;
     let counters = Arc::clone(gateway.counters());
     let totals = Totals { node: Arc::clone(&node), gateway: counters, leap, hook: hook.counters };
     let mut tasks = tend(&node, &folder)?;

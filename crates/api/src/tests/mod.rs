@@ -26,6 +26,7 @@ use tollgate_core::ids::{KeyId, ProjectId};
 use tollgate_core::permissions::Permissions;
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
+use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_node::{ConnectionKey, Node, NodeParts, Outlet, ShardParts, Written, start};
 
 use crate::{ApiConfig, Router, router};
@@ -98,6 +99,7 @@ impl Door {
             clock: Arc::new(StoppedClock),
             entropy,
             hook: Arc::new(NoHook),
+            outbound: Arc::new(NoOutbound),
             formats: Vec::new(),
             shards: 1,
         };

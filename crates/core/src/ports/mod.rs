@@ -6,6 +6,7 @@ pub mod conformance;
 pub mod hook;
 #[cfg(any(test, feature = "conformance"))]
 pub mod memory;
+pub mod outbound;
 pub mod store;
 
 use std::future::Future;

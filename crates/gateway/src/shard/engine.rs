@@ -97,10 +97,11 @@ impl Engine {
 
     /// Takes over an upgraded connection.
     pub(crate) fn open(&mut self, upgraded: Upgraded) -> ConnectionKey {
-        let Upgraded { stream, opening, received, permit } = upgraded;
+        let Upgraded { stream, opening, received, permit, peer } = upgraded;
         let messages = Bucket::full(self.limits.messages_burst, self.now.0);
         let controls = Bucket::full(self.limits.control_frames_per_second_max, self.now.0);
-        let connection = Connection::new(stream.into_socket(), opening.dialect, permit, messages, controls);
+        let mut connection = Connection::new(stream.into_socket(), opening.dialect, permit, messages, controls);
+        connection.rare_mut().peer = Some(peer);
         let key = self.table.insert(connection);
         self.counters.websockets_opened.one();
         self.shard.open(key, opening.format);

@@ -44,8 +44,10 @@ impl Engine {
         }
         let Some((number, command)) = rare.commands.pop_front() else { return connection.trim() };
         rare.performing = Some(number);
+        let peer = if matches!(command, Command::Connect { .. }) { rare.peer.take() } else { None };
         let (shard, mut sockets) = self.split();
         let Some(client) = shard.prepare(key, &command, &mut sockets) else { return };
+        let client = client.with_peer(peer);
         let node: Arc<Node> = Arc::clone(&self.node);
         let mut performing: Performing = Contained(Box::pin(async move { node.perform(client, command).await }));
         match Pin::new(&mut performing).poll(&mut Context::from_waker(Waker::noop())) {

@@ -2,11 +2,13 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Waker;
 
 use tokio::task::JoinHandle;
 use tollgate_core::clock::Monotonic;
 use tollgate_core::command::Command;
+use tollgate_core::peer::Peer;
 use tollgate_node::hub::ConnectionKey;
 use tollgate_protocol::{Dialect, RequestNumber};
 
@@ -44,6 +46,8 @@ pub(super) struct Rare {
     /// The task that waits for the socket to take more.
     pub(super) watcher: Option<JoinHandle<()>>,
     pub(super) closing: Option<Closing>,
+    /// Who is at the other end, until it has identified itself.
+    pub(super) peer: Option<Arc<Peer>>,
 }
 
 /// A connection on its way out.
@@ -66,6 +70,7 @@ impl Rare {
             && self.paused.is_none()
             && self.watcher.is_none()
             && self.closing.is_none()
+            && self.peer.is_none()
     }
 }
 

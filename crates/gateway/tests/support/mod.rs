@@ -1,6 +1,6 @@
 //! A gateway for tests and the echo example: a node on a store in memory, a dialect that echoes, a service that answers.
 //!
-//! Paths: `/echo` upgrades; `/` answers; `/panic`, `/slow` and `/read` misbehave in ways a handler can.
+//! Paths: `/echo` upgrades; `/` answers; `/who` answers with the client's address; `/panic`, `/slow` and `/read` misbehave in ways a handler can.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, unreachable_pub, missing_debug_implementations)]
 
 use std::net::SocketAddr;
@@ -16,10 +16,12 @@ use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
 use tollgate_core::command::{Notice, Reply};
 use tollgate_core::credentials::MasterKey;
 use tollgate_core::delivery::{Delivery, Encoder};
+use tollgate_core::peer::ClientAddress;
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
+use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::{CloseReason, Result};
-use tollgate_gateway::{Door, Gateway, Limits, Listeners, Opening, Setup, frame};
+use tollgate_gateway::{Door, Gateway, Limits, Listeners, Opening, Proxies, Setup, frame};
 use tollgate_node::{FormatIndex, NodeParts, WireFormat};
 use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
 
@@ -133,6 +135,7 @@ fn service() -> Router {
     }
     Router::new()
         .route("/", get(|| async { "hello" }))
+        .route("/who", get(|client: axum::Extension<ClientAddress>| async move { client.0.0.to_string() }))
         .route("/panic", get(panics))
         .route("/slow", get(slow))
         .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
@@ -141,6 +144,17 @@ fn service() -> Router {
 
 /// Starts a gateway on `address`. `certificate` is a PEM chain and its key.
 pub fn start(address: SocketAddr, shards: usize, limits: Limits, certificate: Option<(&str, &str)>) -> Gateway {
+    start_behind(Proxies::default(), address, shards, limits, certificate)
+}
+
+/// The same behind proxies.
+pub fn start_behind(
+    proxies: Proxies,
+    address: SocketAddr,
+    shards: usize,
+    limits: Limits,
+    certificate: Option<(&str, &str)>,
+) -> Gateway {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let parts = NodeParts {
@@ -149,6 +163,7 @@ pub fn start(address: SocketAddr, shards: usize, limits: Limits, certificate: Op
         clock: Arc::clone(&clock),
         entropy,
         hook: Arc::new(NoHook),
+        outbound: Arc::new(NoOutbound),
         formats: vec![WireFormat { name: "none", encoder: Arc::new(Nothing), frame: frame::encode_text }],
         shards,
     };
@@ -158,5 +173,5 @@ pub fn start(address: SocketAddr, shards: usize, limits: Limits, certificate: Op
     let tls =
         certificate.map(|(chain, key)| tollgate_gateway::tls::server_config(chain.as_bytes(), key.as_bytes()).unwrap());
     let doors = Arc::new(knock);
-    Gateway::start(Setup { listeners, tls, limits, clock, node, shards, service: service(), doors }).unwrap()
+    Gateway::start(Setup { listeners, tls, limits, clock, node, shards, service: service(), doors, proxies }).unwrap()
 }

@@ -1,6 +1,7 @@
 //! A link: what the hub keeps of one connection. An idle one is small; what is rare is boxed.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use tollgate_core::clock::Monotonic;
@@ -16,6 +17,8 @@ use super::FormatIndex;
 pub struct Admission {
     pub(crate) project: ProjectId,
     pub(crate) token: Option<TokenId>,
+    /// Where it comes from, when the transport knows it.
+    pub(crate) address: Option<IpAddr>,
     /// Its durable subscriptions at the moment it was registered.
     pub(crate) channels: Vec<ChannelId>,
     /// What the client will be told, channels aside.
@@ -91,6 +94,8 @@ pub(super) struct Link {
     /// The project and token, once identified.
     pub(super) project: Option<ProjectId>,
     pub(super) token: Option<TokenId>,
+    /// Where it comes from, once identified.
+    pub(super) address: Option<IpAddr>,
     pub(super) subscriptions: Vec<Held>,
     pub(super) outbox: Option<Box<Outbox>>,
 }
@@ -103,6 +108,7 @@ impl Link {
             phase: Phase::Fresh,
             project: None,
             token: None,
+            address: None,
             subscriptions: Vec::new(),
             outbox: None,
         }
@@ -223,7 +229,8 @@ mod tests {
             connection_count: 1,
             channels: Vec::new(),
         };
-        let admission = Admission { project: ProjectId::new(1), token: None, channels: Vec::new(), connected };
+        let admission =
+            Admission { project: ProjectId::new(1), token: None, address: None, channels: Vec::new(), connected };
         let mut gathering =
             Gathering { admission, wanted: Vec::new(), outstanding: 1, asking: false, held: Vec::new(), held_bytes: 0 };
         let publication = Publication { event: "e".into(), data: JsonValue::null() };

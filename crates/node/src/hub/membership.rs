@@ -109,6 +109,7 @@ impl Shard {
         };
         link.project = Some(project);
         link.token = token;
+        link.address = admission.address;
         let mut admission = admission;
         let channels = std::mem::take(&mut admission.channels);
         link.phase = Phase::Gathering(Box::new(Gathering {

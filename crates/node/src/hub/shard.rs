@@ -259,6 +259,7 @@ impl Shard {
             caller,
             subscribed,
             subscriptions: link.subscriptions.len(),
+            peer: None,
         })
     }
 

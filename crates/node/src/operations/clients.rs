@@ -1,6 +1,8 @@
 //! What clients ask for over their connections. Each command goes through three steps: the shard prepares it, the operation here decides and
 //! makes it durable, and the shard settles what it came to.
 
+use std::sync::Arc;
+
 use tollgate_core::authorize::{self, Caller, SubscribeDecision};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{Command, Connected, ConnectedToken, PresentedSecret, Reply};
@@ -9,6 +11,7 @@ use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ChannelId, ChannelKey, ProjectId, TokenId};
 use tollgate_core::limits::{CONNECTIONS_PER_TOKEN_MAX, SUBSCRIPTIONS_PER_ANONYMOUS_MAX};
 use tollgate_core::model::{ChannelType, Subscription};
+use tollgate_core::peer::Peer;
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::hook::SubscribeQuestion;
 use tollgate_core::ports::store::{StateChange, StoreError, Subject};
@@ -20,7 +23,7 @@ use crate::directory::{LiveConnection, ProjectEntry, milliseconds_left};
 use crate::hub::{Admission, ConnectionRef};
 
 /// Who asks: made by [`crate::Shard::prepare`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Client {
     pub(crate) connection: ConnectionRef,
     /// Nobody yet, before the connection is identified.
@@ -29,6 +32,16 @@ pub struct Client {
     pub(crate) subscribed: bool,
     /// How many channels the connection is subscribed to.
     pub(crate) subscriptions: usize,
+    /// Who is at the other end: for a connect, when the transport knows it.
+    pub(crate) peer: Option<Arc<Peer>>,
+}
+
+impl Client {
+    /// Says who is at the other end. To be told with a connect; nothing but the address is kept after it.
+    #[must_use]
+    pub fn with_peer(self, peer: Option<Arc<Peer>>) -> Self {
+        Self { peer, ..self }
+    }
 }
 
 /// What a command came to: to be given to [`crate::Shard::settle`] on the connection's shard, without waiting for anything else first.
@@ -59,16 +72,16 @@ impl Node {
         match command {
             // Identified within this call, before it returns: the connection is registered and then settled with nothing in between.
             Command::Connect { project, token } => {
-                let outcome = self.identify(client.connection, &project, token.as_ref());
+                let outcome = self.identify(&client, &project, token.as_ref());
                 if outcome.is_err() { &self.counters.connects_refused } else { &self.counters.connects }.add(1);
                 Box::pin(std::future::ready(outcome))
             }
-            Command::Subscribe { channel } => Box::pin(async move { self.client_subscribe(client, &channel).await }),
+            Command::Subscribe { channel } => Box::pin(async move { self.client_subscribe(&client, &channel).await }),
             Command::Unsubscribe { channel } => {
-                Box::pin(async move { self.client_unsubscribe(client, &channel).await })
+                Box::pin(async move { self.client_unsubscribe(&client, &channel).await })
             }
             Command::Publish { channel, event, data } => Box::pin(async move {
-                let named = match self.writable(client, &channel, authorize::client_publish)? {
+                let named = match self.writable(&client, &channel, authorize::client_publish)? {
                     Ok(named) => named,
                     Err(refused) => return Ok(Outcome::Reply(refused)),
                 };
@@ -76,7 +89,7 @@ impl Node {
                 Ok(Outcome::Reply(Reply::Done))
             }),
             Command::SetState { channel, state } => Box::pin(async move {
-                let named = match self.writable(client, &channel, authorize::client_set_state)? {
+                let named = match self.writable(&client, &channel, authorize::client_set_state)? {
                     Ok(named) => named,
                     Err(refused) => return Ok(Outcome::Reply(refused)),
                 };
@@ -90,7 +103,7 @@ impl Node {
         }
     }
 
-    fn identify(&self, connection: ConnectionRef, project: &str, token: Option<&PresentedSecret>) -> Result<Outcome> {
+    fn identify(&self, client: &Client, project: &str, token: Option<&PresentedSecret>) -> Result<Outcome> {
         let refused = || Error::new(ErrorKind::InvalidAuth, "The project or the token is not valid.");
         let entry = project
             .parse::<ProjectId>()
@@ -100,14 +113,16 @@ impl Node {
         let project = entry.project.id;
         let id = self.next_connection();
         let connected = Connected { connection: id, project, token: None, connection_count: 1, channels: Vec::new() };
+        let address = client.peer.as_ref().map(|peer| peer.address);
         let Some(presented) = token else {
-            return Ok(Outcome::Admit(Box::new(Admission { project, token: None, channels: Vec::new(), connected })));
+            let admission = Admission { project, token: None, address, channels: Vec::new(), connected };
+            return Ok(Outcome::Admit(Box::new(admission)));
         };
         // The signature first: a forged token costs no look-up.
         let claims = self.directory.ring().verify(project, presented.expose()).map_err(|_| refused())?;
         let (channels, connected) =
-            self.register(&entry, connection, claims, connected).ok_or_else(refused)?;
-        Ok(Outcome::Admit(Box::new(Admission { project, token: Some(claims.token), channels, connected })))
+            self.register(&entry, client.connection, claims, connected).ok_or_else(refused)?;
+        Ok(Outcome::Admit(Box::new(Admission { project, token: Some(claims.token), address, channels, connected })))
     }
 
     /// Adds a connection to its token's session. In one step with reading the subscriptions: a change that comes later finds the connection.
@@ -139,7 +154,7 @@ impl Node {
         Some((record.subscriptions().iter().map(|(channel, _)| channel.clone()).collect(), connected))
     }
 
-    async fn client_subscribe(&self, client: Client, channel: &str) -> Result<Outcome> {
+    async fn client_subscribe(&self, client: &Client, channel: &str) -> Result<Outcome> {
         let caller = identified(client)?;
         let (entry, named) = self.named(&caller, channel)?;
         let Caller::Token { project, token } = caller else {
@@ -188,7 +203,7 @@ impl Node {
         }
     }
 
-    async fn client_unsubscribe(&self, client: Client, channel: &str) -> Result<Outcome> {
+    async fn client_unsubscribe(&self, client: &Client, channel: &str) -> Result<Outcome> {
         let caller = identified(client)?;
         // This connection has left already, when the command was prepared.
         if let (Caller::Token { project, token }, Ok(channel)) = (caller, ChannelId::new(channel)) {
@@ -203,7 +218,7 @@ impl Node {
     /// The channel, if the client is subscribed to it and its settings let it write; else the reply that says what is missing.
     fn writable(
         &self,
-        client: Client,
+        client: &Client,
         channel: &str,
         rule: fn(&Caller, tollgate_core::model::Capabilities) -> bool,
     ) -> Result<std::result::Result<Named, Reply>> {
@@ -221,7 +236,7 @@ impl Node {
         Ok(Ok(named))
     }
 
-    fn named(&self, caller: &Caller, channel: &str) -> Result<(std::sync::Arc<ProjectEntry>, Named)> {
+    fn named(&self, caller: &Caller, channel: &str) -> Result<(Arc<ProjectEntry>, Named)> {
         let (Caller::Token { project, .. } | Caller::Anonymous { project }) = *caller else {
             return Err(Error::new(ErrorKind::Forbidden, "Only clients subscribe and publish over a connection."));
         };
@@ -244,6 +259,6 @@ impl Node {
     }
 }
 
-fn identified(client: Client) -> Result<Caller> {
+fn identified(client: &Client) -> Result<Caller> {
     client.caller.ok_or_else(|| Error::new(ErrorKind::InvalidAuth, "Identify this connection first."))
 }

@@ -18,6 +18,7 @@ use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::model::{Capabilities, ChannelType};
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
+use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_node::{ConnectionKey, FormatIndex, NewChannel, NewToken, Node, NodeParts, ShardParts, WireFormat};
 
 use super::clients::{News, SimClient};
@@ -50,6 +51,7 @@ impl World {
             clock: Arc::new(SimClock::default()),
             entropy,
             hook: Arc::new(NoHook),
+            outbound: Arc::new(NoOutbound),
             formats: vec![WireFormat {
                 name: "lines",
                 encoder: Arc::new(Lines),

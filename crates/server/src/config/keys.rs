@@ -1,5 +1,12 @@
 //! The table of settings: every key that exists, and which texts its value may have. What the values mean together is not here.
 
+use tollgate_core::peer::Network;
+
+fn networks<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Value, String> {
+    let parsed: Result<_, _> = texts.into_iter().map(str::parse).collect();
+    parsed.map(Value::Networks).map_err(|error: tollgate_core::Error| error.detail)
+}
+
 /// What is shown for a secret.
 pub(super) const SHOWN: &str = "(secret)";
 
@@ -16,6 +23,8 @@ pub(crate) enum Kind {
     Flag,
     /// A whole number.
     Number { min: u64, max: u64 },
+    /// Networks in CIDR spelling: a list of texts in a file, separated by commas elsewhere.
+    Networks,
     /// One of these words.
     Choice(&'static [&'static str]),
 }
@@ -47,6 +56,8 @@ pub(crate) const KEYS: &[Key] = &[
     number("shards", 0, 64),
     key("allow_plain_http", Kind::Flag),
     key("master_key_file", Kind::Text),
+    key("trusted_proxies", Kind::Networks),
+    key("trusted_proxies_header", Kind::Choice(&["x-forwarded-for", "forwarded"])),
     key("tls.certificate", Kind::Text),
     key("tls.key", Kind::Text),
     number("limits.body_bytes_max", 1024, 64 * 1024 * 1024),
@@ -87,6 +98,7 @@ impl Key {
 pub(crate) enum Value {
     Text(String),
     Secret(super::Secret),
+    Networks(Vec<Network>),
     Flag(bool),
     Number(u64),
 }
@@ -97,6 +109,10 @@ impl std::fmt::Display for Value {
         match self {
             Self::Text(text) => write!(f, "{}", toml::Value::from(text.as_str())),
             Self::Secret(secret) => write!(f, "{:?}", if secret.is_empty() { "" } else { SHOWN }),
+            Self::Networks(networks) => {
+                let texts: Vec<_> = networks.iter().map(|network| toml::Value::from(network.to_string())).collect();
+                write!(f, "{}", toml::Value::from(texts))
+            }
             Self::Flag(flag) => write!(f, "{flag}"),
             Self::Number(number) => write!(f, "{number}"),
         }
@@ -115,6 +131,10 @@ impl Kind {
         match (self, value) {
             (Self::Text | Self::Secret | Self::Address | Self::Choice(_), toml::Value::String(text)) => {
                 self.parse(text)
+            }
+            (Self::Networks, toml::Value::Array(texts)) => {
+                let texts = texts.iter().map(|text| text.as_str().ok_or_else(|| self.wanted()));
+                networks(texts.collect::<Result<Vec<_>, _>>()?)
             }
             (Self::Flag, toml::Value::Boolean(flag)) => Ok(Value::Flag(*flag)),
             (Self::Number { min, max }, toml::Value::Integer(number)) => match u64::try_from(*number) {
@@ -139,6 +159,7 @@ impl Kind {
                 Ok(address) => Ok(Value::Text(address.to_string())),
                 Err(_) => Err(wanted()),
             },
+            Self::Networks => networks(text.split(',').map(str::trim).filter(|text| !text.is_empty())),
             Self::Flag => text.parse().map(Value::Flag).map_err(|_| wanted()),
             Self::Number { min, max } => {
                 text.parse().ok().filter(|number| (min..=max).contains(number)).map(Value::Number).ok_or_else(wanted)
@@ -152,6 +173,7 @@ impl Kind {
         match self {
             Self::Text | Self::Secret => "must be a text in quotes".into(),
             Self::Address => "must be an IP address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"".into(),
+            Self::Networks => "must be a list of networks such as [\"10.0.0.0/8\", \"2001:db8::/32\"]".into(),
             Self::Flag => "must be true or false".into(),
             Self::Number { min, max } => format!("must be a whole number from {min} to {max}"),
             Self::Choice(words) => format!("must be one of: {}", words.join(", ")),

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tollgate_gateway::{ForwardedBy, Proxies};
 use tollgate_protocol_leap::MOVE_TO_BYTES_MAX;
 
 use super::Secret;
@@ -19,6 +20,7 @@ pub(crate) struct Config {
     pub(crate) shards: usize,
     pub(crate) master_key: MasterKeySource,
     pub(crate) tls: Option<TlsFiles>,
+    pub(crate) proxies: Proxies,
     pub(crate) limits: LimitSettings,
     pub(crate) leap: LeapSettings,
     pub(crate) hook: Option<HookSettings>,
@@ -93,6 +95,7 @@ impl Config {
             shards: shards(&layers),
             master_key: master_key_source(&mut layers, master_key),
             tls: tls(&mut layers),
+            proxies: proxies(&layers),
             limits: limits(&layers),
             leap: leap(&mut layers),
             hook: hook(&mut layers),
@@ -120,7 +123,9 @@ impl Layers {
     fn text(&self, name: &str) -> &str {
         match &self.get(name).value {
             Value::Text(text) => text,
-            Value::Secret(_) | Value::Flag(_) | Value::Number(_) => unreachable!("invariant: {name} is a text"),
+            Value::Secret(_) | Value::Networks(_) | Value::Flag(_) | Value::Number(_) => {
+                unreachable!("invariant: {name} is a text")
+            }
         }
     }
 
@@ -131,7 +136,9 @@ impl Layers {
     fn secret(&self, name: &str) -> Option<Secret> {
         match &self.get(name).value {
             Value::Secret(secret) => Some(secret.clone()).filter(|secret| !secret.is_empty()),
-            Value::Text(_) | Value::Flag(_) | Value::Number(_) => unreachable!("invariant: {name} is a secret"),
+            Value::Text(_) | Value::Networks(_) | Value::Flag(_) | Value::Number(_) => {
+                unreachable!("invariant: {name} is a secret")
+            }
         }
     }
 
@@ -142,7 +149,9 @@ impl Layers {
     fn number(&self, name: &str) -> u64 {
         match self.get(name).value {
             Value::Number(number) => number,
-            Value::Text(_) | Value::Secret(_) | Value::Flag(_) => unreachable!("invariant: {name} is a number"),
+            Value::Text(_) | Value::Secret(_) | Value::Networks(_) | Value::Flag(_) => {
+                unreachable!("invariant: {name} is a number")
+            }
         }
     }
 
@@ -193,6 +202,20 @@ fn tls(layers: &mut Layers) -> Option<TlsFiles> {
         (None, Some(_)) => layers.refuse("tls.certificate", "must be set when tls.key is"),
     }
     None
+}
+
+fn proxies(layers: &Layers) -> Proxies {
+    let trusted = match &layers.get("trusted_proxies").value {
+        Value::Networks(networks) => networks.clone(),
+        Value::Text(_) | Value::Secret(_) | Value::Flag(_) | Value::Number(_) => {
+            unreachable!("invariant: trusted_proxies are networks")
+        }
+    };
+    let header = match layers.text("trusted_proxies_header") {
+        "forwarded" => ForwardedBy::Forwarded,
+        _ => ForwardedBy::XForwardedFor,
+    };
+    Proxies { trusted, header }
 }
 
 fn limits(layers: &Layers) -> LimitSettings {

@@ -111,6 +111,11 @@ fn one_problem_each() {
         ("[access_hook]\nurl = \"/path\"\nsecret_file = \"f\"", &[], "must be a whole http://"),
         (&secret.replace("s3cret", "(secret)"), &[], "only stands for a secret"),
         ("master_key_file = \"f\"", &[("TOLLGATE_MASTER_KEY", "s3cret")], "keep one of the two"),
+        ("trusted_proxies = \"10.0.0.0/8\"", &[], "must be a list of networks"),
+        ("trusted_proxies = [10]", &[], "must be a list of networks"),
+        ("trusted_proxies = [\"10.0.0.1/8\"]", &[], "has bits behind its prefix"),
+        ("", &[("TOLLGATE_TRUSTED_PROXIES", "10.0.0.0/8,proxy")], "does not begin with an IP address"),
+        ("trusted_proxies_header = \"x-real-ip\"", &[], "must be one of: x-forwarded-for, forwarded"),
         ("[leap]\nmove_to = \"http://h/ws\"", &[], "must be a ws:// or wss:// address"),
         ("[log]\nformat = \"xml\"", &[], "must be one of: human, json"),
         ("[log]\nlevel = \"\"", &[], "must be error, warn"),
@@ -133,6 +138,17 @@ fn what_is_meant_so_is_let_through() {
     ] {
         settings(file, &[], &[]).mean().unwrap();
     }
+}
+
+#[test]
+fn proxies_are_named_in_a_list_or_with_commas() {
+    let file = "trusted_proxies = [\"10.0.0.0/8\", \"::1\"]\ntrusted_proxies_header = \"forwarded\"";
+    let config = settings(file, &[], &[]).mean().unwrap();
+    assert_eq!(format!("{:?}", config.proxies), "Proxies { trusted: [10.0.0.0/8, ::1/128], header: Forwarded }");
+    let config = settings("", &[("TOLLGATE_TRUSTED_PROXIES", "10.0.0.0/8, ::1")], &[]).mean().unwrap();
+    assert_eq!(format!("{:?}", config.proxies), "Proxies { trusted: [10.0.0.0/8, ::1/128], header: XForwardedFor }");
+    let config = settings(file, &[("TOLLGATE_TRUSTED_PROXIES", "")], &[]).mean().unwrap();
+    assert!(config.proxies.trusted.is_empty(), "an empty variable takes the list of the file away");
 }
 
 #[test]
