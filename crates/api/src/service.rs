@@ -11,6 +11,8 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, header};
 use http_body::Body;
+use tollgate_core::authorize::Caller;
+use tollgate_core::ids::ProjectId;
 use tollgate_core::peer::ClientAddress;
 use tollgate_node::{Node, Origin, with_origin};
 use tower_service::Service;
@@ -64,6 +66,20 @@ impl Router {
     }
 }
 
+impl Router {
+    /// The answer to a request of the person at the machine, who may do everything in `project`: how the command line uses the same API as
+    /// everybody else.
+    pub async fn as_operator(&self, project: ProjectId, request: Request<Bytes>) -> Reply {
+        let (parts, body) = request.into_parts();
+        let request_id = self.shared.request_ids.of(&parts.headers);
+        let origin = Origin { request_id: request_id.to_str().ok().map(Arc::from), address: None };
+        let door = Door::of(parts.uri.path());
+        let work = with_origin(origin, contained(self.shared.operate(project, parts, body)));
+        let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
+        outcome.unwrap_or_else(|refusal| Answer::refused(&refusal, door, &request_id)).reply(&request_id, false)
+    }
+}
+
 impl<B> Service<Request<B>> for Router
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -112,6 +128,13 @@ impl Shared {
         });
         let closing = !upload.discard().await;
         answer.reply(request_id, closing)
+    }
+
+    async fn operate(&self, project: ProjectId, parts: Parts, body: Bytes) -> Result<Answer, Refusal> {
+        let (route, params) = find(self.routes, &parts.method, parts.uri.path())?;
+        let Run::Keyed(handler) = route.run else { return Err(Refusal::no_route()) };
+        let call = Call::new(self.node.clone(), Caller::ProjectOperator { project }, parts, params, body)?;
+        Ok(handler(&call).await?)
     }
 
     async fn outcome<B>(

@@ -26,6 +26,7 @@ pub use hub::{
 };
 pub use directory::KeyEntry;
 pub use operations::audit::AUDIT_PAGE_MAX;
+pub use operations::keyring::{DataKeyStatus, KeyringStatus, TokenKeyStatus};
 pub use operations::keys::{KeyUpdate, NewKey};
 pub use operations::clients::{Client, Outcome};
 pub use operations::writing::{Origin, actor, with_origin};
@@ -53,6 +54,8 @@ pub struct Node {
     ids: SnowflakeSource,
     counters: Arc<Counters>,
     key_uses: operations::projects::KeyUses,
+    /// Held shared by who makes keys that the master key wraps, exclusively by who turns the keyring over.
+    keyring_turns: tokio::sync::RwLock<()>,
     /// When the store was last tried, and what came of it. Held while it is tried: who asks meanwhile waits for that answer.
     probed: tokio::sync::Mutex<Option<(Monotonic, bool)>>,
     is_new: bool,

@@ -100,6 +100,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         ids,
         counters,
         key_uses,
+        keyring_turns: tokio::sync::RwLock::default(),
         probed: tokio::sync::Mutex::default(),
         is_new,
     };
@@ -137,6 +138,7 @@ async fn open_vault(
                 key_check: master_key.seal_check(entropy),
                 ledger_key: master_key.new_ledger_key(entropy),
                 ring: vec![wrapped],
+                last_number: 1,
             }
         }
     };

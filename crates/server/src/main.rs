@@ -67,8 +67,15 @@ fn run(task: Task, typed: config::Typed) -> Result<(), Failure> {
 fn ask(config: &config::Config, request: &admin::Request, json: bool) -> Result<(), Failure> {
     telemetry::start_quietly();
     let answer = opened::ask(config, request)?;
-    if let admin::Answer::Refused(why) = answer {
-        return Err(why.into());
+    match &answer {
+        admin::Answer::Refused(why) => return Err(why.clone().into()),
+        // Problem details (RFC 9457): the code and what to do.
+        admin::Answer::Api { status: 400.., body } => {
+            let problem = serde_json::from_str::<serde_json::Value>(body).unwrap_or_default();
+            let part = |name: &str| problem.get(name).and_then(serde_json::Value::as_str).unwrap_or_default();
+            return Err(format!("{}: {}", part("code"), part("detail")).into());
+        }
+        _ => {}
     }
     announce::out(&if json { admin::show::json(&answer) } else { admin::show::human(&answer) })?;
     Ok(())

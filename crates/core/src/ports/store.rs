@@ -243,6 +243,8 @@ pub struct Vault {
     pub ledger_key: Vec<u8>,
     /// The key ring.
     pub ring: Vec<WrappedRingKey>,
+    /// The highest number that a key of the ring ever had.
+    pub last_number: u16,
 }
 
 /// Channels and their state.

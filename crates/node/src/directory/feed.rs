@@ -94,10 +94,12 @@ impl Directory {
         };
         if let Some(entry) = self.project(project.id) {
             *entry.data_keys.write().unwrap_or_else(PoisonError::into_inner) = data_keys;
+            *entry.wrapped_data_keys.write().unwrap_or_else(PoisonError::into_inner) = project.wrapped_data_keys;
             return;
         }
         let entry = ProjectEntry {
             data_keys: RwLock::new(data_keys),
+            wrapped_data_keys: RwLock::new(project.wrapped_data_keys.clone()),
             minting: tokio::sync::RwLock::default(),
             records: RwLock::default(),
             project,

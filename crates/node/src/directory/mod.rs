@@ -32,6 +32,8 @@ use crate::hub::{ConnectionRef, Hub};
 pub(crate) struct ProjectEntry {
     pub(crate) project: Project,
     data_keys: RwLock<Arc<DataKeys>>,
+    /// The same, wrapped, as they are stored.
+    wrapped_data_keys: RwLock<Vec<(u16, Vec<u8>)>>,
     /// Held shared by what makes or changes tokens, until it is committed, and exclusively by what revokes by a rule: so that a rule hits
     /// every token made before it and none made after.
     pub(crate) minting: tokio::sync::RwLock<()>,
@@ -53,6 +55,11 @@ impl ProjectEntry {
         Arc::clone(&self.data_keys.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The data keys as they are stored.
+    pub(crate) fn wrapped_data_keys(&self) -> Vec<(u16, Vec<u8>)> {
+        self.wrapped_data_keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What the project decided for itself.
     pub(crate) fn settings(&self) -> Arc<SettingsRecord> {
         self.read().settings.as_ref().map(|kept| Arc::clone(&kept.record)).unwrap_or_default()
@@ -68,6 +75,8 @@ pub struct KeyEntry {
     pub project: ProjectId,
     /// Of the row that it was read from.
     pub(crate) revision: u32,
+    /// The number of the data key that sealed that row.
+    pub(crate) sealed_under: u16,
     /// The record.
     pub record: Arc<KeyRecord>,
 }

@@ -179,8 +179,14 @@ impl Records {
     }
 
     /// Puts a token's record in place; what is live of it stays. Answers the entry.
-    pub(super) fn put_token(&mut self, token: TokenId, record: TokenRecord, revision: u32) -> &mut TokenEntry {
-        let mut entry = Box::new(TokenEntry::new(record, revision));
+    pub(super) fn put_token(
+        &mut self,
+        token: TokenId,
+        record: TokenRecord,
+        revision: u32,
+        sealed_under: u16,
+    ) -> &mut TokenEntry {
+        let mut entry = Box::new(TokenEntry::new(record, revision, sealed_under));
         let old = self.tokens.remove(&token);
         let old_user = old.as_ref().and_then(|old| old.user);
         if let Some(mut old) = old {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::credentials::{RowBinding, RowKind};
+use tollgate_core::credentials::{DataKeys, RowBinding, RowKind};
 use tollgate_core::ids::{KeyId, TokenId, UserId};
 use tollgate_core::ports::store::{Row, RowName};
 use tollgate_core::records::{self, TokenRecord};
@@ -39,6 +39,7 @@ impl Directory {
                     id: KeyId::new(id),
                     project: row.name.project,
                     revision: row.revision,
+                    sealed_under: kept.sealed_under,
                     record: kept.record,
                 });
                 Some(())
@@ -112,7 +113,7 @@ impl Directory {
             token.live_connections().iter().map(|live| (live.connection, token.ends_at(live.generation))).collect()
         };
         let before = records.token(id).map(ends).unwrap_or_default();
-        let token = records.put_token(id, record, row.revision);
+        let token = records.put_token(id, record, row.revision, sealed_under(row));
         let revoked = token.revoked().is_some_and(|revoked| revoked.effective_at <= now);
         let after = ends(token);
         drop(records);
@@ -152,7 +153,7 @@ impl ProjectEntry {
     }
 
     fn open_kept<T: DeserializeOwned>(&self, row: &Row) -> Option<Kept<T>> {
-        Some(Kept { revision: row.revision, record: Arc::new(self.open(row)?) })
+        Some(Kept { revision: row.revision, sealed_under: sealed_under(row), record: Arc::new(self.open(row)?) })
     }
 
     fn write_kept<T: DeserializeOwned>(
@@ -173,5 +174,35 @@ impl ProjectEntry {
         self.write_kept(row, |records, kept| {
             table(records).insert(row.name.id, kept);
         })
+    }
+}
+
+fn sealed_under(row: &Row) -> u16 {
+    DataKeys::number_of(&row.sealed).unwrap_or(0)
+}
+
+impl super::Records {
+    /// Rows of the project that are sealed under another data key than the newest, keys apart.
+    pub(crate) fn sealed_under_older(&self, newest: u16) -> Vec<(RowKind, u64)> {
+        fn older<T>(kind: RowKind, table: &Table<T>, newest: u16) -> impl Iterator<Item = (RowKind, u64)> {
+            table.iter().filter(move |(_, kept)| kept.sealed_under != newest).map(move |(id, _)| (kind, *id))
+        }
+        let settings = self.settings.iter().filter(|kept| kept.sealed_under != newest);
+        let tokens = self.tokens().filter(|(_, token)| token.sealed_under != newest);
+        let users = self.users().iter().filter(|(_, user)| user.kept.sealed_under != newest);
+        settings
+            .map(|_| (RowKind::Settings, 0))
+            .chain(users.map(|(id, _)| (RowKind::User, id.get())))
+            .chain(tokens.map(|(id, _)| (RowKind::Token, id.get())))
+            .chain(older(RowKind::AuthToken, &self.auth_tokens, newest))
+            .chain(older(RowKind::Issuer, &self.issuers, newest))
+            .chain(older(RowKind::SigningKey, &self.signing_keys, newest))
+            .chain(older(RowKind::Webhook, &self.webhooks, newest))
+            .chain(older(RowKind::Delivery, &self.deliveries, newest))
+            .chain(older(RowKind::Job, &self.jobs, newest))
+            .chain(older(RowKind::TokenUsage, &self.token_usage, newest))
+            .chain(older(RowKind::UserUsage, &self.user_usage, newest))
+            .chain(older(RowKind::Idempotency, &self.idempotency, newest))
+            .collect()
     }
 }

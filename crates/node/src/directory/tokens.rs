@@ -15,6 +15,8 @@ pub(crate) struct TokenEntry {
     pub(crate) generation: u32,
     /// Of the row that it was read from.
     pub(crate) revision: u32,
+    /// The number of the data key that sealed that row.
+    pub(crate) sealed_under: u16,
     pub(crate) kind: TokenKind,
     pub(crate) user: Option<UserId>,
     pub(crate) state: Option<Box<JsonObject>>,
@@ -71,7 +73,7 @@ pub(crate) enum TokenEnd {
 
 impl TokenEntry {
     /// The entry of a record.
-    pub(super) fn new(record: TokenRecord, revision: u32) -> Self {
+    pub(super) fn new(record: TokenRecord, revision: u32, sealed_under: u16) -> Self {
         let TokenRecord {
             generation,
             previous,
@@ -91,6 +93,7 @@ impl TokenEntry {
         Self {
             generation,
             revision,
+            sealed_under,
             kind,
             user,
             state: state.map(Box::new),
@@ -213,11 +216,13 @@ impl TokenEntry {
 #[derive(Debug)]
 pub(crate) struct Kept<T> {
     pub(crate) revision: u32,
+    /// The number of the data key that sealed its row.
+    pub(crate) sealed_under: u16,
     pub(crate) record: Arc<T>,
 }
 
 impl<T> Clone for Kept<T> {
     fn clone(&self) -> Self {
-        Self { revision: self.revision, record: Arc::clone(&self.record) }
+        Self { revision: self.revision, sealed_under: self.sealed_under, record: Arc::clone(&self.record) }
     }
 }

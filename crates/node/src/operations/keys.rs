@@ -85,7 +85,7 @@ impl Node {
         let audit = self.entry_of(caller, Some(project), "key.create", &id);
         let write = self.insert(&entry, RowKind::Key, id.get(), &record);
         self.commit(vec![write], vec![audit]).await.map_err(|error| super::refusal(error, &id))?;
-        Ok((KeyEntry { id, project, revision: 1, record: Arc::new(record) }, secret))
+        Ok((KeyEntry { id, project, revision: 1, sealed_under: entry.data_keys().newest(), record: Arc::new(record) }, secret))
     }
 
     /// Changes a key's name, policy or end.
@@ -161,7 +161,7 @@ impl Node {
                 self.update(&entry, RowKind::Key, key.get(), old.revision, &ending),
                 self.insert(&entry, RowKind::Key, id.get(), &record),
             ];
-            let made = KeyEntry { id, project, revision: 1, record: Arc::new(record) };
+            let made = KeyEntry { id, project, revision: 1, sealed_under: entry.data_keys().newest(), record: Arc::new(record) };
             Ok((writes, vec![audit.clone()], (made, secret)))
         })
         .await

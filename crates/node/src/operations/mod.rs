@@ -4,6 +4,7 @@
 pub(crate) mod audit;
 mod channels;
 pub(crate) mod clients;
+pub(crate) mod keyring;
 pub(crate) mod keys;
 pub(crate) mod projects;
 mod publish;

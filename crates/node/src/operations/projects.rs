@@ -75,6 +75,7 @@ impl Node {
             ));
         }
         let (id, created_at) = (ProjectId::new(self.next_number()), self.now());
+        let _turning = self.keyring_turns.read().await;
         let data_key = DataKey::generate(self.entropy.as_ref());
         let wrapped = self.directory.master_key().wrap_data_key(id, 1, &data_key, self.entropy.as_ref());
         let project = Project { id, name: name.to_owned(), created_at, wrapped_data_keys: vec![(1, wrapped)] };
@@ -125,7 +126,7 @@ impl Node {
         let write = self.insert(&entry, RowKind::Key, id.get(), &record);
         let audit = self.entry_of(caller, Some(project), "key.create", &id);
         self.commit(vec![write], vec![audit]).await.map_err(|error| refusal(error, &id))?;
-        Ok((KeyEntry { id, project, revision: 1, record: Arc::new(record) }, secret))
+        Ok((KeyEntry { id, project, revision: 1, sealed_under: entry.data_keys().newest(), record: Arc::new(record) }, secret))
     }
 
     /// All keys, or those of one project, revoked ones among them, oldest first.

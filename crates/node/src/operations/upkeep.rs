@@ -13,6 +13,8 @@ use crate::Node;
 const EVERY: Duration = Duration::from_millis(500);
 /// Every how many rounds the uses of keys are written.
 const KEY_USES_EVERY: u32 = 60;
+/// Every how many rounds records under older data keys are sealed again.
+const RESEAL_EVERY: u32 = 10;
 /// Every how many rounds old audit entries are forgotten.
 const PRUNE_EVERY: u32 = 1_200;
 
@@ -26,6 +28,11 @@ impl Node {
             self.end_sessions().await;
             if round % KEY_USES_EVERY == 0 {
                 self.keep_key_uses().await;
+            }
+            if round % RESEAL_EVERY == 0
+                && let Err(error) = self.reseal().await
+            {
+                tracing::warn!(%error, "records could not be sealed again");
             }
             if round % PRUNE_EVERY == PRUNE_EVERY - 1 {
                 self.prune_audit().await;

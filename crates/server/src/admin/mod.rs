@@ -1,6 +1,7 @@
 //! What the command line asks of a node, running or not: the requests, their answers as data, and how they are carried out. How a request
 //! reaches a running server is [`crate::control`]'s; how an answer looks to people is [`show`]'s.
 
+mod keyring;
 mod perform;
 pub(crate) mod show;
 
@@ -27,6 +28,38 @@ pub(crate) enum Request {
     RevokeKey {
         key: String,
     },
+    /// A request to `/v2`, as the operator of a project: the only one there is, where none is named.
+    Api {
+        project: Option<String>,
+        method: String,
+        /// With its query.
+        path: String,
+        /// JSON text.
+        #[serde(default)]
+        body: Option<String>,
+        #[serde(default)]
+        idempotency_key: Option<String>,
+    },
+    KeyringStatus {},
+    RotateKeyring {
+        what: KeyringPart,
+    },
+    RetireKeyringKey {
+        number: u16,
+    },
+    VerifyAudit {},
+}
+
+/// A part of the keyring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum KeyringPart {
+    /// The key that token secrets are derived from
+    Tokens,
+    /// The data keys that records are sealed under; every record is sealed again
+    Data,
+    /// The master key; everything it wraps is wrapped again
+    Master,
 }
 
 /// The answer to one request.
@@ -38,6 +71,16 @@ pub(crate) enum Answer {
     Key(CreatedKey),
     Keys(Vec<ListedKey>),
     Revoked(RevokedKey),
+    /// What `/v2` answered: JSON text, empty for 204.
+    Api {
+        status: u16,
+        body: String,
+    },
+    /// JSON text, and one sentence for people.
+    Said {
+        json: String,
+        text: String,
+    },
     /// One sentence why it was not done, starting with a code.
     Refused(String),
 }
@@ -91,6 +134,8 @@ impl std::fmt::Debug for Answer {
             Self::Key(_) => "Key(…)",
             Self::Keys(_) => "Keys(…)",
             Self::Revoked(_) => "Revoked(…)",
+            Self::Api { .. } => "Api(…)",
+            Self::Said { .. } => "Said(…)",
             Self::Refused(_) => "Refused(…)",
         })
     }

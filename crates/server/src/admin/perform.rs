@@ -1,22 +1,25 @@
 //! Carries out requests on a node, as the operator of the machine.
 
+use std::sync::Arc;
+
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tollgate_core::Error;
+use tollgate_core::{Error, ErrorKind};
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ids::{KeyId, ProjectId};
 use tollgate_core::permissions::Permissions;
 use tollgate_node::{KeyEntry, Node};
 
+use super::keyring;
 use super::{Answer, CreatedKey, CreatedProject, ListedKey, ListedProject, Request, RevokedKey};
 
 /// Does what `request` asks for; a refusal is an answer, too.
-pub(crate) async fn perform(node: &Node, request: Request) -> Answer {
+pub(crate) async fn perform(node: &Arc<Node>, request: Request) -> Answer {
     outcome(node, request).await.unwrap_or_else(|error| Answer::Refused(error.to_string()))
 }
 
-async fn outcome(node: &Node, request: Request) -> tollgate_core::Result<Answer> {
+async fn outcome(node: &Arc<Node>, request: Request) -> tollgate_core::Result<Answer> {
     let operator = &Caller::Operator;
     Ok(match request {
         Request::CreateProject { name } => {
@@ -55,7 +58,75 @@ async fn outcome(node: &Node, request: Request) -> tollgate_core::Result<Answer>
             node.revoke_key(operator, key).await?;
             Answer::Revoked(RevokedKey { id: key.to_string(), revoked: true })
         }
+        Request::Api { project, method, path, body, idempotency_key } => {
+            let project = the_project(node, project.as_deref())?;
+            api(node, project, &method, &path, body.unwrap_or_default(), idempotency_key).await?
+        }
+        Request::KeyringStatus {} => keyring::status(node).await?,
+        Request::RotateKeyring { what } => keyring::rotate(node, what).await?,
+        Request::RetireKeyringKey { number } => keyring::retire(node, number).await?,
+        Request::VerifyAudit {} => match node.verify_audit(operator).await? {
+            Ok((start, end)) => Answer::Said {
+                json: format!(
+                    "{{\"intact\":true,\"first_sequence\":{},\"last_sequence\":{},\"last_mac\":\"{}\"}}",
+                    start.sequence + 1,
+                    end.sequence,
+                    hex(&end.mac)
+                ),
+                text: format!(
+                    "The audit log is intact: entries {} to {}.\nIts end, to be kept elsewhere: {}",
+                    start.sequence + 1,
+                    end.sequence,
+                    hex(&end.mac)
+                ),
+            },
+            Err(problem) => return Err(Error::new(ErrorKind::Internal, format!("The audit log is not intact: {problem}."))),
+        },
     })
+}
+
+/// The project that is named, or the only one there is.
+fn the_project(node: &Node, named: Option<&str>) -> tollgate_core::Result<ProjectId> {
+    if let Some(named) = named {
+        return id(named);
+    }
+    match node.projects(&Caller::Operator)?.as_slice() {
+        [one] => Ok(one.id),
+        [] => Err(Error::new(ErrorKind::NotFound, "There is no project yet; make one with `tollgate project create`.")),
+        several => Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!("There are {} projects; say which with --project.", several.len()),
+        )),
+    }
+}
+
+/// A request to `/v2` as the operator of a project.
+async fn api(
+    node: &Arc<Node>,
+    project: ProjectId,
+    method: &str,
+    path: &str,
+    body: String,
+    idempotency_key: Option<String>,
+) -> tollgate_core::Result<Answer> {
+    use http_body_util::BodyExt as _;
+    let refused = |_| Error::new(ErrorKind::InvalidInput, "This command does not make a request; a part of it has characters that none may have.");
+    let mut request = http::Request::builder().method(method).uri(path);
+    if let Some(key) = idempotency_key {
+        request = request.header("idempotency-key", key);
+    }
+    let request = request.body(bytes::Bytes::from(body)).map_err(refused)?;
+    let reply = tollgate_api::router(Arc::clone(node), tollgate_api::ApiConfig::default()).as_operator(project, request).await;
+    let status = reply.status().as_u16();
+    let body = match reply.into_body().collect().await {
+        Ok(whole) => String::from_utf8_lossy(&whole.to_bytes()).into_owned(),
+        Err(never) => match never {},
+    };
+    Ok(Answer::Api { status, body })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Reads an id; what is none is named, because a command may hold several.

@@ -11,6 +11,8 @@ pub(crate) fn json(answer: &Answer) -> String {
         Answer::Keys(all) => serde_json::to_string(all),
         Answer::Revoked(one) => serde_json::to_string(one),
         Answer::Refused(why) => serde_json::to_string(why),
+        Answer::Api { body, .. } => Ok(body.clone()),
+        Answer::Said { json, .. } => Ok(json.clone()),
     };
     text.expect("invariant: answers are texts, flags and lists") + "\n"
 }
@@ -60,6 +62,46 @@ pub(crate) fn human(answer: &Answer) -> String {
         }
         Answer::Revoked(one) => format!("Revoked the key {}. It is refused from now on.\n", one.id),
         Answer::Refused(why) => format!("{why}\n"),
+        Answer::Said { text, .. } => format!("{text}\n"),
+        Answer::Api { body, .. } => from_api(body),
+    }
+}
+
+/// What `/v2` answered, for people: a list as columns of its plain fields, one thing as a line for each field.
+fn from_api(body: &str) -> String {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(body) else {
+        // Nothing, or lines of JSON.
+        return if body.is_empty() { "Done.\n".into() } else { body.to_owned() };
+    };
+    let Some(all) = value.get("data").and_then(serde_json::Value::as_array) else { return fields(&value) };
+    let Some(first) = all.first().and_then(serde_json::Value::as_object) else { return "There is none.\n".into() };
+    let plain = |value: &serde_json::Value| !value.is_object() && !value.is_array();
+    let names: Vec<&String> = first
+        .keys()
+        .filter(|name| all.iter().all(|one| one.get(*name).is_none_or(plain)))
+        .filter(|name| all.iter().any(|one| one.get(*name).is_some_and(|value| !value.is_null())))
+        .collect();
+    let heads: Vec<String> = names.iter().map(|name| name.replace('_', " ").to_uppercase()).collect();
+    let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+    let rows = all.iter().map(|one| names.iter().map(|name| cell(one.get(*name))).collect());
+    let more = value.get("next_cursor").and_then(serde_json::Value::as_str);
+    let more = more.map(|cursor| format!("There are more: add --cursor {cursor}\n"));
+    columns(&heads, rows.collect()) + &more.unwrap_or_default()
+}
+
+fn fields(value: &serde_json::Value) -> String {
+    let Some(object) = value.as_object() else { return format!("{value}\n") };
+    let shown = object.iter().filter(|(_, value)| !value.is_null());
+    let rows: Vec<Vec<String>> = shown.map(|(name, value)| vec![name.replace('_', " "), cell(Some(value))]).collect();
+    let text = columns(&["", ""], rows);
+    text.split_once('\n').map_or(String::new(), |(_, rows)| rows.to_owned())
+}
+
+fn cell(value: Option<&serde_json::Value>) -> String {
+    match value {
+        None | Some(serde_json::Value::Null) => "-".into(),
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(other) => other.to_string(),
     }
 }
 

@@ -17,8 +17,8 @@ pub(crate) use listen::Listening;
 
 /// Longest request and longest answer, in bytes. The largest answer is a list of keys, 300 bytes each.
 const LINE_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Longest request, in bytes.
-const REQUEST_BYTES_MAX: usize = 64 * 1024;
+/// Longest request, in bytes: a batch or a part of a job, with its quotes escaped.
+const REQUEST_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// From the connection to the whole request, and from there to the whole answer.
 const DEADLINE: Duration = Duration::from_secs(10);
 /// What the kernel takes as a socket's path, less its end.
