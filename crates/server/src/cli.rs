@@ -1,5 +1,7 @@
 //! The command line: what can be typed. What it means is decided elsewhere.
 
+mod v2;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -38,6 +40,24 @@ enum Command {
     /// Create, list and revoke project keys
     #[command(subcommand)]
     Key(Key),
+    /// Create, inspect, rotate and revoke tokens
+    #[command(subcommand)]
+    Token(v2::Token),
+    /// Create, change and ban users
+    #[command(subcommand)]
+    User(v2::User),
+    /// Register issuers of JWTs
+    #[command(subcommand)]
+    Issuer(v2::Issuer),
+    /// Watch and cancel background jobs
+    #[command(subcommand)]
+    Job(v2::Job),
+    /// Read, export and prove the audit log
+    #[command(subcommand)]
+    Audit(v2::Audit),
+    /// Turn over the keys that everything secret hangs on
+    #[command(subcommand)]
+    Keyring(v2::Keyring),
     /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -83,6 +103,8 @@ enum Project {
         #[command(flatten)]
         output: Output,
     },
+    /// Change a project's settings
+    Set(v2::ProjectSet),
 }
 
 #[derive(Debug, Subcommand)]
@@ -106,6 +128,8 @@ enum Key {
         #[command(flatten)]
         output: Output,
     },
+    /// Make a successor of a key; the old one works until its grace ends
+    Rotate(v2::KeyRotate),
     /// Revoke a key, at once and for good
     Revoke {
         /// The key's id, `ptkid_…`
@@ -129,6 +153,10 @@ enum ConfigCommand {
 pub(crate) enum Task {
     Serve { announce_json: bool },
     Admin { request: Request, json: bool },
+    /// Reads a secret from standard input and asks about it.
+    Introspect { project: Option<String>, json: bool },
+    /// Creates the tokens that a file describes, as a background job.
+    Import { project: Option<String>, file: PathBuf, out: PathBuf, json: bool },
     CheckConfig,
     PrintConfig,
 }
@@ -150,7 +178,15 @@ impl Cli {
                 admin(Request::CreateKey { project, permissions }, &output)
             }
             Command::Key(Key::List { project, output }) => admin(Request::ListKeys { project }, &output),
+            Command::Key(Key::Rotate(rotate)) => rotate.task(),
             Command::Key(Key::Revoke { key, output }) => admin(Request::RevokeKey { key }, &output),
+            Command::Project(Project::Set(set)) => set.task(),
+            Command::Token(command) => command.task(),
+            Command::User(command) => command.task(),
+            Command::Issuer(command) => command.task(),
+            Command::Job(command) => command.task(),
+            Command::Audit(command) => command.task(),
+            Command::Keyring(command) => command.task(),
             Command::Config(ConfigCommand::Check) => Task::CheckConfig,
             Command::Config(ConfigCommand::Print) => Task::PrintConfig,
         };

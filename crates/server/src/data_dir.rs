@@ -73,8 +73,13 @@ impl DataDir {
     }
 
     pub(crate) fn master_key(&self) -> PathBuf {
-        self.path.join("master.key")
+        master_key(&self.path)
     }
+}
+
+/// The master key's file in a folder.
+pub(crate) fn master_key(folder: &Path) -> PathBuf {
+    folder.join("master.key")
 }
 
 fn unusable(path: &Path, error: io::Error) -> DataDirError {

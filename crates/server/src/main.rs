@@ -7,6 +7,7 @@ mod config;
 mod control;
 mod data_dir;
 mod hook;
+mod import;
 mod machine;
 mod opened;
 mod secret_file;
@@ -14,7 +15,7 @@ mod serve;
 mod telemetry;
 mod totals;
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -25,6 +26,9 @@ use config::Settings;
 /// Steadier memory than the system's allocator under many small, long-lived connections.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+/// More than any secret of ours has.
+const SECRET_BYTES_MAX: u64 = 16 * 1024;
 
 /// What ends the program early: one text for the person who started it.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -59,6 +63,18 @@ fn run(task: Task, typed: config::Typed) -> Result<(), Failure> {
             Ok(announce::out("The settings are fine.\n")?)
         }
         Task::Admin { request, json } => ask(&settings.mean()?, &request, json),
+        Task::Introspect { project, json } => {
+            let mut secret = zeroize::Zeroizing::new(String::new());
+            std::io::stdin().take(SECRET_BYTES_MAX).read_to_string(&mut secret)?;
+            let body = serde_json::json!({ "token": secret.trim() }).to_string();
+            let (method, path) = ("POST".to_owned(), "/v2/tokens/introspect".to_owned());
+            let request = admin::Request::Api { project, method, path, body: Some(body), idempotency_key: None };
+            ask(&settings.mean()?, &request, json)
+        }
+        Task::Import { project, file, out, json } => {
+            telemetry::start_quietly();
+            import::import(&settings.mean()?, project.as_deref(), &file, &out, json)
+        }
         Task::Serve { announce_json } => serve::serve(&settings.mean()?, announce_json),
     }
 }
@@ -66,7 +82,10 @@ fn run(task: Task, typed: config::Typed) -> Result<(), Failure> {
 /// Has a request carried out: by the server that uses the data folder, or right here when none does.
 fn ask(config: &config::Config, request: &admin::Request, json: bool) -> Result<(), Failure> {
     telemetry::start_quietly();
-    let answer = opened::ask(config, request)?;
+    let answer = match request {
+        admin::Request::RotateKeyring { what: admin::KeyringPart::Master } => opened::rotate_master_key(config)?,
+        _ => opened::ask(config, request)?,
+    };
     match &answer {
         admin::Answer::Refused(why) => return Err(why.clone().into()),
         // Problem details (RFC 9457): the code and what to do.

@@ -8,6 +8,7 @@ use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::credentials::MasterKey;
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::outbound::NoOutbound;
+use tollgate_core::ports::store::Store as _;
 use tollgate_node::NodeParts;
 use tollgate_store_sqlite::SqliteStore;
 
@@ -31,11 +32,40 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
-    pub(crate) fn open(config: &Config, folder: DataDir, entropy: &dyn Entropy) -> Result<Self, Failure> {
-        let master_key = secret_file::master_key(&config.master_key, &folder, entropy)?;
+    pub(crate) async fn open(config: &Config, folder: DataDir, entropy: &dyn Entropy) -> Result<Self, Failure> {
+        let mut master_key = secret_file::master_key(&config.master_key, &folder, entropy)?;
         let store = Arc::new(SqliteStore::open(&folder.database())?);
+        // A change of the master key that a crash cut short: whichever of the two the data is sealed with is the one.
+        if let Some(path) = secret_file::key_path(&config.master_key, &folder)
+            && let Some(next) = secret_file::next_master_key(&path)?
+        {
+            let vault = store.vault().await?;
+            if vault.is_some_and(|vault| next.verify_check(&vault.key_check).is_ok()) {
+                secret_file::take_next(&path)?;
+                master_key = next;
+            }
+        }
         Ok(Self { folder, store, master_key })
     }
+}
+
+/// Makes a new master key and has everything wrapped under it. Its file is there before, and takes the old one's place after: a crash
+/// in between leaves both, and the next start takes the right one.
+pub(crate) fn rotate_master_key(config: &Config) -> Result<Answer, Failure> {
+    let path = secret_file::key_path_in(&config.master_key, &config.data_dir).ok_or(
+        "the master key comes from TOLLGATE_MASTER_KEY, which this command cannot change: put the key into a file of mode 600, name it by \
+         master_key_file, and repeat",
+    )?;
+    let next = secret_file::make_next(&path, &SystemEntropy)?;
+    let answer = ask(config, &Request::RotateMasterKey { file: next });
+    match &answer {
+        // Done: everything hangs on the new key now.
+        Ok(Answer::Said { .. }) => secret_file::take_next(&path)?,
+        // Refused: nothing hangs on it. (Without an answer nobody knows; both files stay, and the next start looks.)
+        Ok(_) => secret_file::drop_next(&path)?,
+        Err(_) => {}
+    }
+    answer
 }
 
 /// Carries out a request on the data folder: by its running server, or directly.
@@ -64,7 +94,7 @@ pub(crate) fn ask(config: &Config, request: &Request) -> Result<Answer, Failure>
 fn directly(config: &Config, folder: DataDir, request: Request) -> Result<Answer, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
-    let Opened { folder, store, master_key } = Opened::open(config, folder, entropy.as_ref())?;
+    let Opened { folder, store, master_key } = runtime.block_on(Opened::open(config, folder, entropy.as_ref()))?;
     let parts = NodeParts {
         store: store.clone(),
         master_key,

@@ -10,7 +10,7 @@ use tollgate_core::credentials::{MasterKey, MasterKeyError};
 use zeroize::Zeroizing;
 
 use crate::config::MasterKeySource;
-use crate::data_dir::DataDir;
+use crate::data_dir::{self, DataDir};
 
 /// More than any secret of ours has.
 const SECRET_BYTES_MAX: u64 = 4096;
@@ -33,6 +33,11 @@ pub(crate) enum SecretError {
          or master_key_file. A new key could not read the old data, so none was made"
     )]
     Lost { path: PathBuf, database: PathBuf },
+    #[error(
+        "{path} is there already: a change of the master key was begun and not finished. Restart the server, which takes the right key of the two; if the file is \
+         still there after that, remove it and repeat"
+    )]
+    Begun { path: PathBuf },
 }
 
 /// The text of a file that only its owner may read, without the white space around it.
@@ -87,9 +92,59 @@ pub(crate) fn check_master_key(source: &MasterKeySource) -> Result<(), SecretErr
     }
 }
 
-fn parse_file(path: &Path) -> Result<MasterKey, SecretError> {
+/// The file that the master key is in, if it is in one.
+pub(crate) fn key_path(source: &MasterKeySource, folder: &DataDir) -> Option<PathBuf> {
+    key_path_in(source, folder.path())
+}
+
+/// As [`key_path`], of a folder that another process holds.
+pub(crate) fn key_path_in(source: &MasterKeySource, folder: &Path) -> Option<PathBuf> {
+    match source {
+        MasterKeySource::Text(_) => None,
+        MasterKeySource::File(path) => Some(path.clone()),
+        MasterKeySource::DataDir => Some(data_dir::master_key(folder)),
+    }
+}
+
+fn next_path(path: &Path) -> PathBuf {
+    path.with_extension("key.next")
+}
+
+/// The master key that is to follow, if a change of it was begun.
+pub(crate) fn next_master_key(path: &Path) -> Result<Option<MasterKey>, SecretError> {
+    match parse_file(&next_path(path)) {
+        Err(SecretError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// Makes the key that is to follow; answers its file.
+pub(crate) fn make_next(path: &Path, entropy: &dyn Entropy) -> Result<PathBuf, SecretError> {
+    let next = next_path(path);
+    if next.exists() {
+        return Err(SecretError::Begun { path: next });
+    }
+    write(&next, &MasterKey::generate(entropy)).map_err(|error| SecretError::Io { path: next.clone(), error })?;
+    Ok(next)
+}
+
+/// Reads a key that is to follow, for the server that wraps everything under it.
+pub(crate) fn parse_file(path: &Path) -> Result<MasterKey, SecretError> {
     let text = read(path)?;
     MasterKey::parse(&text).map_err(|error| SecretError::NoKey { path: path.into(), error })
+}
+
+/// The key that was to follow takes the old one's place.
+pub(crate) fn take_next(path: &Path) -> Result<(), SecretError> {
+    let failed = |error| SecretError::Io { path: path.into(), error };
+    std::fs::rename(next_path(path), path).map_err(failed)?;
+    File::open(path.parent().unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()).map_err(failed)
+}
+
+/// The key that was to follow is not needed.
+pub(crate) fn drop_next(path: &Path) -> Result<(), SecretError> {
+    let next = next_path(path);
+    std::fs::remove_file(&next).map_err(|error| SecretError::Io { path: next, error })
 }
 
 /// On disk before the first record is sealed with it, and whole or not there at all: a half-written key would lock the owner out.

@@ -55,7 +55,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let listeners = parts::listen(config.listen, config.shards, &limits)?;
     let address = listeners.address();
     let hook = parts::hook(config.hook.as_ref(), &clock)?;
-    let Opened { folder, store, master_key } = Opened::open(config, folder, entropy.as_ref())?;
+    let Opened { folder, store, master_key } = Opened::open(config, folder, entropy.as_ref()).await?;
 
     let node_parts = NodeParts {
         store: store.clone(),

@@ -1,5 +1,6 @@
 //! The keyring from the command line, its files included: the master key's new file is on disk before anything is wrapped under it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tollgate_core::authorize::Caller;
@@ -7,6 +8,7 @@ use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::Node;
 
 use super::{Answer, KeyringPart};
+use crate::secret_file;
 
 pub(super) async fn status(node: &Arc<Node>) -> Result<Answer> {
     let status = node.keyring(&Caller::Operator).await?;
@@ -44,6 +46,15 @@ pub(super) async fn rotate(node: &Arc<Node>, what: KeyringPart) -> Result<Answer
             Err(Error::new(ErrorKind::InvalidInput, "The master key is turned over by the command that holds its file."))
         }
     }
+}
+
+pub(super) async fn rotate_master(node: &Arc<Node>, file: &Path) -> Result<Answer> {
+    let next = secret_file::parse_file(file).map_err(|error| Error::new(ErrorKind::InvalidInput, error.to_string()))?;
+    node.rotate_master_key(&Caller::Operator, next).await?;
+    said(
+        &serde_json::json!({ "master_key": "rotated" }),
+        "Everything is wrapped under the new master key. Back its file up; older backups of the data still need the old key.".into(),
+    )
 }
 
 pub(super) async fn retire(node: &Arc<Node>, number: u16) -> Result<Answer> {

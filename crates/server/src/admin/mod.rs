@@ -44,6 +44,10 @@ pub(crate) enum Request {
     RotateKeyring {
         what: KeyringPart,
     },
+    /// The new key is in this file, which is not in use yet.
+    RotateMasterKey {
+        file: std::path::PathBuf,
+    },
     RetireKeyringKey {
         number: u16,
     },

@@ -64,6 +64,7 @@ async fn outcome(node: &Arc<Node>, request: Request) -> tollgate_core::Result<An
         }
         Request::KeyringStatus {} => keyring::status(node).await?,
         Request::RotateKeyring { what } => keyring::rotate(node, what).await?,
+        Request::RotateMasterKey { file } => keyring::rotate_master(node, &file).await?,
         Request::RetireKeyringKey { number } => keyring::retire(node, number).await?,
         Request::VerifyAudit {} => match node.verify_audit(operator).await? {
             Ok((start, end)) => Answer::Said {
