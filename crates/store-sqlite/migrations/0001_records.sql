@@ -2,9 +2,10 @@
 -- milliseconds since 1970. Secrets are sealed, wrapped or hashed before they come here.
 
 CREATE TABLE vault (
-    only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
-    key_check  BLOB NOT NULL,
-    ledger_key BLOB NOT NULL
+    only_row    INTEGER PRIMARY KEY CHECK (only_row = 1),
+    key_check   BLOB NOT NULL,
+    ledger_key  BLOB NOT NULL,
+    last_number INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE ring_keys (

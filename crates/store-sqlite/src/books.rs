@@ -177,7 +177,8 @@ impl Record<'_> {
                         head
                     })
                     .collect();
-                let mut parts: Vec<&[u8]> = vec![&vault.key_check, &vault.ledger_key];
+                let last_number = vault.last_number.to_be_bytes();
+                let mut parts: Vec<&[u8]> = vec![&vault.key_check, &vault.ledger_key, &last_number];
                 for (head, one) in heads.iter().zip(&vault.ring) {
                     parts.extend([&head[..], &one.wrapped]);
                 }

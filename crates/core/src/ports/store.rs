@@ -170,8 +170,8 @@ pub struct AuditQuery {
 }
 
 impl AuditQuery {
-    /// Most entries of one answer.
-    pub const LIMIT_MAX: usize = 1_000;
+    /// Most entries of one answer: a page of 1,000, and one more to see whether it is the last.
+    pub const LIMIT_MAX: usize = 1_001;
 
     /// Whether the entry is one of those asked for, the limit aside.
     #[must_use]

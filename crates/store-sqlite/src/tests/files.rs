@@ -14,7 +14,7 @@ use crate::{OpenError, SqliteStore};
 fn reopening_keeps_everything() {
     let (folder, store) = fresh();
     furnish(&store);
-    let vault = Vault { key_check: vec![1, 2], ledger_key: vec![3], ring: vec![] };
+    let vault = Vault { key_check: vec![1, 2], ledger_key: vec![3], ring: vec![], last_number: 0 };
     block_on(store.commit(Unit { writes: vec![Write::Vault(vault.clone())], audit: vec![] })).unwrap();
     block_on(insert_token(&store, token(5), &[room()])).unwrap();
     block_on(store.change_state(ONE, room(), StateChange::Merge(object(r#"{"a":1}"#)), None)).unwrap();

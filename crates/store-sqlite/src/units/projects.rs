@@ -48,8 +48,8 @@ pub(super) fn put_vault(work: &mut Work<'_>, vault: Vault) -> Result<(), Failure
     if let Some(old) = read_vault(db)? {
         work.books()?.remove(Record::Vault(&old));
     }
-    let all = "INSERT OR REPLACE INTO vault (only_row, key_check, ledger_key) VALUES (1, ?1, ?2)";
-    execute(db, all, (&vault.key_check, &vault.ledger_key))?;
+    let all = "INSERT OR REPLACE INTO vault (only_row, key_check, ledger_key, last_number) VALUES (1, ?1, ?2, ?3)";
+    execute(db, all, (&vault.key_check, &vault.ledger_key, vault.last_number))?;
     execute(db, "DELETE FROM ring_keys", [])?;
     for key in &vault.ring {
         let values = (key.number, &key.wrapped, key.active, signed(key.created_at.0));
@@ -62,9 +62,13 @@ pub(super) fn put_vault(work: &mut Work<'_>, vault: Vault) -> Result<(), Failure
 
 /// The vault with its ring in the order of its numbers.
 pub(crate) fn read_vault(db: &Connection) -> rusqlite::Result<Option<Vault>> {
-    let found =
-        find(db, "SELECT key_check, ledger_key FROM vault", [], |columns| Ok((columns.get(0)?, columns.get(1)?)))?;
+    let sql = "SELECT key_check, ledger_key, last_number FROM vault";
+    let found = find(db, sql, [], |columns| {
+        let (key_check, ledger_key, last_number) = (columns.get(0)?, columns.get(1)?, columns.get(2)?);
+        Ok(Vault { key_check, ledger_key, ring: Vec::new(), last_number })
+    })?;
+    let Some(mut vault) = found else { return Ok(None) };
     let mut ring = db.prepare(&format!("SELECT {RING_KEY_COLUMNS} FROM ring_keys ORDER BY number"))?;
-    let ring = ring.query_map([], columns::ring_key)?.collect::<Result<_, _>>()?;
-    Ok(found.map(|(key_check, ledger_key)| Vault { key_check, ledger_key, ring }))
+    vault.ring = ring.query_map([], columns::ring_key)?.collect::<Result<_, _>>()?;
+    Ok(Some(vault))
 }

@@ -49,7 +49,7 @@ fn a_refused_step_undoes_the_whole_unit(bench: &mut Bench) {
     bench.given(bench.store.insert_channel(channel(1, "a"), None));
     bench.given(bench.store.insert_channel(channel(2, "theirs"), None));
     bench.given(bench.commit(token_with(1, 11, &["a"])));
-    let vault = Vault { key_check: vec![1], ledger_key: vec![2], ring: vec![] };
+    let vault = Vault { key_check: vec![1], ledger_key: vec![2], ring: vec![], last_number: 0 };
     bench.given(bench.commit(vec![Write::Vault(vault.clone())]));
     let lost = StoreError::NotFound;
     let refused = [
@@ -111,11 +111,12 @@ fn the_vault_is_kept(bench: &mut Bench) {
         key_check: vec![0, 1, 255],
         ledger_key: vec![3; 60],
         ring: vec![ring_key(0, false), ring_key(u16::MAX, true)],
+        last_number: u16::MAX,
     };
     bench.step(bench.store.vault(), &Ok(None), &[]);
     bench.step(bench.commit(vec![Write::Vault(vault.clone())]), &Ok(()), &[Change::Vault(vault.clone())]);
     bench.step(bench.store.vault(), &Ok(Some(vault.clone())), &[]);
-    let next = Vault { key_check: vec![], ring: vec![ring_key(7, true)], ..vault };
+    let next = Vault { key_check: vec![], ring: vec![ring_key(7, true)], last_number: 9, ..vault };
     bench.step(bench.commit(vec![Write::Vault(next.clone())]), &Ok(()), &[Change::Vault(next.clone())]);
     let replayed = bench.restart();
     assert_eq!(replayed, [1, 2].map(|number| Change::Project(project(number))), "the vault is no part of a replay");
