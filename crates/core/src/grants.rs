@@ -175,9 +175,12 @@ mod tests {
 
     #[test]
     fn what_a_caller_chose_is_checked() {
-        for (channels, operations) in
-            [("", &[Operation::Publish][..]), ("a*b", &[Operation::Publish]), ("a/b", &[Operation::Publish]), ("a", &[])]
-        {
+        for (channels, operations) in [
+            ("", &[Operation::Publish][..]),
+            ("a*b", &[Operation::Publish]),
+            ("a/b", &[Operation::Publish]),
+            ("a", &[]),
+        ] {
             assert!(check(&[grant(channels, operations)]).is_err(), "{channels:?}");
         }
         assert!(check(&[grant("*", &Operation::ALL)]).is_ok());

@@ -1,9 +1,11 @@
 -- The records of the first release. Ids are unsigned 64-bit numbers kept as the signed number with the same bits; times are
--- milliseconds since 1970. Secrets are sealed or hashed before they come here.
+-- milliseconds since 1970. Secrets are sealed, wrapped or hashed before they come here.
 
 CREATE TABLE vault (
-    only_row  INTEGER PRIMARY KEY CHECK (only_row = 1),
-    key_check BLOB NOT NULL
+    only_row    INTEGER PRIMARY KEY CHECK (only_row = 1),
+    key_check   BLOB NOT NULL,
+    ledger_key  BLOB NOT NULL,
+    last_number INTEGER NOT NULL
 ) STRICT;
 
 CREATE TABLE ring_keys (
@@ -14,27 +16,32 @@ CREATE TABLE ring_keys (
 ) STRICT;
 
 CREATE TABLE projects (
-    id               INTEGER PRIMARY KEY,
-    name             TEXT NOT NULL,
-    created_at       INTEGER NOT NULL,
-    wrapped_data_key BLOB NOT NULL
+    id         INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL,
+    created_at INTEGER NOT NULL
 ) STRICT;
 
-CREATE TABLE project_keys (
-    id           INTEGER PRIMARY KEY,
-    project      INTEGER NOT NULL REFERENCES projects (id),
-    hash         BLOB NOT NULL,
-    hint         TEXT NOT NULL,
-    permissions  INTEGER NOT NULL,
-    created_at   INTEGER NOT NULL,
-    last_used_at INTEGER,
-    revoked_at   INTEGER
-) STRICT;
+CREATE TABLE data_keys (
+    project INTEGER NOT NULL REFERENCES projects (id),
+    number  INTEGER NOT NULL,
+    wrapped BLOB NOT NULL,
+    PRIMARY KEY (project, number)
+) STRICT, WITHOUT ROWID;
 
--- AUTOINCREMENT: a sequence is never given out twice, not even after the channel with the highest one was deleted.
+-- Every sealed record. The kinds' numbers are those of `RowKind`.
+CREATE TABLE rows (
+    kind     INTEGER NOT NULL,
+    id       INTEGER NOT NULL,
+    project  INTEGER NOT NULL REFERENCES projects (id),
+    revision INTEGER NOT NULL,
+    sealed   BLOB NOT NULL,
+    PRIMARY KEY (kind, id)
+) STRICT, WITHOUT ROWID;
+
+-- A sequence is never given out twice; the books remember the last one.
 -- The state comes last, so that reading the other columns does not walk through it.
 CREATE TABLE channels (
-    sequence     INTEGER PRIMARY KEY AUTOINCREMENT,
+    sequence     INTEGER PRIMARY KEY,
     project      INTEGER NOT NULL REFERENCES projects (id),
     id           TEXT NOT NULL,
     kind         TEXT NOT NULL,
@@ -45,24 +52,42 @@ CREATE TABLE channels (
     UNIQUE (project, id)
 ) STRICT;
 
-CREATE TABLE tokens (
-    id           INTEGER PRIMARY KEY,
-    project      INTEGER NOT NULL REFERENCES projects (id),
-    generation   INTEGER NOT NULL,
-    created_at   INTEGER NOT NULL,
-    expires_at   INTEGER,
-    sealed_state BLOB
-) STRICT;
-
--- Token and channel are of one project: the writer looks both up within it before it inserts.
+-- Token and channel are of one project: the writer looks both up within it before it inserts, and deletes these rows with theirs.
 CREATE TABLE subscriptions (
-    token     INTEGER NOT NULL REFERENCES tokens (id) ON DELETE CASCADE,
-    channel   INTEGER NOT NULL REFERENCES channels (sequence) ON DELETE CASCADE,
+    token     INTEGER NOT NULL,
+    channel   INTEGER NOT NULL,
     ephemeral INTEGER NOT NULL,
     PRIMARY KEY (token, channel)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX subscriptions_by_channel ON subscriptions (channel);
+
+CREATE TABLE audit (
+    sequence   INTEGER PRIMARY KEY,
+    at         INTEGER NOT NULL,
+    project    INTEGER,
+    actor      TEXT NOT NULL,
+    action     TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    outcome    TEXT NOT NULL,
+    count      INTEGER NOT NULL,
+    detail     TEXT,
+    request_id TEXT,
+    address    TEXT,
+    mac        BLOB NOT NULL
+) STRICT;
+
+-- Each ends in the sequence, so that what they find is in order.
+CREATE INDEX audit_by_project ON audit (project);
+CREATE INDEX audit_by_subject ON audit (subject, project);
+CREATE INDEX audit_by_actor ON audit (actor, project);
+
+-- What all the above is proven with; see `books.rs`.
+CREATE TABLE books (
+    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+    content  BLOB NOT NULL,
+    mac      BLOB NOT NULL
+) STRICT;
 
 -- What the readiness probe writes.
 CREATE TABLE probe (

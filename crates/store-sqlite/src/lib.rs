@@ -3,9 +3,10 @@
 //! What is *not* here: reads for operations (they are served from the records that the observer keeps in memory), decisions
 //! about who may do what, and encryption (sealed values come and go as bytes). See ADR 0003 for why it is built like this.
 
+mod books;
+mod columns;
 mod open;
 mod replay;
-mod rows;
 mod units;
 mod writer;
 
@@ -17,14 +18,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tollgate_core::ports::Pending;
-use tollgate_core::ports::store::{Change, StoreError, StoreResult};
+use tollgate_core::ports::store::{StoreError, StoreResult};
 
 pub use crate::open::OpenError;
 use crate::units::Failure;
-use crate::writer::{Counters, Job, Task, Writer};
+use crate::writer::{Counters, Job, Task, Work, Writer};
 
 /// Units of work that may wait for the writer; whoever comes later waits for a place.
 const QUEUE_UNITS_MAX: usize = 256;
@@ -92,10 +92,19 @@ impl SqliteStore {
     fn unit<T, W>(&self, work: W) -> Pending<'_, StoreResult<T>>
     where
         T: Send + 'static,
-        W: FnOnce(&Connection, &mut Vec<Change>) -> Result<T, Failure> + Send + 'static,
+        W: FnOnce(&mut Work<'_>) -> Result<T, Failure> + Send + 'static,
+    {
+        self.unit_of(1, work)
+    }
+
+    /// The same for work of about so many steps.
+    fn unit_of<T, W>(&self, steps: usize, work: W) -> Pending<'_, StoreResult<T>>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Work<'_>) -> Result<T, Failure> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        Box::pin(self.ask(Job::Unit(Box::new(Task::new(work, reply))), answer))
+        Box::pin(self.ask(Job::Unit(Box::new(Task::new(work, steps, reply))), answer))
     }
 
     async fn ask<T>(&self, job: Job, answer: oneshot::Receiver<StoreResult<T>>) -> StoreResult<T> {

@@ -41,6 +41,15 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The file was written by an unreleased program, before the records of the first release were decided.
+    #[error(
+        "{path} was written by a development version of Tollgate from before the first release, and cannot be read; move the data \
+         folder away, or choose another one, and the server makes a new store"
+    )]
+    Unreleased {
+        /// The file.
+        path: PathBuf,
+    },
     /// The schema is newer than this program.
     #[error(
         "{path} was written by a newer Tollgate (schema {found}; this one knows up to {known}); start the newer version"
@@ -111,6 +120,10 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let empty = owner == 0 && version == 0 && tables == 0;
     if owner != APPLICATION_ID && !empty {
         return Err(OpenError::NotOurs { path: path.into() });
+    }
+    // That schema had the number 1, too.
+    if number("SELECT count(*) FROM sqlite_schema WHERE name = 'project_keys'")? > 0 {
+        return Err(OpenError::Unreleased { path: path.into() });
     }
     if version > known {
         return Err(OpenError::Newer { path: path.into(), found: version, known });

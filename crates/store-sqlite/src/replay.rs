@@ -1,43 +1,110 @@
-//! Everything that exists, told as changes: parents before children, row by row. Not the live feed; the writer is that.
+//! Everything that exists, added up for the books and told as changes: owners before what they own, row by row. Not the live feed; the
+//! writer is that.
 
-use rusqlite::{Connection, Row};
-use tollgate_core::ids::{ProjectId, TokenId};
-use tollgate_core::model::Subscription;
-use tollgate_core::ports::store::{Change, Changes};
+use rusqlite::{Connection, Row as Columns};
+use tollgate_core::credentials::RowKind;
+use tollgate_core::ids::TokenId;
+use tollgate_core::model::{Project, Subscription};
+use tollgate_core::ports::store::{Change, Changes, Row, RowName};
 
-use crate::rows::{self, CHANNEL_COLUMNS, KEY_COLUMNS, PROJECT_COLUMNS, TOKEN_COLUMNS};
-use crate::units::Failure;
+use crate::books::{Books, Record, damaged};
+use crate::columns::{self, CHANNEL_COLUMNS};
+use crate::units::{Failure, find, read_vault};
 
-/// Tells `observer` of every record.
-pub(crate) fn replay(db: &Connection, observer: &dyn Changes) -> Result<(), Failure> {
-    let tell = |sql: &str, change: fn(&Row<'_>) -> rusqlite::Result<Change>| -> rusqlite::Result<()> {
-        let mut statement = db.prepare(sql)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            observer.committed(change(row)?);
-        }
+/// Adds every record to `books`, and tells `observer` of those that memory keeps.
+pub(crate) fn replay(db: &Connection, books: &mut Books, observer: &dyn Changes) -> Result<(), Failure> {
+    if let Some(vault) = read_vault(db)? {
+        books.add(Record::Vault(&vault));
+    }
+    projects(db, books, observer)?;
+    no_other_kinds(db)?;
+    for kind in RowKind::ALL {
+        rows(db, kind, books, observer)?;
+    }
+    each(db, &format!("SELECT {CHANNEL_COLUMNS} FROM channels ORDER BY sequence"), |columns| {
+        let channel = columns::channel(columns)?;
+        books.add(Record::from(&channel));
+        observer.committed(Change::ChannelCreated(channel));
         Ok(())
-    };
-    tell(&format!("SELECT {PROJECT_COLUMNS} FROM projects ORDER BY id"), |row| {
-        rows::project(row).map(Change::Project)
     })?;
-    tell(&format!("SELECT {KEY_COLUMNS} FROM project_keys ORDER BY id"), |row| rows::key(row).map(Change::Key))?;
-    tell(&format!("SELECT {CHANNEL_COLUMNS} FROM channels ORDER BY sequence"), |row| {
-        rows::channel(row).map(Change::ChannelCreated)
-    })?;
-    tell(&format!("SELECT {TOKEN_COLUMNS} FROM tokens ORDER BY id"), |row| rows::token(row).map(Change::TokenCreated))?;
-    tell(
-        "SELECT c.project, s.token, c.id, s.ephemeral FROM subscriptions s JOIN channels c ON c.sequence = s.channel ORDER BY s.token, s.channel",
-        |row| subscription(row).map(Change::Subscribed),
-    )?;
+    subscriptions(db, books, observer)
+}
+
+fn each(db: &Connection, sql: &str, mut read: impl FnMut(&Columns<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut statement = db.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(columns) = rows.next()? {
+        read(columns)?;
+    }
     Ok(())
 }
 
-fn subscription(row: &Row<'_>) -> rusqlite::Result<Subscription> {
-    Ok(Subscription {
-        project: ProjectId::new(row.get::<_, i64>(0)?.cast_unsigned()),
-        token: TokenId::new(row.get::<_, i64>(1)?.cast_unsigned()),
-        channel: rows::channel_id(row, 2)?,
-        ephemeral: row.get(3)?,
+fn projects(db: &Connection, books: &mut Books, observer: &dyn Changes) -> Result<(), Failure> {
+    let (mut projects, mut data_keys) = (Vec::new(), 0);
+    each(db, "SELECT id FROM projects ORDER BY id", |columns| {
+        projects.push(columns::project_id(columns, 0)?);
+        Ok(())
+    })?;
+    for id in projects {
+        let project: Option<Project> = crate::units::read_project(db, id)?;
+        let project = project.ok_or_else(|| damaged("a project that was listed is gone"))?;
+        data_keys += project.wrapped_data_keys.len();
+        books.add(Record::Project(&project));
+        observer.committed(Change::Project(project));
+    }
+    let kept = find(db, "SELECT count(*) FROM data_keys", [], |columns| columns::number(columns, 0))?;
+    if kept != Some(data_keys as u64) {
+        return Err(damaged("it has data keys of projects that do not exist"));
+    }
+    Ok(())
+}
+
+/// Refuses rows of kinds that this version does not know, which no other look at the table would come upon.
+fn no_other_kinds(db: &Connection) -> Result<(), Failure> {
+    let mut last = i64::MIN;
+    let next = "SELECT kind FROM rows WHERE kind > ?1 ORDER BY kind LIMIT 1";
+    while let Some(kind) = find(db, next, (last,), |columns| columns.get::<_, i64>(0))? {
+        if u8::try_from(kind).ok().and_then(RowKind::from_number).is_none() {
+            return Err(damaged(&format!("it has rows of kind {kind}, which does not exist")));
+        }
+        last = kind;
+    }
+    Ok(())
+}
+
+fn rows(db: &Connection, kind: RowKind, books: &mut Books, observer: &dyn Changes) -> Result<(), Failure> {
+    let mut statement = db.prepare("SELECT id, project, revision, sealed FROM rows WHERE kind = ?1 ORDER BY id")?;
+    let mut rows = statement.query((kind.number(),))?;
+    while let Some(columns) = rows.next()? {
+        let (id, project) = (columns::number(columns, 0)?, columns::project_id(columns, 1)?);
+        let (name, revision) = (RowName { kind, project, id }, columns.get(2)?);
+        let sealed = columns.get_ref(3)?.as_blob().map_err(rusqlite::Error::from)?;
+        books.add(Record::Row { name, revision, sealed });
+        if kind.is_kept_in_memory() {
+            observer.committed(Change::Row(Row { name, revision, sealed: sealed.to_vec() }));
+        }
+    }
+    Ok(())
+}
+
+fn subscriptions(db: &Connection, books: &mut Books, observer: &dyn Changes) -> Result<(), Failure> {
+    let all = "SELECT s.token, s.channel, s.ephemeral, c.project, c.id, (SELECT project FROM rows WHERE kind = 23 AND id = s.token) \
+               FROM subscriptions s LEFT JOIN channels c ON c.sequence = s.channel ORDER BY s.token, s.channel";
+    each(db, all, |columns| {
+        let (token, channel) = (columns::number(columns, 0)?, columns::number(columns, 1)?);
+        let ephemeral = columns::flag(columns, 2)?;
+        let owners = (columns.get::<_, Option<i64>>(3)?, columns.get::<_, Option<i64>>(5)?);
+        if owners.0.is_none() || owners.0 != owners.1 {
+            return Err(damaged("it has subscriptions without their channel or token"));
+        }
+        books.add(Record::Subscription { token, channel, ephemeral });
+        let (project, channel) = (columns::project_id(columns, 3)?, columns::channel_id(columns, 4)?);
+        observer.committed(Change::Subscribed(Subscription {
+            project,
+            token: TokenId::new(token),
+            channel,
+            ephemeral,
+        }));
+        Ok(())
     })
 }

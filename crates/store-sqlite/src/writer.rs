@@ -1,7 +1,8 @@
 //! The writer: owns the connection, commits units of work in groups, hands the changes over, then answers.
 //!
 //! It does not know what a unit does. Invariants, each held by a test: changes reach the observer in commit order, after they
-//! are durable and before their answer; a unit that fails leaves the others of its group alone; every unit gets an answer.
+//! are durable and before their answer; a unit that fails leaves the others of its group alone, and the books as they were before it;
+//! every unit gets an answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,11 +12,15 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tollgate_core::ports::store::{Change, Changes, StoreError, StoreResult};
 
+use crate::books::Books;
 use crate::replay::replay;
 use crate::units::Failure;
 
 /// Units of work that one commit makes durable, at most.
 const GROUP_UNITS_MAX: usize = 256;
+
+/// Steps of units after which a group takes no more of them, so that large units do not pile up in one transaction.
+const GROUP_STEPS_MAX: usize = 10_000;
 
 /// Where an answer goes.
 pub(crate) type Reply<T> = oneshot::Sender<StoreResult<T>>;
@@ -24,16 +29,38 @@ pub(crate) type Reply<T> = oneshot::Sender<StoreResult<T>>;
 pub(crate) enum Job {
     /// Do this and make it durable.
     Unit(Box<dyn Unit>),
-    /// Replay everything to this observer, then tell it of every change.
-    Attach(Arc<dyn Changes>, Reply<()>),
+    /// Prove these books, replay everything to this observer, then tell it of every change.
+    Attach(Arc<dyn Changes>, Books, Reply<()>),
     /// Take no more, finish, close the file.
     Close(Reply<()>),
+}
+
+/// What a unit of work works with.
+pub(crate) struct Work<'a> {
+    /// Inside the group's transaction.
+    pub(crate) db: &'a Connection,
+    /// What is to be handed over, in order.
+    pub(crate) changes: &'a mut Vec<Change>,
+    books: &'a mut Option<Books>,
+}
+
+impl Work<'_> {
+    /// The books, which every record that comes or goes is entered in.
+    ///
+    /// # Errors
+    /// `Unavailable` before the store is attached.
+    pub(crate) fn books(&mut self) -> Result<&mut Books, Failure> {
+        let early = || StoreError::Unavailable("the store is not attached yet".into());
+        self.books.as_mut().ok_or_else(|| early().into())
+    }
 }
 
 /// A unit of work with its answer's type hidden, so that the queue can hold any.
 pub(crate) trait Unit: Send {
     /// Does the work inside the group's transaction, noting its changes. Called at most once.
-    fn run(&mut self, db: &Connection, changes: &mut Vec<Change>) -> Result<(), Failure>;
+    fn run(&mut self, work: &mut Work<'_>) -> Result<(), Failure>;
+    /// How many steps it takes, about.
+    fn steps(&self) -> usize;
     /// Answers: with this failure, or with what `run` gave.
     fn answer(self: Box<Self>, failure: Option<StoreError>);
 }
@@ -42,24 +69,29 @@ pub(crate) trait Unit: Send {
 pub(crate) struct Task<T, W> {
     work: Option<W>,
     result: Option<T>,
+    steps: usize,
     reply: Reply<T>,
 }
 
 impl<T, W> Task<T, W> {
-    pub(crate) fn new(work: W, reply: Reply<T>) -> Self {
-        Self { work: Some(work), result: None, reply }
+    pub(crate) fn new(work: W, steps: usize, reply: Reply<T>) -> Self {
+        Self { work: Some(work), result: None, steps, reply }
     }
 }
 
 impl<T, W> Unit for Task<T, W>
 where
     T: Send,
-    W: FnOnce(&Connection, &mut Vec<Change>) -> Result<T, Failure> + Send,
+    W: FnOnce(&mut Work<'_>) -> Result<T, Failure> + Send,
 {
-    fn run(&mut self, db: &Connection, changes: &mut Vec<Change>) -> Result<(), Failure> {
-        let work = self.work.take().expect("invariant: a unit is run once");
-        self.result = Some(work(db, changes)?);
+    fn run(&mut self, work: &mut Work<'_>) -> Result<(), Failure> {
+        let todo = self.work.take().expect("invariant: a unit is run once");
+        self.result = Some(todo(work)?);
         Ok(())
+    }
+
+    fn steps(&self) -> usize {
+        self.steps
     }
 
     fn answer(self: Box<Self>, failure: Option<StoreError>) {
@@ -83,7 +115,9 @@ pub(crate) struct Counters {
 /// The thread's own data.
 pub(crate) struct Writer {
     db: Connection,
+    /// Both from the moment the store is attached.
     observer: Option<Arc<dyn Changes>>,
+    books: Option<Books>,
     counters: Arc<Counters>,
     /// Why nothing is written any more: the observer failed, so the records in memory are no longer those on disk.
     stopped: Option<StoreError>,
@@ -93,7 +127,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(db: Connection, counters: Arc<Counters>) -> Self {
-        Self { db, observer: None, counters, stopped: None, failing: false }
+        Self { db, observer: None, books: None, counters, stopped: None, failing: false }
     }
 
     /// Works until the store is closed or dropped.
@@ -102,12 +136,20 @@ impl Writer {
         let mut group = Vec::with_capacity(GROUP_UNITS_MAX);
         let mut closing: Vec<Reply<()>> = Vec::new();
         while queue.blocking_recv_many(&mut jobs, GROUP_UNITS_MAX) > 0 {
+            let mut steps = 0;
             for job in jobs.drain(..) {
                 match job {
-                    Job::Unit(unit) => group.push(unit),
-                    Job::Attach(observer, reply) => {
+                    Job::Unit(unit) => {
+                        steps += unit.steps();
+                        group.push(unit);
+                        if steps >= GROUP_STEPS_MAX {
+                            self.commit(&mut group);
+                            steps = 0;
+                        }
+                    }
+                    Job::Attach(observer, books, reply) => {
                         self.commit(&mut group);
-                        let _ = reply.send(self.attach(observer));
+                        let _ = reply.send(self.attach(observer, books));
                     }
                     Job::Close(reply) => {
                         queue.close();
@@ -150,10 +192,16 @@ impl Writer {
         if let Some(reason) = &self.stopped {
             return Err(reason.clone());
         }
+        let before = self.books.as_ref().map(|books| books.totals);
         let done = self.transact(group, changes, failures);
-        if done.is_err() && !self.db.is_autocommit() {
+        if done.is_err() {
+            if let (Some(books), Some(before)) = (&mut self.books, before) {
+                books.totals = before;
+            }
             // A commit that failed leaves its transaction open; go back, so that the next group can begin.
-            if let Err(error) = self.db.execute_batch("ROLLBACK") {
+            if !self.db.is_autocommit()
+                && let Err(error) = self.db.execute_batch("ROLLBACK")
+            {
                 tracing::error!(%error, "A failed group of units could not be rolled back.");
             }
         }
@@ -161,22 +209,28 @@ impl Writer {
     }
 
     fn transact(
-        &self,
+        &mut self,
         group: &mut [Box<dyn Unit>],
         changes: &mut Vec<Change>,
         failures: &mut Vec<Option<StoreError>>,
     ) -> Result<(), Failure> {
-        let step = |sql: &str| self.db.prepare_cached(sql)?.execute([]).map(drop);
+        let (db, books) = (&self.db, &mut self.books);
+        let step = |sql: &str| db.prepare_cached(sql)?.execute([]).map(drop);
+        let totals = |books: &Option<Books>| books.as_ref().map(|books| books.totals);
+        let written = totals(books);
         step("BEGIN IMMEDIATE")?;
         for unit in group {
             step("SAVEPOINT unit")?;
-            let changes_before = changes.len();
-            let failure = catch_unwind(AssertUnwindSafe(|| unit.run(&self.db, changes)))
+            let (changes_before, totals_before) = (changes.len(), totals(books));
+            let failure = catch_unwind(AssertUnwindSafe(|| unit.run(&mut Work { db, changes, books })))
                 .unwrap_or_else(|panic| Err(Failure::panic(&*panic)))
                 .err();
             if let Some(failure) = &failure {
                 changes.truncate(changes_before);
-                if self.db.is_autocommit() {
+                if let (Some(books), Some(before)) = (books.as_mut(), totals_before) {
+                    books.totals = before;
+                }
+                if db.is_autocommit() {
                     // SQLite has given up the whole transaction (disk full, I/O error): no unit of this group is kept.
                     return Err(failure.clone());
                 }
@@ -184,6 +238,11 @@ impl Writer {
             }
             step("RELEASE unit")?;
             failures.push(failure.map(StoreError::from));
+        }
+        if let Some(books) = books
+            && Some(books.totals) != written
+        {
+            books.write(db)?;
         }
         step("COMMIT")?;
         Ok(())
@@ -204,13 +263,16 @@ impl Writer {
         })
     }
 
-    fn attach(&mut self, observer: Arc<dyn Changes>) -> StoreResult<()> {
+    fn attach(&mut self, observer: Arc<dyn Changes>, mut books: Books) -> StoreResult<()> {
         if self.observer.is_some() {
             return Err(StoreError::Unavailable("an observer is attached already".into()));
         }
-        let replayed = catch_unwind(AssertUnwindSafe(|| replay(&self.db, &*observer)));
+        let replayed = catch_unwind(AssertUnwindSafe(|| {
+            replay(&self.db, &mut books, &*observer)?;
+            books.prove(&self.db)
+        }));
         replayed.unwrap_or_else(|panic| Err(Failure::panic(&*panic))).map_err(StoreError::from)?;
-        self.observer = Some(observer);
+        (self.observer, self.books) = (Some(observer), Some(books));
         Ok(())
     }
 

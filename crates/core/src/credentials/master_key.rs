@@ -138,12 +138,7 @@ impl MasterKey {
     ///
     /// # Errors
     /// [`SealRefusal`] when `old` did not wrap it.
-    pub fn rewrap_ledger_key(
-        &self,
-        old: &Self,
-        wrapped: &[u8],
-        entropy: &dyn Entropy,
-    ) -> Result<Vec<u8>, SealRefusal> {
+    pub fn rewrap_ledger_key(&self, old: &Self, wrapped: &[u8], entropy: &dyn Entropy) -> Result<Vec<u8>, SealRefusal> {
         let bytes = old.unwrap_key(ledger_key_binding(), wrapped)?;
         Ok(sealing::seal(&self.kek(), ledger_key_binding(), bytes.as_ref(), entropy))
     }
@@ -365,7 +360,10 @@ mod tests {
         let zero = ProjectId::new(0);
         let data_key = master(1).wrap_data_key(zero, 0, &DataKey::generate(&entropy), &entropy);
         assert_eq!(master(1).unwrap_ring_key(0, &data_key).err(), Some(SealRefusal::Refused));
-        assert_eq!(master(1).unwrap_data_key(zero, 0, &master(1).seal_check(&entropy)).err(), Some(SealRefusal::Refused));
+        assert_eq!(
+            master(1).unwrap_data_key(zero, 0, &master(1).seal_check(&entropy)).err(),
+            Some(SealRefusal::Refused)
+        );
     }
 
     #[test]

@@ -6,10 +6,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod audit;
 mod channels;
 mod order;
-mod projects;
-mod tokens;
+mod rows;
+mod subscriptions;
+mod units;
 
 use std::fmt::Debug;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -20,31 +22,46 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use super::Pending;
-use super::store::{Change, Changes, Store, StoreResult};
+use super::store::{Change, Changes, Row, RowName, Store, StoreResult, Unit, Write};
+use crate::audit::{AuditDraft, AuditOutcome, LedgerKey};
 use crate::clock::UnixMillis;
-use crate::ids::{ChannelId, KeyId, ProjectId, TokenId};
+use crate::credentials::RowKind;
+use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
-use crate::model::{Capabilities, Channel, ChannelType, Project, ProjectKey, Subscription, Token};
-use crate::permissions::Permissions;
+use crate::model::{Capabilities, Channel, ChannelType, Project, Subscription};
 
 /// How long an answer may take before the suite calls it lost.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
 
+/// A store to try, and what a restart makes of it.
+pub struct Made {
+    /// The store: empty, without an observer.
+    pub store: Arc<dyn Store>,
+    /// Ends the store and opens it again, without an observer.
+    pub reopen: Box<dyn Fn() -> Arc<dyn Store> + Send + Sync>,
+}
+
+impl std::fmt::Debug for Made {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Made")
+    }
+}
+
 /// Makes a store.
-type Make<'a> = dyn Fn() -> Arc<dyn Store> + Sync + 'a;
+type Make<'a> = dyn Fn() -> Made + Sync + 'a;
 
 /// A case: its name, and what it does on a bench of its own.
-type Case = (&'static str, fn(&Bench<'_>));
+type Case = (&'static str, fn(&mut Bench));
 
 /// Runs every case, each against a store of its own that `make` gives, empty and without an observer.
 ///
 /// # Panics
 /// When cases fail, naming them; what failed in each is printed as it happens.
 pub fn run(make: &Make<'_>) {
-    let cases = [projects::CASES, channels::CASES, tokens::CASES, order::CASES].concat();
+    let cases = [rows::CASES, units::CASES, channels::CASES, subscriptions::CASES, audit::CASES, order::CASES].concat();
     let failed: Vec<&str> = cases
         .iter()
-        .filter(|(_, case)| catch_unwind(AssertUnwindSafe(|| case(&Bench::new(make)))).is_err())
+        .filter(|(_, case)| catch_unwind(AssertUnwindSafe(|| case(&mut Bench::new(make)))).is_err())
         .map(|(name, _)| *name)
         .collect();
     assert!(failed.is_empty(), "{} of {} store cases failed: {}", failed.len(), cases.len(), failed.join(", "));
@@ -90,27 +107,40 @@ impl Changes for Recorder {
     }
 }
 
-/// A store with an observer, holding the projects 1 and 2 with one key each (101, 102).
-struct Bench<'a> {
-    make: &'a Make<'a>,
+/// A store with an observer, holding the projects 1 and 2.
+struct Bench {
+    made: Made,
     store: Arc<dyn Store>,
     seen: Arc<Recorder>,
 }
 
-impl<'a> Bench<'a> {
-    fn new(make: &'a Make<'a>) -> Self {
-        let bench = Self { make, store: make(), seen: Arc::default() };
-        block_on(bench.store.attach(Arc::clone(&bench.seen) as Arc<dyn Changes>)).unwrap();
+impl Bench {
+    fn new(make: &Make<'_>) -> Self {
+        let made = make();
+        let bench = Self { store: Arc::clone(&made.store), made, seen: Arc::default() };
+        block_on(bench.attach()).unwrap();
         assert_eq!(bench.seen.take(), [], "a new store has nothing to replay");
-        bench.holding_projects()
+        let writes = [1, 2].map(|number| Write::Project(project(number))).into();
+        block_on(bench.commit(writes)).unwrap();
+        bench.seen.take();
+        bench
     }
 
-    fn holding_projects(self) -> Self {
-        for number in [1, 2] {
-            block_on(self.store.insert_project(project(number), key(number, 100 + number))).unwrap();
-        }
-        self.seen.take();
-        self
+    fn attach(&self) -> Pending<'_, StoreResult<()>> {
+        self.store.attach(Arc::clone(&self.seen) as Arc<dyn Changes>, ledger())
+    }
+
+    /// A unit without audit entries.
+    fn commit(&self, writes: Vec<Write>) -> Pending<'_, StoreResult<()>> {
+        self.store.commit(Unit { writes, audit: vec![] })
+    }
+
+    /// Restarts the store; gives what is replayed.
+    fn restart(&mut self) -> Vec<Change> {
+        self.store = (self.made.reopen)();
+        self.seen = Arc::default();
+        block_on(self.attach()).unwrap();
+        self.seen.take()
     }
 
     /// Checks the answer, and what the observer has seen by then.
@@ -137,20 +167,46 @@ fn project(number: u64) -> Project {
         id: ProjectId::new(number),
         name: format!("Project n° {number}"),
         created_at: UnixMillis(1_700_000_000_000 + number),
-        wrapped_data_key: vec![0, 255, number as u8],
+        wrapped_data_keys: vec![(1, vec![0, 255, number as u8])],
     }
 }
 
-fn key(project: u64, number: u64) -> ProjectKey {
-    ProjectKey {
-        id: KeyId::new(number),
-        project: ProjectId::new(project),
-        hash: [number as u8; 32],
-        hint: "ptk_abc".into(),
-        permissions: Permissions::READ_CHANNELS,
-        created_at: UnixMillis(1_700_000_000_000),
-        last_used_at: None,
-        revoked_at: None,
+/// The key that the suite attaches stores with.
+#[must_use]
+pub fn ledger() -> LedgerKey {
+    LedgerKey::new(&[42; 32])
+}
+
+fn name(kind: RowKind, project: u64, id: u64) -> RowName {
+    RowName { kind, project: ProjectId::new(project), id }
+}
+
+fn row(kind: RowKind, project: u64, id: u64, revision: u32) -> Row {
+    Row { name: name(kind, project, id), revision, sealed: vec![0, 159, revision as u8, id as u8] }
+}
+
+fn token(project: u64, id: u64) -> Row {
+    row(RowKind::Token, project, id, 1)
+}
+
+/// A unit's steps that insert a token and subscribe it.
+fn token_with(project: u64, id: u64, channels: &[&str]) -> Vec<Write> {
+    let subscribe = |channel: &&str| Write::Subscribe(subscription(project, id, channel, false));
+    std::iter::once(Write::Insert(token(project, id))).chain(channels.iter().map(subscribe)).collect()
+}
+
+fn draft(action: &str, at: u64) -> AuditDraft {
+    AuditDraft {
+        at: UnixMillis(at),
+        project: Some(ProjectId::new(1)),
+        actor: "ptkid_1".into(),
+        action: action.into(),
+        subject: "tok_1".into(),
+        outcome: AuditOutcome::Done,
+        count: 1,
+        detail: None,
+        request_id: None,
+        address: None,
     }
 }
 
@@ -164,17 +220,6 @@ fn channel(project: u64, id: &str) -> Channel {
         version: 1,
         created_at: UnixMillis(1_700_000_000_001),
         sequence: 0,
-    }
-}
-
-fn token(project: u64, number: u64) -> Token {
-    Token {
-        project: ProjectId::new(project),
-        id: TokenId::new(number),
-        generation: 1,
-        sealed_state: Some(vec![0, 159, 146, 150]),
-        created_at: UnixMillis(1_700_000_000_002),
-        expires_at: None,
     }
 }
 
@@ -197,6 +242,15 @@ mod tests {
 
     #[test]
     fn the_memory_store_conforms() {
-        run(&|| Arc::new(MemoryStore::default()));
+        run(&|| {
+            let store = Arc::new(MemoryStore::default());
+            let opened = Mutex::new(Arc::clone(&store));
+            let reopen = move || {
+                let mut opened = opened.lock().unwrap();
+                *opened = Arc::new(opened.reopen());
+                Arc::clone(&opened) as Arc<dyn Store>
+            };
+            Made { store, reopen: Box::new(reopen) }
+        });
     }
 }

@@ -1,22 +1,25 @@
-//! The store in memory: the plainest reading of the store's contract, for tests. Nothing here is durable.
+//! The store in memory: the plainest reading of the store's contract, for tests. Nothing here is durable, and it keeps no books: whom
+//! would they protect from?
 //!
 //! One lock stands for the one writer: a unit of work holds it from its first look to the last word to the observer, which
 //! gives changes their order.
 
-use std::collections::BTreeMap;
-use std::fmt;
+mod records;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use self::records::Records;
 use super::Pending;
 use super::store::{
-    Change, Changes, ChannelStore, ProjectStore, StateChange, Store, StoreError, StoreResult, Subject,
-    SubscriptionStore, TokenChange, TokenStore, Vault, VaultStore,
+    AuditQuery, AuditStore, Change, Changes, ChannelStore, Row, RowName, StateChange, Store, StoreError, StoreResult,
+    Subject, SubscriptionStore, Unit, Vault, Write,
 };
+use crate::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey};
 use crate::clock::UnixMillis;
-use crate::ids::{ChannelId, KeyId, ProjectId, TokenId};
+use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
-use crate::limits::{CHANNEL_STATE_BYTES_MAX, SUBSCRIPTIONS_PER_TOKEN_MAX};
-use crate::model::{Capabilities, Channel, Project, ProjectKey, Subscription, Token};
+use crate::limits::CHANNEL_STATE_BYTES_MAX;
+use crate::model::{Capabilities, Channel, Subscription};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Debug, Default)]
@@ -24,89 +27,30 @@ pub struct MemoryStore {
     records: Mutex<Records>,
 }
 
-#[derive(Default)]
-struct Records {
-    vault: Option<Vault>,
-    projects: BTreeMap<ProjectId, Project>,
-    keys: BTreeMap<KeyId, ProjectKey>,
-    channels: BTreeMap<(ProjectId, ChannelId), Channel>,
-    sequence: u64,
-    tokens: BTreeMap<TokenId, Token>,
-    /// By token and channel; the value says whether it is ephemeral. Token and channel are of one project.
-    subscriptions: BTreeMap<(TokenId, ChannelId), bool>,
-    observer: Option<Arc<dyn Changes>>,
-}
-
-impl fmt::Debug for Records {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Records")
-            .field("channels", &self.channels.len())
-            .field("tokens", &self.tokens.len())
-            .finish_non_exhaustive()
-    }
-}
-
-impl Records {
-    fn tell(&self, change: Change) {
-        if let Some(observer) = &self.observer {
-            observer.committed(change);
-        }
-    }
-
-    fn add_key(&mut self, key: ProjectKey) -> StoreResult<()> {
-        if !self.projects.contains_key(&key.project) {
-            return Err(StoreError::NotFound(Subject::Project));
-        }
-        if self.keys.contains_key(&key.id) {
-            return Err(StoreError::AlreadyExists(Subject::Key));
-        }
-        self.keys.insert(key.id, key.clone());
-        self.tell(Change::Key(key));
-        Ok(())
-    }
-
-    fn key(&mut self, project: ProjectId, key: KeyId) -> Option<&mut ProjectKey> {
-        self.keys.get_mut(&key).filter(|key| key.project == project)
-    }
-
-    fn channel(&mut self, project: ProjectId, channel: &ChannelId) -> StoreResult<&mut Channel> {
-        self.channels.get_mut(&(project, channel.clone())).ok_or(StoreError::NotFound(Subject::Channel))
-    }
-
-    fn token(&mut self, project: ProjectId, token: TokenId) -> StoreResult<&mut Token> {
-        self.tokens.get_mut(&token).filter(|token| token.project == project).ok_or(StoreError::NotFound(Subject::Token))
-    }
-
-    fn subscription_count(&self, token: TokenId) -> usize {
-        self.subscriptions.keys().filter(|(subscriber, _)| *subscriber == token).count()
-    }
-
-    fn replay(&self, observer: &dyn Changes) {
-        self.projects.values().cloned().map(Change::Project).for_each(|change| observer.committed(change));
-        self.keys.values().cloned().map(Change::Key).for_each(|change| observer.committed(change));
-        let mut channels: Vec<_> = self.channels.values().cloned().collect();
-        channels.sort_by_key(|channel| channel.sequence);
-        channels.into_iter().map(Change::ChannelCreated).for_each(|change| observer.committed(change));
-        self.tokens.values().cloned().map(Change::TokenCreated).for_each(|change| observer.committed(change));
-        for ((token, channel), &ephemeral) in &self.subscriptions {
-            let project = self.tokens[token].project;
-            observer.committed(Change::Subscribed(Subscription {
-                project,
-                token: *token,
-                channel: channel.clone(),
-                ephemeral,
-            }));
-        }
-    }
-}
-
 impl MemoryStore {
+    /// The store as a restart finds it: all its records, and no observer. This one is left empty.
+    ///
+    /// # Panics
+    /// If the observer panicked.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        let mut records = std::mem::take(&mut *self.lock().expect("invariant: the observer did not panic"));
+        records.attached = None;
+        Self { records: Mutex::new(records) }
+    }
+
     /// Does `work` as one unit: under the lock, when the answer is awaited. Work must refuse before it changes anything.
     fn unit<'a, T: Send + 'a>(
         &'a self,
         work: impl FnOnce(&mut Records) -> StoreResult<T> + Send + 'a,
     ) -> Pending<'a, StoreResult<T>> {
-        Box::pin(async move { work(&mut *self.lock()?) })
+        Box::pin(async move {
+            let mut records = self.lock()?;
+            if records.attached.is_none() {
+                return Err(StoreError::Unavailable("the store is not attached yet".into()));
+            }
+            work(&mut records)
+        })
     }
 
     fn lock(&self) -> StoreResult<MutexGuard<'_, Records>> {
@@ -114,68 +58,8 @@ impl MemoryStore {
     }
 }
 
-impl VaultStore for MemoryStore {
-    fn vault(&self) -> Pending<'_, StoreResult<Option<Vault>>> {
-        self.unit(|records| Ok(records.vault.clone()))
-    }
-
-    fn insert_vault(&self, vault: Vault) -> Pending<'_, StoreResult<()>> {
-        self.unit(|records| match records.vault {
-            Some(_) => Err(StoreError::Unavailable("there is a vault already".into())),
-            None => {
-                records.vault = Some(vault);
-                Ok(())
-            }
-        })
-    }
-}
-
-impl ProjectStore for MemoryStore {
-    fn insert_project(&self, project: Project, key: ProjectKey) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |records| {
-            if records.projects.contains_key(&project.id) {
-                return Err(StoreError::AlreadyExists(Subject::Project));
-            }
-            if records.keys.contains_key(&key.id) {
-                return Err(StoreError::AlreadyExists(Subject::Key));
-            }
-            records.projects.insert(project.id, project.clone());
-            records.tell(Change::Project(project));
-            records.add_key(key)
-        })
-    }
-
-    fn insert_key(&self, key: ProjectKey) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |records| records.add_key(key))
-    }
-
-    fn revoke_key(&self, project: ProjectId, key: KeyId, at: UnixMillis) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |records| {
-            let key = records.key(project, key).ok_or(StoreError::NotFound(Subject::Key))?;
-            if key.revoked_at.is_none() {
-                key.revoked_at = Some(at);
-                let change = Change::Key(key.clone());
-                records.tell(change);
-            }
-            Ok(())
-        })
-    }
-
-    fn touch_keys(&self, used: Vec<(ProjectId, KeyId, UnixMillis)>) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |records| {
-            for (project, key, at) in used {
-                let Some(key) = records.key(project, key).filter(|key| key.last_used_at < Some(at)) else { continue };
-                key.last_used_at = Some(at);
-                let change = Change::Key(key.clone());
-                records.tell(change);
-            }
-            Ok(())
-        })
-    }
-}
-
 impl ChannelStore for MemoryStore {
-    fn insert_channel(&self, mut channel: Channel) -> Pending<'_, StoreResult<Channel>> {
+    fn insert_channel(&self, mut channel: Channel, audit: Option<AuditDraft>) -> Pending<'_, StoreResult<Channel>> {
         self.unit(move |records| {
             if !records.projects.contains_key(&channel.project) {
                 return Err(StoreError::NotFound(Subject::Project));
@@ -187,20 +71,22 @@ impl ChannelStore for MemoryStore {
             records.sequence += 1;
             (channel.sequence, channel.version) = (records.sequence, 1);
             records.channels.insert(key, channel.clone());
-            records.tell(Change::ChannelCreated(channel.clone()));
+            records.finish([Change::ChannelCreated(channel.clone())], audit);
             Ok(channel)
         })
     }
 
-    fn delete_channel(&self, project: ProjectId, channel: ChannelId) -> Pending<'_, StoreResult<()>> {
+    fn delete_channel(
+        &self,
+        project: ProjectId,
+        channel: ChannelId,
+        audit: Option<AuditDraft>,
+    ) -> Pending<'_, StoreResult<()>> {
         self.unit(move |records| {
             records.channel(project, &channel)?;
-            let tokens = &records.tokens;
-            records
-                .subscriptions
-                .retain(|(token, subscribed), _| *subscribed != channel || tokens[token].project != project);
+            records.subscriptions.retain(|_, one| one.project != project || one.channel != channel);
             records.channels.remove(&(project, channel.clone()));
-            records.tell(Change::ChannelDeleted { project, channel });
+            records.finish([Change::ChannelDeleted { project, channel }], audit);
             Ok(())
         })
     }
@@ -226,7 +112,7 @@ impl ChannelStore for MemoryStore {
             };
             record.version += 1;
             let (state, version) = (record.state.clone(), record.version);
-            records.tell(Change::ChannelState { project, channel, state: state.clone(), version });
+            records.finish([Change::ChannelState { project, channel, state: state.clone(), version }], None);
             Ok((state, version))
         })
     }
@@ -236,90 +122,31 @@ impl ChannelStore for MemoryStore {
         project: ProjectId,
         channel: ChannelId,
         capabilities: Capabilities,
+        audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<()>> {
         self.unit(move |records| {
             let record = records.channel(project, &channel)?;
-            if record.capabilities != capabilities {
-                record.capabilities = capabilities;
-                records.tell(Change::ChannelCapabilities { project, channel, capabilities });
-            }
-            Ok(())
-        })
-    }
-}
-
-impl TokenStore for MemoryStore {
-    fn insert_token(&self, token: Token, mut channels: Vec<ChannelId>) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |records| {
-            let (project, id) = (token.project, token.id);
-            if !records.projects.contains_key(&project) {
-                return Err(StoreError::NotFound(Subject::Project));
-            }
-            if records.tokens.contains_key(&id) {
-                return Err(StoreError::AlreadyExists(Subject::Token));
-            }
-            for channel in &channels {
-                records.channel(project, channel)?;
-            }
-            let mut seen = std::collections::HashSet::new();
-            channels.retain(|channel| seen.insert(channel.clone()));
-            if channels.len() > SUBSCRIPTIONS_PER_TOKEN_MAX {
-                return Err(StoreError::LimitReached("subscriptions"));
-            }
-            records.tokens.insert(id, token.clone());
-            records.tell(Change::TokenCreated(token));
-            for channel in channels {
-                records.subscriptions.insert((id, channel.clone()), false);
-                records.tell(Change::Subscribed(Subscription { project, token: id, channel, ephemeral: false }));
-            }
-            Ok(())
-        })
-    }
-
-    fn change_token(&self, project: ProjectId, token: TokenId, change: TokenChange) -> Pending<'_, StoreResult<Token>> {
-        self.unit(move |records| {
-            let record = records.token(project, token)?;
-            let old = record.clone();
-            if let Some(sealed_state) = change.sealed_state {
-                record.sealed_state = sealed_state;
-            }
-            if let Some(expires_at) = change.expires_at {
-                record.expires_at = expires_at;
-            }
-            let new = record.clone();
-            if new != old {
-                records.tell(Change::TokenChanged(new.clone()));
-            }
-            Ok(new)
-        })
-    }
-
-    fn delete_token(&self, project: ProjectId, token: TokenId) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |records| {
-            records.token(project, token)?;
-            records.subscriptions.retain(|(subscriber, _), _| *subscriber != token);
-            records.tokens.remove(&token);
-            records.tell(Change::TokenDeleted { project, token });
+            let is_new = record.capabilities != capabilities;
+            record.capabilities = capabilities;
+            let told = is_new.then_some(Change::ChannelCapabilities { project, channel, capabilities });
+            records.finish(told, audit);
             Ok(())
         })
     }
 }
 
 impl SubscriptionStore for MemoryStore {
-    fn insert_subscription(&self, subscription: Subscription) -> Pending<'_, StoreResult<bool>> {
+    fn insert_subscription(
+        &self,
+        subscription: Subscription,
+        audit: Option<AuditDraft>,
+    ) -> Pending<'_, StoreResult<bool>> {
         self.unit(move |records| {
-            records.token(subscription.project, subscription.token)?;
-            records.channel(subscription.project, &subscription.channel)?;
-            let key = (subscription.token, subscription.channel.clone());
-            match records.subscriptions.get(&key) {
-                Some(&ephemeral) if !ephemeral || subscription.ephemeral => return Ok(false),
-                None if records.subscription_count(subscription.token) >= SUBSCRIPTIONS_PER_TOKEN_MAX => {
-                    return Err(StoreError::LimitReached("subscriptions"));
-                }
-                Some(_) | None => records.subscriptions.insert(key, subscription.ephemeral),
-            };
-            records.tell(Change::Subscribed(subscription));
-            Ok(true)
+            let mut changes = Vec::new();
+            records.step(Write::Subscribe(subscription), &mut Vec::new(), &mut changes)?;
+            let is_new = !changes.is_empty();
+            records.finish(changes, audit);
+            Ok(is_new)
         })
     }
 
@@ -328,32 +155,90 @@ impl SubscriptionStore for MemoryStore {
         project: ProjectId,
         token: TokenId,
         channel: ChannelId,
+        audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<bool>> {
         self.unit(move |records| {
-            if records.token(project, token).is_err()
-                || records.subscriptions.remove(&(token, channel.clone())).is_none()
-            {
-                return Ok(false);
+            let key = (token, channel.clone());
+            let was = records.subscriptions.get(&key).is_some_and(|kept| kept.project == project);
+            let told = was.then(|| {
+                records.subscriptions.remove(&key);
+                Change::Unsubscribed { project, token, channel }
+            });
+            records.finish(told, audit);
+            Ok(was)
+        })
+    }
+}
+
+impl AuditStore for MemoryStore {
+    fn audit_entries(&self, query: AuditQuery) -> Pending<'_, StoreResult<Vec<AuditEntry>>> {
+        self.unit(move |records| {
+            let fitting = |entry: &&AuditEntry| query.admits(entry);
+            let entries = records.audit.iter();
+            Ok(if query.newest_first {
+                entries.rev().filter(fitting).take(query.limit()).cloned().collect()
+            } else {
+                entries.filter(fitting).take(query.limit()).cloned().collect()
+            })
+        })
+    }
+
+    fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>> {
+        self.unit(|records| {
+            let key = records.key();
+            let end = records.audit.iter().try_fold(records.base, |head, entry| key.follow(head, entry));
+            Ok(end.map(|end| (records.base, end)))
+        })
+    }
+
+    fn prune_audit(&self, before: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>> {
+        self.unit(move |records| {
+            let old = records.audit.iter().take(limit).take_while(|entry| entry.draft.at < before).count();
+            if let Some(last) = records.audit.drain(..old).next_back() {
+                records.base = ChainHead { sequence: last.sequence, mac: last.mac };
             }
-            records.tell(Change::Unsubscribed { project, token, channel });
-            Ok(true)
+            Ok(old as u64)
         })
     }
 }
 
 impl Store for MemoryStore {
-    fn attach(&self, changes: Arc<dyn Changes>) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |records| {
-            if records.observer.is_some() {
+    fn vault(&self) -> Pending<'_, StoreResult<Option<Vault>>> {
+        Box::pin(async move { Ok(self.lock()?.vault.clone()) })
+    }
+
+    fn attach(&self, changes: Arc<dyn Changes>, ledger: LedgerKey) -> Pending<'_, StoreResult<()>> {
+        Box::pin(async move {
+            let mut records = self.lock()?;
+            if records.attached.is_some() {
                 return Err(StoreError::Unavailable("an observer is attached already".into()));
             }
             records.replay(&*changes);
-            records.observer = Some(changes);
+            records.attached = Some((changes, ledger));
             Ok(())
         })
     }
 
+    fn commit(&self, unit: Unit) -> Pending<'_, StoreResult<()>> {
+        self.unit(move |records| {
+            unit.check()?;
+            let (mut undo, mut changes) = (Vec::new(), Vec::new());
+            for write in unit.writes {
+                if let Err(refused) = records.step(write, &mut undo, &mut changes) {
+                    undo.into_iter().rev().for_each(|step| step(records));
+                    return Err(refused);
+                }
+            }
+            records.finish(changes, unit.audit);
+            Ok(())
+        })
+    }
+
+    fn row(&self, name: RowName) -> Pending<'_, StoreResult<Option<Row>>> {
+        self.unit(move |records| Ok(records.rows.get(&(name.kind, name.id)).filter(|row| row.name == name).cloned()))
+    }
+
     fn probe(&self) -> Pending<'_, StoreResult<()>> {
-        self.unit(|_| Ok(()))
+        Box::pin(async move { self.lock().map(drop) })
     }
 }

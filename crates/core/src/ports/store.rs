@@ -111,7 +111,7 @@ pub enum Write {
     Project(Project),
     /// Puts this in place of the server's vault.
     Vault(Vault),
-    /// Adds a row at revision 1. `AlreadyExists(Row)`, `NotFound(Project)`.
+    /// Adds a row, which is at revision 1 (`Conflict` if not). `AlreadyExists(Row)`, `NotFound(Project)`.
     Insert(Row),
     /// Puts this in place of the row, which must be at the revision before. `NotFound(Row)`, `Conflict`.
     Update(Row),
@@ -128,6 +128,22 @@ pub struct Unit {
     pub writes: Vec<Write>,
     /// At most 10,000. Empty only for the server's own upkeep.
     pub audit: Vec<AuditDraft>,
+}
+
+impl Unit {
+    /// Most writes, and most audit entries, of one unit.
+    pub const STEPS_MAX: usize = 10_000;
+
+    /// Refuses a unit that is too large.
+    ///
+    /// # Errors
+    /// `LimitReached("steps of a unit")`.
+    pub const fn check(&self) -> StoreResult<()> {
+        if self.writes.len() > Self::STEPS_MAX || self.audit.len() > Self::STEPS_MAX {
+            return Err(StoreError::LimitReached("steps of a unit"));
+        }
+        Ok(())
+    }
 }
 
 /// Which audit entries.
@@ -151,6 +167,35 @@ pub struct AuditQuery {
     pub newest_first: bool,
     /// At most so many, 1 to 1,001.
     pub limit: usize,
+}
+
+impl AuditQuery {
+    /// Most entries of one answer: a page of 1,000, and one more to see whether it is the last.
+    pub const LIMIT_MAX: usize = 1_001;
+
+    /// Whether the entry is one of those asked for, the limit aside.
+    #[must_use]
+    pub fn admits(&self, entry: &AuditEntry) -> bool {
+        let draft = &entry.draft;
+        let is_action = |wanted: &String| match wanted.strip_suffix('.') {
+            Some(_) => draft.action.starts_with(wanted),
+            None => draft.action == *wanted,
+        };
+        let is_beyond = |after: u64| if self.newest_first { entry.sequence < after } else { entry.sequence > after };
+        self.project.is_none_or(|project| draft.project == Some(project))
+            && self.subject.as_ref().is_none_or(|subject| draft.subject == *subject)
+            && self.actor.as_ref().is_none_or(|actor| draft.actor == *actor)
+            && self.action.as_ref().is_none_or(is_action)
+            && self.since.is_none_or(|since| draft.at >= since)
+            && self.until.is_none_or(|until| draft.at < until)
+            && self.after.is_none_or(is_beyond)
+    }
+
+    /// How many entries the answer may have.
+    #[must_use]
+    pub fn limit(&self) -> usize {
+        self.limit.clamp(1, Self::LIMIT_MAX)
+    }
 }
 
 /// One committed change.
@@ -315,7 +360,8 @@ pub trait Store: ChannelStore + SubscriptionStore + AuditStore {
     /// The vault, or `None` in a new store.
     fn vault(&self) -> Pending<'_, StoreResult<Option<Vault>>>;
     /// Proves the books with the ledger key (a new store begins them), replays what exists to `changes`, then hands it every later change.
-    /// Called once (again it is `Unavailable`), before any unit of work. `Damaged`.
+    /// Called once (again it is `Unavailable`), before any unit of work: until then all but [`Store::vault`] and [`Store::probe`] is
+    /// `Unavailable`. `Damaged`; the observer may have been told of records by then, and must not be used.
     fn attach(&self, changes: Arc<dyn Changes>, ledger: LedgerKey) -> Pending<'_, StoreResult<()>>;
     /// Does a unit of work. The error of the first step that is refused; then nothing of the unit was done.
     fn commit(&self, unit: Unit) -> Pending<'_, StoreResult<()>>;

@@ -6,27 +6,30 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rusqlite::Connection;
 use tollgate_core::ports::conformance::block_on;
-use tollgate_core::ports::store::{Change, ChannelStore as _, StateChange, TokenStore as _};
+use tollgate_core::ports::store::{Change, ChannelStore as _, StateChange};
 
-use super::{ONE, file, fresh, furnish, furnished, object, observe, queue, room, token, tokens};
+use super::{ONE, file, fresh, furnish, furnished, insert_token, object, observe, queue, room, token, tokens};
 use crate::SqliteStore;
+use crate::writer::Work;
 
 /// The files as a power cut in the middle of a transaction leaves them: a copy taken while the writer is held there.
 #[test]
 fn a_copy_of_the_files_is_a_whole_store() {
     let (folder, store, _) = furnished();
     for number in 0..300 {
-        block_on(store.insert_token(token(number), vec![room()])).unwrap();
+        block_on(insert_token(&store, token(number), &[room()])).unwrap();
     }
     let (release, released) = std::sync::mpsc::sync_channel::<()>(1);
     let (enter, entered) = std::sync::mpsc::sync_channel(1);
-    let mut unfinished = store.unit(move |db: &Connection, _: &mut Vec<Change>| {
+    let mut unfinished = store.unit(move |work: &mut Work<'_>| {
         // More than the page cache holds, so that unfinished pages are in the log.
-        db.execute_batch("PRAGMA cache_size = 10")?;
+        work.db.execute_batch("PRAGMA cache_size = 10")?;
         for number in 1_000..5_000_u32 {
-            db.execute("INSERT INTO tokens (id, project, generation, created_at, sealed_state) VALUES (?1, 1, 1, 1, zeroblob(500))", [number])?;
+            work.db.execute(
+                "INSERT INTO rows (kind, id, project, revision, sealed) VALUES (23, ?1, 1, 1, zeroblob(500))",
+                [number],
+            )?;
         }
         enter.send(()).unwrap();
         let _ = released.recv();
@@ -44,7 +47,7 @@ fn a_copy_of_the_files_is_a_whole_store() {
     assert!(bytes > 2_000_000, "the unfinished transaction is in the copied files: {bytes} bytes");
     let copied = SqliteStore::open(&file(&copy)).unwrap();
     assert_eq!(tokens(&observe(&copied).1), (0..300).collect::<Vec<_>>());
-    block_on(copied.insert_token(token(1_000), vec![room()])).unwrap();
+    block_on(insert_token(&copied, token(1_000), &[room()])).unwrap();
     check_integrity(&copied);
     drop(release);
     block_on(unfinished).unwrap();
@@ -117,6 +120,7 @@ fn child_that_writes() {
     std::io::stdin().read_line(&mut order).unwrap();
     let Some((first, file)) = order.trim_end().split_once(' ') else { return };
     let store = SqliteStore::open(Path::new(file)).unwrap();
+    observe(&store);
     let next = AtomicU64::new(first.parse().unwrap());
     std::thread::scope(|scope| {
         for _ in 0..8 {
@@ -125,7 +129,7 @@ fn child_that_writes() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let merge = StateChange::Merge(object(&format!(r#"{{"{number}":1}}"#)));
                     block_on(store.change_state(ONE, room(), merge, None)).unwrap();
-                    block_on(store.insert_token(token(number), vec![room()])).unwrap();
+                    block_on(insert_token(&store, token(number), &[room()])).unwrap();
                     writeln!(std::io::stdout().lock(), "acknowledged {number}").unwrap();
                 }
             });
@@ -134,7 +138,8 @@ fn child_that_writes() {
 }
 
 fn check_integrity(store: &SqliteStore) {
-    let verdict =
-        block_on(store.unit(|db, _| Ok(db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?)));
+    let verdict = block_on(
+        store.unit(|work| Ok(work.db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0))?)),
+    );
     assert_eq!(verdict.as_deref(), Ok("ok"));
 }

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use tollgate_core::ports::conformance::block_on;
-use tollgate_core::ports::store::{Change, ChannelStore as _, Store as _, StoreError, TokenStore as _};
+use tollgate_core::ports::store::{Change, ChannelStore as _, Store as _, StoreError};
 
-use super::{channel, furnish, observe, room, token, tokens};
+use super::{channel, furnish, insert_token, observe, room, token, tokens};
 use crate::SqliteStore;
 
 #[test]
@@ -57,27 +57,27 @@ fn on_a_small_disk() {
     let (file, ballast) = (folder.join("tollgate.db"), folder.join("ballast"));
     std::fs::write(&ballast, vec![1; 1_000_000]).unwrap();
     let store = SqliteStore::open(&file).unwrap();
-    furnish(&store);
-    let (seen, _) = observe(&store);
+    let seen = furnish(&store);
 
     let large = |number: u64| channel(&format!("large{number}"), &format!(r#"{{"a":"{}"}}"#, "x".repeat(100_000)));
-    let refused =
-        (0..100).find_map(|number| block_on(store.insert_channel(large(number))).err()).expect("the disk became full");
+    let refused = (0..100)
+        .find_map(|number| block_on(store.insert_channel(large(number), None)).err())
+        .expect("the disk became full");
     assert!(matches!(&refused, StoreError::Unavailable(reason) if reason.contains("full")), "{refused}");
     // The last corners fill up, too; then nothing can be made durable, and readiness sees it.
     let mut next = 1..;
     let mut told: Vec<u64> = Vec::new();
     while let Some(number) = next.next().filter(|_| block_on(store.probe()).is_ok()) {
-        told.extend(block_on(store.insert_token(token(number), vec![room()])).ok().map(|()| number));
+        told.extend(block_on(insert_token(&store, token(number), &[room()])).ok().map(|()| number));
         assert!(number < 10_000, "the disk is not full");
     }
     let before = store.failures();
-    block_on(store.insert_token(token(20_000), vec![])).unwrap_err();
+    block_on(insert_token(&store, token(20_000), &[])).unwrap_err();
     assert_eq!(store.failures(), before + 1);
 
     std::fs::remove_file(&ballast).unwrap();
     block_on(store.probe()).unwrap();
-    block_on(store.insert_token(token(20_000), vec![room()])).unwrap();
+    block_on(insert_token(&store, token(20_000), &[room()])).unwrap();
     told.push(20_000);
     let handed_over = seen.take();
     assert_eq!(tokens(&handed_over), told);

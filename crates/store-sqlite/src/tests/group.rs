@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use rusqlite::Connection;
 use tollgate_core::ports::conformance::block_on;
+use tollgate_core::ports::conformance::ledger;
 use tollgate_core::ports::store::{
-    Change, Changes, ChannelStore as _, ProjectStore as _, StateChange, Store as _, StoreError, StoreResult,
-    TokenStore as _,
+    Change, Changes, ChannelStore as _, StateChange, Store as _, StoreError, StoreResult, Unit, Write,
 };
 
-use super::{ONE, channel, file, fresh, furnish, furnished, hold, object, observe, queue, room, token, tokens};
+use super::{ONE, channel, file, fresh, furnished, hold, insert_token, object, observe, queue, room, token, tokens};
 use crate::SqliteStore;
 use crate::units::Failure;
+use crate::writer::Work;
 
 fn is_unavailable<T: std::fmt::Debug>(answer: &StoreResult<T>) -> bool {
     matches!(answer, Err(StoreError::Unavailable(_)))
@@ -23,7 +23,7 @@ fn what_waits_is_committed_at_once() {
     let (_folder, store, seen) = furnished();
     let (release, held) = hold(&store);
     let before = store.commits();
-    let mut answers: Vec<_> = (0..200).map(|number| store.insert_token(token(number), vec![room()])).collect();
+    let mut answers: Vec<_> = (0..200).map(|number| insert_token(&store, token(number), &[room()])).collect();
     answers.iter_mut().for_each(queue);
     drop(release);
     block_on(held).unwrap();
@@ -37,7 +37,7 @@ fn callers_wait_for_room_in_the_queue() {
     let (_folder, store, seen) = furnished();
     let (release, held) = hold(&store);
     let count = 3 * crate::QUEUE_UNITS_MAX as u64;
-    let mut answers: Vec<_> = (0..count).map(|number| store.insert_token(token(number), vec![])).collect();
+    let mut answers: Vec<_> = (0..count).map(|number| insert_token(&store, token(number), &[])).collect();
     answers.iter_mut().for_each(queue);
     assert_eq!(store.jobs.capacity(), 0, "the queue is full, the rest wait outside");
     drop(release);
@@ -51,20 +51,20 @@ fn a_failing_unit_goes_back_alone() {
     let (_folder, store, seen) = furnished();
     let (release, held) = hold(&store);
     let before = store.commits();
-    let mut first = store.insert_token(token(1), vec![room()]);
-    let mut refused = store.insert_token(token(1), vec![]);
-    let mut broken = store.unit(|db: &Connection, changes: &mut Vec<Change>| {
-        db.execute("INSERT INTO tokens (id, project, generation, created_at) VALUES (77, 1, 1, 1)", [])?;
-        changes.push(Change::TokenCreated(token(77)));
-        db.execute("INSERT INTO no_such_table VALUES (1)", [])?;
+    let mut first = insert_token(&store, token(1), &[room()]);
+    let mut refused = insert_token(&store, token(1), &[]);
+    let mut broken = store.unit(|work: &mut Work<'_>| {
+        work.db.execute("INSERT INTO rows (kind, id, project, revision, sealed) VALUES (23, 77, 1, 1, x'')", [])?;
+        work.changes.push(Change::Row(token(77)));
+        work.db.execute("INSERT INTO no_such_table VALUES (1)", [])?;
         Ok(())
     });
-    let mut panicking = store.unit(|db: &Connection, changes: &mut Vec<Change>| -> Result<(), Failure> {
-        db.execute("INSERT INTO tokens (id, project, generation, created_at) VALUES (78, 1, 1, 1)", [])?;
-        changes.push(Change::TokenCreated(token(78)));
+    let mut panicking = store.unit(|work: &mut Work<'_>| -> Result<(), Failure> {
+        work.db.execute("INSERT INTO rows (kind, id, project, revision, sealed) VALUES (23, 78, 1, 1, x'')", [])?;
+        work.changes.push(Change::Row(token(78)));
         panic!("planted");
     });
-    let mut last = store.insert_token(token(2), vec![]);
+    let mut last = insert_token(&store, token(2), &[]);
     [&mut first, &mut refused, &mut broken, &mut panicking, &mut last].into_iter().for_each(queue);
     drop(release);
     block_on(held).unwrap();
@@ -79,21 +79,21 @@ fn a_failing_unit_goes_back_alone() {
     assert_eq!(store.failures(), 2);
     assert_eq!(tokens(&seen.take()), [1, 2]);
     // Nothing of the units that failed is in the file.
-    block_on(store.insert_token(token(77), vec![])).unwrap();
-    block_on(store.insert_token(token(78), vec![])).unwrap();
+    block_on(insert_token(&store, token(77), &[])).unwrap();
+    block_on(insert_token(&store, token(78), &[])).unwrap();
 }
 
 #[test]
 fn a_failing_commit_fails_its_whole_group_and_no_other() {
     let (folder, store, seen) = furnished();
     let (release, held) = hold(&store);
-    let mut first = store.insert_token(token(1), vec![room()]);
+    let mut first = insert_token(&store, token(1), &[room()]);
     // A row without its parent, found out by the COMMIT alone: SQLite refuses it and leaves the transaction open.
-    let mut sabotage = store.unit(|db: &Connection, _: &mut Vec<Change>| {
-        db.execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO tokens (id, project, generation, created_at) VALUES (77, 999, 1, 1)")?;
+    let mut sabotage = store.unit(|work: &mut Work<'_>| {
+        work.db.execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO rows (kind, id, project, revision, sealed) VALUES (23, 77, 999, 1, x'')")?;
         Ok(())
     });
-    let mut last = store.insert_token(token(2), vec![]);
+    let mut last = insert_token(&store, token(2), &[]);
     [&mut first, &mut sabotage, &mut last].into_iter().for_each(queue);
     drop(release);
     block_on(held).unwrap();
@@ -103,7 +103,7 @@ fn a_failing_commit_fails_its_whole_group_and_no_other() {
     }
     assert_eq!(seen.take(), [], "nothing is handed over that is not durable");
 
-    block_on(store.insert_token(token(2), vec![room()])).unwrap();
+    block_on(insert_token(&store, token(2), &[room()])).unwrap();
     assert_eq!(tokens(&seen.take()), [2]);
     drop(store);
     let store = SqliteStore::open(&file(&folder)).unwrap();
@@ -114,8 +114,8 @@ fn a_failing_commit_fails_its_whole_group_and_no_other() {
 fn a_full_disk_loses_nothing_acknowledged_and_passes() {
     let (folder, store, seen) = furnished();
     let limit_pages = |pages: u32| {
-        block_on(store.unit(move |db: &Connection, _: &mut Vec<Change>| {
-            db.pragma_update(None, "max_page_count", pages)?;
+        block_on(store.unit(move |work: &mut Work<'_>| {
+            work.db.pragma_update(None, "max_page_count", pages)?;
             Ok(())
         }))
         .unwrap();
@@ -123,7 +123,7 @@ fn a_full_disk_loses_nothing_acknowledged_and_passes() {
     limit_pages(120);
     let large = |number: u64| channel(&format!("large{number}"), &format!(r#"{{"a":"{}"}}"#, "x".repeat(100_000)));
     let mut acknowledged: Vec<Change> = Vec::new();
-    let refused = (0..20).find_map(|number| match block_on(store.insert_channel(large(number))) {
+    let refused = (0..20).find_map(|number| match block_on(store.insert_channel(large(number), None)) {
         Ok(channel) => {
             acknowledged.push(Change::ChannelCreated(channel));
             None
@@ -135,8 +135,8 @@ fn a_full_disk_loses_nothing_acknowledged_and_passes() {
 
     // In a group: whoever is told yes was seen, whoever is told no was not.
     let (release, held) = hold(&store);
-    let mut small = [store.insert_token(token(1), vec![]), store.insert_token(token(2), vec![])];
-    let mut too_large = store.insert_channel(large(50));
+    let mut small = [insert_token(&store, token(1), &[]), insert_token(&store, token(2), &[])];
+    let mut too_large = store.insert_channel(large(50), None);
     queue(&mut small[0]);
     queue(&mut too_large);
     queue(&mut small[1]);
@@ -151,8 +151,8 @@ fn a_full_disk_loses_nothing_acknowledged_and_passes() {
 
     // Room again: the same calls work, on the same connection.
     limit_pages(100_000);
-    acknowledged.push(Change::ChannelCreated(block_on(store.insert_channel(large(50))).unwrap()));
-    block_on(store.insert_token(token(3), vec![room()])).unwrap();
+    acknowledged.push(Change::ChannelCreated(block_on(store.insert_channel(large(50), None)).unwrap()));
+    block_on(insert_token(&store, token(3), &[room()])).unwrap();
     block_on(store.probe()).unwrap();
 
     drop(store);
@@ -173,14 +173,20 @@ fn a_panicking_observer_stops_the_store_and_a_restart_replays() {
         }
     }
     let (folder, store) = fresh();
-    furnish(&store);
     let trap = Arc::<Trap>::default();
-    block_on(store.attach(Arc::clone(&trap) as Arc<dyn Changes>)).unwrap();
+    block_on(store.attach(Arc::clone(&trap) as Arc<dyn Changes>, ledger())).unwrap();
+    let project = tollgate_core::model::Project {
+        id: ONE,
+        name: "One".into(),
+        created_at: tollgate_core::clock::UnixMillis(1),
+        wrapped_data_keys: vec![],
+    };
+    block_on(store.commit(Unit { writes: vec![Write::Project(project)], audit: vec![] })).unwrap();
     trap.0.store(true, Ordering::Relaxed);
-    assert!(is_unavailable(&block_on(store.insert_token(token(1), vec![]))));
+    assert!(is_unavailable(&block_on(insert_token(&store, token(1), &[]))));
     trap.0.store(false, Ordering::Relaxed);
     // Memory and disk differ from here on, so nothing works until the restart, and readiness says so.
-    assert!(is_unavailable(&block_on(store.insert_token(token(2), vec![]))));
+    assert!(is_unavailable(&block_on(insert_token(&store, token(2), &[]))));
     assert!(is_unavailable(&block_on(store.probe())));
     drop(store);
     let store = SqliteStore::open(&file(&folder)).unwrap();
@@ -209,7 +215,6 @@ fn whoever_stops_waiting_changes_nothing() {
     drop(gone);
     drop(release);
     block_on(held).unwrap();
-    block_on(store.revoke_key(ONE, tollgate_core::ids::KeyId::new(999), tollgate_core::clock::UnixMillis(1)))
-        .unwrap_err();
+    block_on(store.commit(Unit { writes: vec![Write::Delete(token(999).name)], audit: vec![] })).unwrap_err();
     assert_eq!(seen.take().len(), 1, "a unit that was handed to the writer is carried out");
 }

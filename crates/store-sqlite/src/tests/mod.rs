@@ -14,12 +14,13 @@ use std::task::{Context, Poll, Waker};
 
 use tempfile::TempDir;
 use tollgate_core::clock::UnixMillis;
-use tollgate_core::ids::{ChannelId, KeyId, ProjectId, TokenId};
+use tollgate_core::credentials::RowKind;
+use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
-use tollgate_core::model::{Capabilities, Channel, ChannelType, Project, ProjectKey, Token};
-use tollgate_core::permissions::Permissions;
-use tollgate_core::ports::conformance::{self, Recorder, block_on};
-use tollgate_core::ports::store::{Change, Changes, ChannelStore as _, ProjectStore as _, Store as _, StoreResult};
+use tollgate_core::model::{Capabilities, Channel, ChannelType, Project, Subscription};
+use tollgate_core::ports::Pending;
+use tollgate_core::ports::conformance::{self, Made, Recorder, block_on, ledger};
+use tollgate_core::ports::store::{Change, Changes, ChannelStore as _, Row, RowName, Store, StoreResult, Unit, Write};
 
 use crate::SqliteStore;
 
@@ -27,11 +28,17 @@ const ONE: ProjectId = ProjectId::new(1);
 
 #[test]
 fn conforms() {
-    let folders = Mutex::new(Vec::new());
     conformance::run(&|| {
         let (folder, store) = fresh();
-        folders.lock().unwrap().push(folder);
-        Arc::new(store)
+        let opened = Mutex::new(Arc::new(store));
+        let store = Arc::clone(&opened.lock().unwrap()) as Arc<dyn Store>;
+        let reopen = move || {
+            let mut opened = opened.lock().unwrap();
+            block_on(opened.close()).unwrap();
+            *opened = Arc::new(SqliteStore::open(&file(&folder)).unwrap());
+            Arc::clone(&opened) as Arc<dyn Store>
+        };
+        Made { store, reopen: Box::new(reopen) }
     });
 }
 
@@ -45,31 +52,25 @@ fn fresh() -> (TempDir, SqliteStore) {
 /// A new store with an observer, that holds project 1 and its channel `room`.
 fn furnished() -> (TempDir, SqliteStore, Arc<Recorder>) {
     let (folder, store) = fresh();
-    furnish(&store);
-    let (seen, _) = observe(&store);
+    let seen = furnish(&store);
     (folder, store, seen)
 }
 
-fn furnish(store: &SqliteStore) {
-    let project = Project { id: ONE, name: "One".into(), created_at: UnixMillis(1), wrapped_data_key: vec![1] };
-    let key = ProjectKey {
-        id: KeyId::new(101),
-        project: ONE,
-        hash: [7; 32],
-        hint: "ptk_".into(),
-        permissions: Permissions::all(),
-        created_at: UnixMillis(1),
-        last_used_at: None,
-        revoked_at: None,
-    };
-    block_on(store.insert_project(project, key)).unwrap();
-    block_on(store.insert_channel(channel("room", "{}"))).unwrap();
+/// Attaches an observer, and puts in project 1 and its channel `room`.
+fn furnish(store: &SqliteStore) -> Arc<Recorder> {
+    let (seen, _) = observe(store);
+    let project =
+        Project { id: ONE, name: "One".into(), created_at: UnixMillis(1), wrapped_data_keys: vec![(1, vec![1])] };
+    block_on(store.commit(Unit { writes: vec![Write::Project(project)], audit: vec![] })).unwrap();
+    block_on(store.insert_channel(channel("room", "{}"), None)).unwrap();
+    seen.take();
+    seen
 }
 
 /// Attaches an observer; gives it and what was replayed.
 fn observe(store: &SqliteStore) -> (Arc<Recorder>, Vec<Change>) {
     let seen = Arc::<Recorder>::default();
-    block_on(store.attach(Arc::clone(&seen) as Arc<dyn Changes>)).unwrap();
+    block_on(store.attach(Arc::clone(&seen) as Arc<dyn Changes>, ledger())).unwrap();
     let replayed = seen.take();
     (seen, replayed)
 }
@@ -95,15 +96,20 @@ fn channel(id: &str, state: &str) -> Channel {
     }
 }
 
-fn token(number: u64) -> Token {
-    Token {
-        project: ONE,
-        id: TokenId::new(number),
-        generation: 1,
-        sealed_state: None,
-        created_at: UnixMillis(1),
-        expires_at: None,
-    }
+fn token(number: u64) -> Row {
+    let name = RowName { kind: RowKind::Token, project: ONE, id: number };
+    Row { name, revision: 1, sealed: vec![7; 100] }
+}
+
+/// Inserts a token and subscribes it, as one unit.
+fn insert_token<'a>(store: &'a SqliteStore, token: Row, channels: &[ChannelId]) -> Pending<'a, StoreResult<()>> {
+    let subscriber = TokenId::new(token.name.id);
+    let mut writes = vec![Write::Insert(token)];
+    writes.extend(channels.iter().map(|channel| {
+        let channel = channel.clone();
+        Write::Subscribe(Subscription { project: ONE, token: subscriber, channel, ephemeral: false })
+    }));
+    store.commit(Unit { writes, audit: vec![] })
 }
 
 fn object(text: &str) -> JsonObject {
@@ -112,7 +118,10 @@ fn object(text: &str) -> JsonObject {
 
 /// The tokens that these changes create, in order.
 fn tokens(changes: &[Change]) -> Vec<u64> {
-    let number = |change: &Change| if let Change::TokenCreated(token) = change { Some(token.id.get()) } else { None };
+    let number = |change: &Change| match change {
+        Change::Row(Row { name: RowName { kind: RowKind::Token, id, .. }, .. }) => Some(*id),
+        _ => None,
+    };
     changes.iter().filter_map(number).collect()
 }
 
@@ -128,7 +137,7 @@ fn queue<T>(answer: &mut Answer<'_, T>) {
 /// Holds the writer inside a unit of work until the sender is used or dropped. What is queued meanwhile becomes one group.
 fn hold(store: &SqliteStore) -> (SyncSender<()>, Answer<'_, ()>) {
     let ((release, released), (enter, entered)) = (sync_channel(1), sync_channel(1));
-    let mut held = store.unit(move |_, _| {
+    let mut held = store.unit(move |_| {
         enter.send(()).unwrap();
         let _ = released.recv();
         Ok(())

@@ -1,6 +1,7 @@
 //! Channels, their state and their settings.
 
 use rusqlite::Connection;
+use tollgate_core::audit::AuditDraft;
 use tollgate_core::ids::{ChannelId, ProjectId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::CHANNEL_STATE_BYTES_MAX;
@@ -8,18 +9,23 @@ use tollgate_core::model::{Capabilities, Channel};
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::{Change, ChannelStore, StateChange, StoreError, StoreResult, Subject};
 
-use super::{Failure, execute, find};
+use super::subscriptions::end_all_to_channel;
+use super::{Failure, execute, find, note};
 use crate::SqliteStore;
-use crate::rows::{self, signed};
+use crate::books::{ChannelRecord, Record};
+use crate::columns::{self, signed};
+use crate::writer::Work;
 
 impl ChannelStore for SqliteStore {
-    fn insert_channel(&self, mut channel: Channel) -> Pending<'_, StoreResult<Channel>> {
-        self.unit(move |db, changes| {
+    fn insert_channel(&self, mut channel: Channel, audit: Option<AuditDraft>) -> Pending<'_, StoreResult<Channel>> {
+        self.unit(move |work| {
             channel.version = 1;
+            channel.sequence = work.books()?.next_channel();
             execute(
-                db,
-                "INSERT INTO channels (project, id, kind, capabilities, version, created_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                work.db,
+                "INSERT INTO channels (sequence, project, id, kind, capabilities, version, created_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 (
+                    signed(channel.sequence),
                     signed(channel.project.get()),
                     channel.id.as_str(),
                     channel.kind.word(),
@@ -29,25 +35,26 @@ impl ChannelStore for SqliteStore {
                     channel.state.as_str(),
                 ),
             )
-            .map_err(|error| Failure::insert(&error, Subject::Channel, Subject::Project))?;
-            channel.sequence = db.last_insert_rowid().cast_unsigned();
-            changes.push(Change::ChannelCreated(channel.clone()));
+            .map_err(|error| Failure::insert(error, Subject::Channel, Subject::Project))?;
+            work.books()?.add(Record::from(&channel));
+            work.changes.push(Change::ChannelCreated(channel.clone()));
+            note(work, audit)?;
             Ok(channel)
         })
     }
 
-    fn delete_channel(&self, project: ProjectId, channel: ChannelId) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |db, changes| {
-            let deleted = execute(
-                db,
-                "DELETE FROM channels WHERE project = ?1 AND id = ?2",
-                (signed(project.get()), channel.as_str()),
-            )?;
-            if deleted == 0 {
-                return Err(StoreError::NotFound(Subject::Channel).into());
-            }
-            changes.push(Change::ChannelDeleted { project, channel });
-            Ok(())
+    fn delete_channel(
+        &self,
+        project: ProjectId,
+        channel: ChannelId,
+        audit: Option<AuditDraft>,
+    ) -> Pending<'_, StoreResult<()>> {
+        self.unit(move |work| {
+            let sequence = take_out(work, project, &channel)?.sequence;
+            execute(work.db, "DELETE FROM channels WHERE sequence = ?1", (signed(sequence),))?;
+            end_all_to_channel(work, sequence)?;
+            work.changes.push(Change::ChannelDeleted { project, channel });
+            note(work, audit)
         })
     }
 
@@ -58,7 +65,9 @@ impl ChannelStore for SqliteStore {
         change: StateChange,
         if_version: Option<u64>,
     ) -> Pending<'_, StoreResult<(JsonObject, u64)>> {
-        self.unit(move |db, changes| {
+        self.unit(move |work| {
+            work.books()?;
+            let db = work.db;
             let (sequence, current) = find_version(db, project, &channel)?;
             if if_version.is_some_and(|expected| expected != current) {
                 return Err(StoreError::VersionMismatch { current }.into());
@@ -76,7 +85,7 @@ impl ChannelStore for SqliteStore {
             let version = current + 1;
             let values = (state.as_str(), signed(version), sequence);
             execute(db, "UPDATE channels SET state = ?1, version = ?2 WHERE sequence = ?3", values)?;
-            changes.push(Change::ChannelState { project, channel, state: state.clone(), version });
+            work.changes.push(Change::ChannelState { project, channel, state: state.clone(), version });
             Ok((state, version))
         })
     }
@@ -86,37 +95,49 @@ impl ChannelStore for SqliteStore {
         project: ProjectId,
         channel: ChannelId,
         capabilities: Capabilities,
+        audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |db, changes| {
-            let key = (signed(project.get()), channel.as_str());
-            let found =
-                find(db, "SELECT sequence, capabilities FROM channels WHERE project = ?1 AND id = ?2", key, |row| {
-                    Ok((row.get::<_, i64>(0)?, rows::capabilities(row, 1)?))
-                })?;
-            let (sequence, old) = found.ok_or(StoreError::NotFound(Subject::Channel))?;
-            if old != capabilities {
-                execute(
-                    db,
-                    "UPDATE channels SET capabilities = ?1 WHERE sequence = ?2",
-                    (capabilities.bits(), sequence),
-                )?;
-                changes.push(Change::ChannelCapabilities { project, channel, capabilities });
+        self.unit(move |work| {
+            let old = take_out(work, project, &channel)?;
+            work.books()?.add(Record::Channel(ChannelRecord { capabilities, ..old }));
+            if old.capabilities != capabilities {
+                let values = (capabilities.bits(), signed(old.sequence));
+                execute(work.db, "UPDATE channels SET capabilities = ?1 WHERE sequence = ?2", values)?;
+                work.changes.push(Change::ChannelCapabilities { project, channel, capabilities });
             }
-            Ok(())
+            note(work, audit)
         })
     }
 }
 
-/// The row of a channel, which is also its sequence.
-pub(super) fn find_channel(db: &Connection, project: ProjectId, channel: &ChannelId) -> rusqlite::Result<Option<i64>> {
+/// Takes a channel out of the books; gives what it was.
+fn take_out<'a>(work: &mut Work<'_>, project: ProjectId, channel: &'a ChannelId) -> Result<ChannelRecord<'a>, Failure> {
+    let sql = "SELECT sequence, kind, capabilities, created_at FROM channels WHERE project = ?1 AND id = ?2";
+    let found = find(work.db, sql, (signed(project.get()), channel.as_str()), |columns| {
+        Ok(ChannelRecord {
+            sequence: columns::number(columns, 0)?,
+            project,
+            id: channel.as_str(),
+            kind: columns::kind(columns, 1)?,
+            capabilities: columns::capabilities(columns, 2)?,
+            created_at: columns::time(columns, 3)?,
+        })
+    })?;
+    let record = found.ok_or(StoreError::NotFound(Subject::Channel))?;
+    work.books()?.remove(Record::Channel(record));
+    Ok(record)
+}
+
+/// The sequence of a channel.
+pub(super) fn find_channel(db: &Connection, project: ProjectId, channel: &ChannelId) -> rusqlite::Result<Option<u64>> {
     let key = (signed(project.get()), channel.as_str());
-    find(db, "SELECT sequence FROM channels WHERE project = ?1 AND id = ?2", key, |row| row.get(0))
+    find(db, "SELECT sequence FROM channels WHERE project = ?1 AND id = ?2", key, |columns| columns::number(columns, 0))
 }
 
 fn find_version(db: &Connection, project: ProjectId, channel: &ChannelId) -> Result<(i64, u64), Failure> {
     let key = (signed(project.get()), channel.as_str());
-    let found = find(db, "SELECT sequence, version FROM channels WHERE project = ?1 AND id = ?2", key, |row| {
-        Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+    let found = find(db, "SELECT sequence, version FROM channels WHERE project = ?1 AND id = ?2", key, |columns| {
+        Ok((columns.get(0)?, columns::number(columns, 1)?))
     })?;
     Ok(found.ok_or(StoreError::NotFound(Subject::Channel))?)
 }

@@ -1,10 +1,10 @@
 //! The units of work, one file per subject: what each method of the ports does inside the writer's transaction.
 
+mod audit;
 mod channels;
 mod projects;
+mod rows;
 mod subscriptions;
-mod tokens;
-mod vault;
 
 use std::any::Any;
 use std::fmt;
@@ -13,11 +13,15 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use rusqlite::ffi;
 use tokio::sync::oneshot;
+use tollgate_core::audit::{AuditDraft, LedgerKey};
 use tollgate_core::ports::Pending;
-use tollgate_core::ports::store::{Changes, Store, StoreError, StoreResult, Subject};
+use tollgate_core::ports::store::{Changes, Row, RowName, Store, StoreError, StoreResult, Subject, Unit, Vault};
 
 use crate::SqliteStore;
-use crate::writer::Job;
+use crate::books::Books;
+use crate::writer::{Job, Work};
+
+pub(crate) use self::projects::{read_project, read_vault};
 
 /// Why a unit of work was not done: refused by a rule of the port, or by the database.
 #[derive(Clone, Debug)]
@@ -37,13 +41,13 @@ impl Failure {
     }
 
     /// What an insert's error means: the id is taken, the owner does not exist, or the database is broken.
-    fn insert(error: &rusqlite::Error, taken: Subject, owner: Subject) -> Self {
+    fn insert(error: rusqlite::Error, taken: Subject, owner: Subject) -> Self {
         match error.sqlite_error().map(|error| error.extended_code) {
             Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_ROWID) => {
                 StoreError::AlreadyExists(taken).into()
             }
             Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => StoreError::NotFound(owner).into(),
-            _ => Self::Broken(error.to_string().into()),
+            _ => error.into(),
         }
     }
 }
@@ -65,7 +69,28 @@ impl From<StoreError> for Failure {
 
 impl From<rusqlite::Error> for Failure {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Broken(error.to_string().into())
+        use rusqlite::Error as E;
+        let is_damage = match &error {
+            // We wrote what is there: what cannot be read as that is somebody else's.
+            E::FromSqlConversionFailure(..)
+            | E::IntegralValueOutOfRange(..)
+            | E::InvalidColumnType(..)
+            | E::Utf8Error(..) => true,
+            other => matches!(
+                other.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+            ),
+        };
+        match is_damage {
+            true => crate::books::damaged(&error.to_string()),
+            false => Self::Broken(error.to_string().into()),
+        }
+    }
+}
+
+impl From<rusqlite::types::FromSqlError> for Failure {
+    fn from(error: rusqlite::types::FromSqlError) -> Self {
+        rusqlite::Error::from(error).into()
     }
 }
 
@@ -79,7 +104,7 @@ impl From<Failure> for StoreError {
 }
 
 /// One row by a cached statement, or nothing.
-fn find<T>(
+pub(crate) fn find<T>(
     db: &Connection,
     sql: &str,
     parameters: impl rusqlite::Params,
@@ -90,21 +115,45 @@ fn find<T>(
 }
 
 /// Changes rows by a cached statement; gives their number.
-fn execute(db: &Connection, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<usize> {
+pub(crate) fn execute(db: &Connection, sql: &str, parameters: impl rusqlite::Params) -> rusqlite::Result<usize> {
     db.prepare_cached(sql)?.execute(parameters)
 }
 
 impl Store for SqliteStore {
-    fn attach(&self, changes: Arc<dyn Changes>) -> Pending<'_, StoreResult<()>> {
+    fn vault(&self) -> Pending<'_, StoreResult<Option<Vault>>> {
+        self.unit(|work| Ok(read_vault(work.db)?))
+    }
+
+    fn attach(&self, changes: Arc<dyn Changes>, ledger: LedgerKey) -> Pending<'_, StoreResult<()>> {
         let (reply, answer) = oneshot::channel();
-        Box::pin(self.ask(Job::Attach(changes, reply), answer))
+        Box::pin(self.ask(Job::Attach(changes, Books::new(ledger), reply), answer))
+    }
+
+    fn commit(&self, unit: Unit) -> Pending<'_, StoreResult<()>> {
+        if let Err(refused) = unit.check() {
+            return Box::pin(async { Err(refused) });
+        }
+        let steps = unit.writes.len() + unit.audit.len();
+        self.unit_of(steps, move |work| rows::commit(work, unit))
+    }
+
+    fn row(&self, name: RowName) -> Pending<'_, StoreResult<Option<Row>>> {
+        self.unit(move |work| {
+            work.books()?;
+            Ok(rows::read(work.db, name)?)
+        })
     }
 
     fn probe(&self) -> Pending<'_, StoreResult<()>> {
         // A real write: a full disk can still be read, and answers a commit of nothing.
-        self.unit(|db, _| {
-            execute(db, "UPDATE probe SET count = count + 1", [])?;
+        self.unit(|work| {
+            execute(work.db, "UPDATE probe SET count = count + 1", [])?;
             Ok(())
         })
     }
+}
+
+/// Adds entries to the audit log.
+fn note(work: &mut Work<'_>, drafts: impl IntoIterator<Item = AuditDraft>) -> Result<(), Failure> {
+    drafts.into_iter().try_for_each(|draft| audit::write(work, draft))
 }

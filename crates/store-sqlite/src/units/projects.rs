@@ -1,92 +1,74 @@
-//! Projects and their keys.
+//! Projects with their data keys, and the server's vault: few records, read and replaced whole.
 
 use rusqlite::Connection;
-use tollgate_core::clock::UnixMillis;
-use tollgate_core::ids::{KeyId, ProjectId};
-use tollgate_core::model::{Project, ProjectKey};
-use tollgate_core::ports::Pending;
-use tollgate_core::ports::store::{Change, ProjectStore, StoreError, StoreResult, Subject};
+use tollgate_core::ids::ProjectId;
+use tollgate_core::model::Project;
+use tollgate_core::ports::store::{Change, Vault};
 
 use super::{Failure, execute, find};
-use crate::SqliteStore;
-use crate::rows::{self, signed, time};
+use crate::books::Record;
+use crate::columns::{self, RING_KEY_COLUMNS, signed};
+use crate::writer::Work;
 
-impl ProjectStore for SqliteStore {
-    fn insert_project(&self, project: Project, key: ProjectKey) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |db, changes| {
-            execute(
-                db,
-                "INSERT INTO projects (id, name, created_at, wrapped_data_key) VALUES (?1, ?2, ?3, ?4)",
-                (signed(project.id.get()), &project.name, signed(project.created_at.0), &project.wrapped_data_key),
-            )
-            .map_err(|error| Failure::insert(&error, Subject::Project, Subject::Project))?;
-            insert_key(db, &key)?;
-            changes.push(Change::Project(project));
-            changes.push(Change::Key(key));
-            Ok(())
-        })
+pub(super) fn put(work: &mut Work<'_>, project: Project) -> Result<(), Failure> {
+    let (db, id) = (work.db, signed(project.id.get()));
+    let old = read_project(db, project.id)?;
+    if old.as_ref() == Some(&project) {
+        return Ok(());
     }
-
-    fn insert_key(&self, key: ProjectKey) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |db, changes| {
-            insert_key(db, &key)?;
-            changes.push(Change::Key(key));
-            Ok(())
-        })
+    if let Some(old) = &old {
+        work.books()?.remove(Record::Project(old));
     }
-
-    fn revoke_key(&self, project: ProjectId, key: KeyId, at: UnixMillis) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |db, changes| {
-            let mut key = find_key(db, project, key)?.ok_or(StoreError::NotFound(Subject::Key))?;
-            if key.revoked_at.is_none() {
-                key.revoked_at = Some(at);
-                changes.push(update_key(db, key)?);
-            }
-            Ok(())
-        })
+    let all = "INSERT INTO projects (id, name, created_at) VALUES (?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET name = ?2, created_at = ?3";
+    execute(db, all, (id, &project.name, signed(project.created_at.0)))?;
+    execute(db, "DELETE FROM data_keys WHERE project = ?1", (id,))?;
+    for (number, wrapped) in &project.wrapped_data_keys {
+        let insert = "INSERT INTO data_keys (project, number, wrapped) VALUES (?1, ?2, ?3)";
+        execute(db, insert, (id, number, wrapped))?;
     }
-
-    fn touch_keys(&self, used: Vec<(ProjectId, KeyId, UnixMillis)>) -> Pending<'_, StoreResult<()>> {
-        self.unit(move |db, changes| {
-            for (project, key, at) in used {
-                let Some(mut key) = find_key(db, project, key)? else { continue };
-                // A wall clock that was set back does not make a key look unused.
-                if key.last_used_at < Some(at) {
-                    key.last_used_at = Some(at);
-                    changes.push(update_key(db, key)?);
-                }
-            }
-            Ok(())
-        })
-    }
-}
-
-fn insert_key(db: &Connection, key: &ProjectKey) -> Result<(), Failure> {
-    execute(
-        db,
-        "INSERT INTO project_keys (id, project, hash, hint, permissions, created_at, last_used_at, revoked_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        (
-            signed(key.id.get()),
-            signed(key.project.get()),
-            key.hash,
-            &key.hint,
-            signed(key.permissions.bits()),
-            signed(key.created_at.0),
-            time(key.last_used_at),
-            time(key.revoked_at),
-        ),
-    )
-    .map_err(|error| Failure::insert(&error, Subject::Key, Subject::Project))?;
+    work.books()?.add(Record::Project(&project));
+    work.changes.push(Change::Project(project));
     Ok(())
 }
 
-fn find_key(db: &Connection, project: ProjectId, key: KeyId) -> rusqlite::Result<Option<ProjectKey>> {
-    let sql = "SELECT id, project, hash, hint, permissions, created_at, last_used_at, revoked_at FROM project_keys WHERE id = ?1 AND project = ?2";
-    find(db, sql, (signed(key.get()), signed(project.get())), rows::key)
+/// A project with its data keys in the order of their numbers.
+pub(crate) fn read_project(db: &Connection, id: ProjectId) -> Result<Option<Project>, Failure> {
+    let key = signed(id.get());
+    let found = find(db, "SELECT name, created_at FROM projects WHERE id = ?1", (key,), |columns| {
+        Ok((columns.get(0)?, columns::time(columns, 1)?))
+    })?;
+    let Some((name, created_at)) = found else { return Ok(None) };
+    let mut keys = db.prepare_cached("SELECT number, wrapped FROM data_keys WHERE project = ?1 ORDER BY number")?;
+    let keys = keys.query_map((key,), |columns| Ok((columns.get(0)?, columns.get(1)?)))?;
+    Ok(Some(Project { id, name, created_at, wrapped_data_keys: keys.collect::<Result<_, _>>()? }))
 }
 
-fn update_key(db: &Connection, key: ProjectKey) -> rusqlite::Result<Change> {
-    let values = (time(key.last_used_at), time(key.revoked_at), signed(key.id.get()));
-    execute(db, "UPDATE project_keys SET last_used_at = ?1, revoked_at = ?2 WHERE id = ?3", values)?;
-    Ok(Change::Key(key))
+pub(super) fn put_vault(work: &mut Work<'_>, vault: Vault) -> Result<(), Failure> {
+    let db = work.db;
+    if let Some(old) = read_vault(db)? {
+        work.books()?.remove(Record::Vault(&old));
+    }
+    let all = "INSERT OR REPLACE INTO vault (only_row, key_check, ledger_key, last_number) VALUES (1, ?1, ?2, ?3)";
+    execute(db, all, (&vault.key_check, &vault.ledger_key, vault.last_number))?;
+    execute(db, "DELETE FROM ring_keys", [])?;
+    for key in &vault.ring {
+        let values = (key.number, &key.wrapped, key.active, signed(key.created_at.0));
+        execute(db, &format!("INSERT INTO ring_keys ({RING_KEY_COLUMNS}) VALUES (?1, ?2, ?3, ?4)"), values)?;
+    }
+    work.books()?.add(Record::Vault(&vault));
+    work.changes.push(Change::Vault(vault));
+    Ok(())
+}
+
+/// The vault with its ring in the order of its numbers.
+pub(crate) fn read_vault(db: &Connection) -> rusqlite::Result<Option<Vault>> {
+    let sql = "SELECT key_check, ledger_key, last_number FROM vault";
+    let found = find(db, sql, [], |columns| {
+        let (key_check, ledger_key, last_number) = (columns.get(0)?, columns.get(1)?, columns.get(2)?);
+        Ok(Vault { key_check, ledger_key, ring: Vec::new(), last_number })
+    })?;
+    let Some(mut vault) = found else { return Ok(None) };
+    let mut ring = db.prepare(&format!("SELECT {RING_KEY_COLUMNS} FROM ring_keys ORDER BY number"))?;
+    vault.ring = ring.query_map([], columns::ring_key)?.collect::<Result<_, _>>()?;
+    Ok(Some(vault))
 }

@@ -1,7 +1,7 @@
 //! Cases of channels, their state and their settings.
 
-use super::{Bench, Case, channel, id, object, subscription, token};
-use crate::ids::ProjectId;
+use super::{Bench, Case, channel, id, object, subscription, token_with};
+use crate::ids::{ProjectId, TokenId};
 use crate::limits::CHANNEL_STATE_BYTES_MAX;
 use crate::model::{Capabilities, Channel, ChannelType};
 use crate::ports::store::{Change, StateChange, StoreError, Subject};
@@ -22,13 +22,13 @@ pub(super) const CASES: &[Case] = &[
 const ONE: ProjectId = ProjectId::new(1);
 const TWO: ProjectId = ProjectId::new(2);
 
-fn channels_get_sequence_and_version(bench: &Bench<'_>) {
+fn channels_get_sequence_and_version(bench: &mut Bench) {
     let kinds = [ChannelType::Private, ChannelType::Public, ChannelType::Unprotected];
     let mut last = 0;
     for (kind, name) in kinds.into_iter().zip(["a", "b", "c"]) {
         let capabilities = Capabilities::from_bits(31).unwrap();
         let asked = Channel { kind, capabilities, version: 77, sequence: 1 << 40, ..channel(1, name) };
-        let kept = super::block_on(bench.store.insert_channel(asked.clone())).unwrap();
+        let kept = super::block_on(bench.store.insert_channel(asked.clone(), None)).unwrap();
         assert!(kept.sequence > last && kept.sequence < 1 << 40, "{} after {last}: given by the store", kept.sequence);
         last = kept.sequence;
         assert_eq!(kept, Channel { version: 1, sequence: last, ..asked });
@@ -36,33 +36,37 @@ fn channels_get_sequence_and_version(bench: &Bench<'_>) {
     }
 }
 
-fn channel_ids_are_taken_within_a_project(bench: &Bench<'_>) {
-    bench.given(bench.store.insert_channel(channel(1, "room")));
-    bench.step(bench.store.insert_channel(channel(1, "room")), &Err(StoreError::AlreadyExists(Subject::Channel)), &[]);
-    bench.step(bench.store.insert_channel(channel(9, "room")), &Err(StoreError::NotFound(Subject::Project)), &[]);
-    bench.given(bench.store.insert_channel(channel(2, "room")));
+fn channel_ids_are_taken_within_a_project(bench: &mut Bench) {
+    bench.given(bench.store.insert_channel(channel(1, "room"), None));
+    bench.step(
+        bench.store.insert_channel(channel(1, "room"), None),
+        &Err(StoreError::AlreadyExists(Subject::Channel)),
+        &[],
+    );
+    bench.step(bench.store.insert_channel(channel(9, "room"), None), &Err(StoreError::NotFound(Subject::Project)), &[]);
+    bench.given(bench.store.insert_channel(channel(2, "room"), None));
 }
 
-fn channel_ids_are_compared_byte_by_byte(bench: &Bench<'_>) {
+fn channel_ids_are_compared_byte_by_byte(bench: &mut Bench) {
     for name in ["room", "ROOM", "room ", "é", "e\u{301}", "1", "01", "1.0"] {
-        bench.given(bench.store.insert_channel(channel(1, name)));
+        bench.given(bench.store.insert_channel(channel(1, name), None));
     }
     for name in ["Room", " room", "1.00"] {
-        bench.step(bench.store.delete_channel(ONE, id(name)), &Err(StoreError::NotFound(Subject::Channel)), &[]);
+        bench.step(bench.store.delete_channel(ONE, id(name), None), &Err(StoreError::NotFound(Subject::Channel)), &[]);
     }
 }
 
-fn deleted_channels_are_gone_with_their_subscriptions(bench: &Bench<'_>) {
-    bench.given(bench.store.insert_channel(channel(1, "room")));
-    bench.given(bench.store.insert_channel(channel(1, "other")));
-    bench.given(bench.store.insert_token(token(1, 11), vec![id("room"), id("other")]));
-    bench.given(bench.store.insert_token(token(1, 12), vec![id("room")]));
+fn deleted_channels_are_gone_with_their_subscriptions(bench: &mut Bench) {
+    bench.given(bench.store.insert_channel(channel(1, "room"), None));
+    bench.given(bench.store.insert_channel(channel(1, "other"), None));
+    bench.given(bench.commit(token_with(1, 11, &["room", "other"])));
+    bench.given(bench.commit(token_with(1, 12, &["room"])));
     let gone = Change::ChannelDeleted { project: ONE, channel: id("room") };
-    bench.step(bench.store.delete_channel(ONE, id("room")), &Ok(()), &[gone]);
+    bench.step(bench.store.delete_channel(ONE, id("room"), None), &Ok(()), &[gone]);
 
-    bench.step(bench.store.delete_channel(ONE, id("room")), &Err(StoreError::NotFound(Subject::Channel)), &[]);
+    bench.step(bench.store.delete_channel(ONE, id("room"), None), &Err(StoreError::NotFound(Subject::Channel)), &[]);
     let lost = Err(StoreError::NotFound(Subject::Channel));
-    bench.step(bench.store.insert_subscription(subscription(1, 11, "room", false)), &lost, &[]);
+    bench.step(bench.store.insert_subscription(subscription(1, 11, "room", false), None), &lost, &[]);
     let state = StateChange::Replace(object("{}"));
     bench.step(
         bench.store.change_state(ONE, id("room"), state, None),
@@ -71,20 +75,25 @@ fn deleted_channels_are_gone_with_their_subscriptions(bench: &Bench<'_>) {
     );
 
     // A later channel with the same id starts without subscribers; the other channel has kept its own.
-    bench.given(bench.store.insert_channel(channel(1, "room")));
-    bench.step(bench.store.delete_subscription(ONE, token(1, 11).id, id("room")), &Ok(false), &[]);
-    bench.step(bench.store.insert_subscription(subscription(1, 11, "other", false)), &Ok(false), &[]);
+    bench.given(bench.store.insert_channel(channel(1, "room"), None));
+    bench.step(bench.store.delete_subscription(ONE, TokenId::new(11), id("room"), None), &Ok(false), &[]);
+    bench.step(bench.store.insert_subscription(subscription(1, 11, "other", false), None), &Ok(false), &[]);
 }
 
-fn sequences_are_never_given_out_twice(bench: &Bench<'_>) {
-    let first = bench.given(bench.store.insert_channel(channel(1, "room")));
-    bench.given(bench.store.delete_channel(ONE, id("room")));
-    let second = bench.given(bench.store.insert_channel(channel(1, "room")));
+fn sequences_are_never_given_out_twice(bench: &mut Bench) {
+    let first = bench.given(bench.store.insert_channel(channel(1, "room"), None));
+    bench.given(bench.store.delete_channel(ONE, id("room"), None));
+    let second = bench.given(bench.store.insert_channel(channel(1, "room"), None));
     assert!(second.sequence > first.sequence, "{} after {}", second.sequence, first.sequence);
+    // Nor after a restart, when the channel with the highest one is gone.
+    bench.given(bench.store.delete_channel(ONE, id("room"), None));
+    bench.restart();
+    let third = bench.given(bench.store.insert_channel(channel(1, "room"), None));
+    assert!(third.sequence > second.sequence, "{} after {}", third.sequence, second.sequence);
 }
 
-fn state_is_replaced(bench: &Bench<'_>) {
-    bench.given(bench.store.insert_channel(channel(1, "room")));
+fn state_is_replaced(bench: &mut Bench) {
+    bench.given(bench.store.insert_channel(channel(1, "room"), None));
     let told = |text, version| Change::ChannelState { project: ONE, channel: id("room"), state: object(text), version };
     for (text, version) in [(r#"{"b": [1.50] }"#, 2), ("{}", 3), ("{}", 4)] {
         let change = StateChange::Replace(object(text));
@@ -99,8 +108,8 @@ fn state_is_replaced(bench: &Bench<'_>) {
     bench.step(bench.store.change_state(TWO, id("room"), StateChange::Merge(object("{}")), None), &lost, &[]);
 }
 
-fn state_is_merged(bench: &Bench<'_>) {
-    bench.given(bench.store.insert_channel(channel(1, "room")));
+fn state_is_merged(bench: &mut Bench) {
+    bench.given(bench.store.insert_channel(channel(1, "room"), None));
     let table = [
         (r#"{"n":12345678901234567890.10}"#, r#"{"topic":"é","n":12345678901234567890.10}"#),
         (r#"{"topic":{"deep":1}}"#, r#"{"topic":{"deep":1},"n":12345678901234567890.10}"#),
@@ -113,8 +122,8 @@ fn state_is_merged(bench: &Bench<'_>) {
     }
 }
 
-fn state_changes_only_at_the_version_expected(bench: &Bench<'_>) {
-    bench.given(bench.store.insert_channel(channel(1, "room")));
+fn state_changes_only_at_the_version_expected(bench: &mut Bench) {
+    bench.given(bench.store.insert_channel(channel(1, "room"), None));
     let change = || StateChange::Replace(object(r#"{"a":1}"#));
     let mismatch = Err(StoreError::VersionMismatch { current: 1 });
     for wrong in [0, 2, u64::MAX] {
@@ -126,11 +135,11 @@ fn state_changes_only_at_the_version_expected(bench: &Bench<'_>) {
     bench.step(bench.store.change_state(ONE, id("room"), change(), Some(1)), &mismatch, &[]);
 }
 
-fn merged_state_has_a_limit(bench: &Bench<'_>) {
+fn merged_state_has_a_limit(bench: &mut Bench) {
     // `{"a":"xxx…"}` of exactly the limit, merged with one more key.
     let largest = format!(r#"{{"a":"{}"}}"#, "x".repeat(CHANNEL_STATE_BYTES_MAX - r#"{"a":""}"#.len()));
     assert_eq!(largest.len(), CHANNEL_STATE_BYTES_MAX);
-    bench.given(bench.store.insert_channel(Channel { state: object("{}"), ..channel(1, "room") }));
+    bench.given(bench.store.insert_channel(Channel { state: object("{}"), ..channel(1, "room") }, None));
     let merge = |text: &str| bench.store.change_state(ONE, id("room"), StateChange::Merge(object(text)), None);
     let told = Change::ChannelState { project: ONE, channel: id("room"), state: object(&largest), version: 2 };
     bench.step(merge(&largest), &Ok((object(&largest), 2)), &[told]);
@@ -140,16 +149,16 @@ fn merged_state_has_a_limit(bench: &Bench<'_>) {
     assert_eq!((state, version), (object(r#"{"a":0}"#), 3));
 }
 
-fn settings_change(bench: &Bench<'_>) {
-    bench.given(bench.store.insert_channel(channel(1, "room")));
+fn settings_change(bench: &mut Bench) {
+    bench.given(bench.store.insert_channel(channel(1, "room"), None));
     for bits in [0, 31] {
         let capabilities = Capabilities::from_bits(bits).unwrap();
         let told = Change::ChannelCapabilities { project: ONE, channel: id("room"), capabilities };
-        bench.step(bench.store.change_capabilities(ONE, id("room"), capabilities), &Ok(()), &[told]);
-        bench.step(bench.store.change_capabilities(ONE, id("room"), capabilities), &Ok(()), &[]);
+        bench.step(bench.store.change_capabilities(ONE, id("room"), capabilities, None), &Ok(()), &[told]);
+        bench.step(bench.store.change_capabilities(ONE, id("room"), capabilities, None), &Ok(()), &[]);
     }
     let lost = Err(StoreError::NotFound(Subject::Channel));
-    bench.step(bench.store.change_capabilities(TWO, id("room"), Capabilities::default()), &lost, &[]);
+    bench.step(bench.store.change_capabilities(TWO, id("room"), Capabilities::default(), None), &lost, &[]);
     // The version counts changes of state alone.
     let state = StateChange::Replace(object("{}"));
     assert_eq!(bench.given(bench.store.change_state(ONE, id("room"), state, Some(1))).1, 2);

@@ -1,0 +1,186 @@
+//! The audit log: written in the order of commits, read and proven in steps that let other units of work through.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+use tollgate_core::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead};
+use tollgate_core::clock::UnixMillis;
+use tollgate_core::ports::Pending;
+use tollgate_core::ports::store::{AuditQuery, AuditStore, StoreResult};
+
+use super::{Failure, execute, find};
+use crate::SqliteStore;
+use crate::columns::{self, AUDIT_COLUMNS, signed};
+use crate::writer::Work;
+
+/// Entries that one step reads, at most: some milliseconds of the writer's time.
+const STEP_ENTRIES_MAX: usize = 1_000;
+
+impl AuditStore for SqliteStore {
+    fn audit_entries(&self, query: AuditQuery) -> Pending<'_, StoreResult<Vec<AuditEntry>>> {
+        Box::pin(async move {
+            let (mut found, mut next) = (Vec::new(), Some(query));
+            while let Some(query) = next {
+                let (entries, rest) = self.unit(move |work| read_step(work, query)).await?;
+                found.extend(entries);
+                next = rest;
+            }
+            Ok(found)
+        })
+    }
+
+    fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>> {
+        Box::pin(async move {
+            let mut at = ChainHead::START;
+            loop {
+                match self.unit(move |work| verify_step(work, at)).await? {
+                    Ok(Step::Go(on)) => at = on,
+                    Ok(Step::End(base, head)) => return Ok(Ok((base, head))),
+                    Err(broken) => return Ok(Err(broken)),
+                }
+            }
+        })
+    }
+
+    fn prune_audit(&self, before: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>> {
+        self.unit(move |work| {
+            let (base, key) = (work.books()?.totals.base, limit.min(i64::MAX as usize) as i64);
+            // The first that stays, among as many as may go: none is to be kept by time if there is none.
+            let first = "SELECT sequence, at FROM audit ORDER BY sequence LIMIT ?1";
+            let last = last_before(work.db, first, key, before)?.unwrap_or(base.sequence);
+            let Some(mac) = find(work.db, "SELECT mac FROM audit WHERE sequence = ?1", (signed(last),), |columns| {
+                columns.get::<_, [u8; 32]>(0)
+            })?
+            else {
+                return Ok(0);
+            };
+            let gone = execute(work.db, "DELETE FROM audit WHERE sequence <= ?1", (signed(last),))?;
+            work.books()?.totals.base = ChainHead { sequence: last, mac };
+            Ok(gone as u64)
+        })
+    }
+}
+
+/// The last of the oldest entries that are from before a time.
+fn last_before(db: &Connection, sql: &str, limit: i64, before: UnixMillis) -> rusqlite::Result<Option<u64>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut entries = statement.query((limit,))?;
+    let mut last = None;
+    while let Some(columns) = entries.next()? {
+        if columns::time(columns, 1)? >= before {
+            break;
+        }
+        last = Some(columns::number(columns, 0)?);
+    }
+    Ok(last)
+}
+
+/// Writes the entry that comes next.
+pub(super) fn write(work: &mut Work<'_>, draft: AuditDraft) -> Result<(), Failure> {
+    let entry = work.books()?.entry(draft);
+    let draft = &entry.draft;
+    execute(
+        work.db,
+        "INSERT INTO audit (sequence, at, project, actor, action, subject, outcome, count, detail, request_id, address, mac) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        (
+            signed(entry.sequence),
+            signed(draft.at.0),
+            draft.project.map(|project| signed(project.get())),
+            &draft.actor,
+            &draft.action,
+            &draft.subject,
+            columns::outcome_word(draft.outcome),
+            signed(draft.count),
+            &draft.detail,
+            &draft.request_id,
+            &draft.address,
+            entry.mac,
+        ),
+    )?;
+    Ok(())
+}
+
+/// Reads one step of a query; gives what fits, and the query for the rest if there may be more.
+///
+/// The index that fits best names the candidates; the query itself is the judge of each.
+fn read_step(work: &mut Work<'_>, query: AuditQuery) -> Result<(Vec<AuditEntry>, Option<AuditQuery>), Failure> {
+    work.books()?;
+    let (mut wanted, mut values) = (Vec::new(), Vec::new());
+    let mut want = |column: &str, value: Value| {
+        values.push(value);
+        wanted.push(format!("{column} ?{}", values.len()));
+    };
+    if let Some(subject) = &query.subject {
+        want("subject =", Value::Text(subject.clone()));
+    } else if let Some(actor) = &query.actor {
+        want("actor =", Value::Text(actor.clone()));
+    }
+    if let Some(project) = query.project {
+        want("project =", Value::Integer(signed(project.get())));
+    }
+    let (beyond, order) = if query.newest_first { ("sequence <", "DESC") } else { ("sequence >", "ASC") };
+    if let Some(after) = query.after {
+        want(beyond, Value::Integer(after.min(i64::MAX as u64).cast_signed()));
+    }
+    let condition = if wanted.is_empty() { "true".to_owned() } else { wanted.join(" AND ") };
+    let sql = format!(
+        "SELECT {AUDIT_COLUMNS} FROM audit WHERE {condition} ORDER BY sequence {order} LIMIT {STEP_ENTRIES_MAX}"
+    );
+    let mut statement = work.db.prepare_cached(&sql)?;
+    let mut candidates = statement.query(params_from_iter(values))?;
+    let (mut entries, mut last, mut count) = (Vec::new(), query.after, 0);
+    while let Some(columns) = candidates.next()? {
+        let entry = columns::audit_entry(columns)?;
+        (last, count) = (Some(entry.sequence), count + 1);
+        if query.admits(&entry) {
+            entries.push(entry);
+        }
+        if entries.len() == query.limit() {
+            return Ok((entries, None));
+        }
+    }
+    let limit = query.limit() - entries.len();
+    let rest = (count == STEP_ENTRIES_MAX).then_some(AuditQuery { after: last, limit, ..query });
+    Ok((entries, rest))
+}
+
+enum Step {
+    Go(ChainHead),
+    End(ChainHead, ChainHead),
+}
+
+/// Follows the chain for one step, from an entry that is proven.
+fn verify_step(work: &mut Work<'_>, at: ChainHead) -> Result<Result<Step, ChainBreak>, Failure> {
+    let db = work.db;
+    let books = work.books()?;
+    let (base, head) = (books.totals.base, books.totals.head);
+    // What was pruned meanwhile needs no proof, and the books know where the rest begins.
+    let mut at = if at.sequence < base.sequence { base } else { at };
+    let sql =
+        format!("SELECT {AUDIT_COLUMNS} FROM audit WHERE sequence > ?1 ORDER BY sequence LIMIT {STEP_ENTRIES_MAX}");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut entries = statement.query((signed(at.sequence),))?;
+    let mut count = 0;
+    while let Some(columns) = entries.next()? {
+        count += 1;
+        // An entry that cannot even be read is not what was written.
+        let Ok(entry) = columns::audit_entry(columns) else { return Ok(Err(ChainBreak::Changed(at.sequence + 1))) };
+        at = match books.key().follow(at, &entry) {
+            Ok(on) => on,
+            Err(broken) => return Ok(Err(broken)),
+        };
+    }
+    if count == STEP_ENTRIES_MAX {
+        return Ok(Ok(Step::Go(at)));
+    }
+    if find(db, "SELECT 1 FROM audit WHERE sequence <= ?1", (signed(base.sequence),), |_| Ok(()))?.is_some() {
+        return Ok(Err(ChainBreak::Gap { expected: base.sequence + 1, found: base.sequence }));
+    }
+    Ok(if at == head {
+        Ok(Step::End(base, head))
+    } else if at.sequence == head.sequence {
+        Err(ChainBreak::Changed(at.sequence))
+    } else {
+        Err(ChainBreak::End { expected: head.sequence, found: at.sequence })
+    })
+}

@@ -1,0 +1,107 @@
+//! Sealed rows, and the steps of a unit of work.
+
+use rusqlite::Connection;
+use tollgate_core::credentials::RowKind;
+use tollgate_core::ids::ProjectId;
+use tollgate_core::ports::store::{Change, Row, RowName, StoreError, Subject, Unit, Write};
+
+use super::{Failure, execute, find, note, projects, subscriptions};
+use crate::books::Record;
+use crate::columns::{self, signed};
+use crate::writer::Work;
+
+/// Does all of a unit; the writer takes it back if a step is refused.
+pub(super) fn commit(work: &mut Work<'_>, unit: Unit) -> Result<(), Failure> {
+    work.books()?;
+    work.changes.reserve(unit.writes.len());
+    for write in unit.writes {
+        match write {
+            Write::Project(project) => projects::put(work, project)?,
+            Write::Vault(vault) => projects::put_vault(work, vault)?,
+            Write::Insert(row) => insert(work, row)?,
+            Write::Update(row) => update(work, row)?,
+            Write::Delete(name) => delete(work, name)?,
+            Write::Subscribe(subscription) => {
+                subscriptions::subscribe(work, subscription)?;
+            }
+        }
+    }
+    note(work, unit.audit)
+}
+
+fn insert(work: &mut Work<'_>, row: Row) -> Result<(), Failure> {
+    let kind = row.name.kind;
+    if row.revision != 1 {
+        return Err(StoreError::Conflict(kind).into());
+    }
+    execute(
+        work.db,
+        "INSERT INTO rows (kind, id, project, revision, sealed) VALUES (?1, ?2, ?3, 1, ?4)",
+        (kind.number(), signed(row.name.id), signed(row.name.project.get()), &row.sealed),
+    )
+    .map_err(|error| Failure::insert(error, Subject::Row(kind), Subject::Project))?;
+    tell(work, row)
+}
+
+fn update(work: &mut Work<'_>, row: Row) -> Result<(), Failure> {
+    let name = row.name;
+    if remove(work, name)?.checked_add(1) != Some(row.revision) {
+        return Err(StoreError::Conflict(name.kind).into());
+    }
+    execute(
+        work.db,
+        "UPDATE rows SET revision = ?3, sealed = ?4 WHERE kind = ?1 AND id = ?2",
+        (name.kind.number(), signed(name.id), row.revision, &row.sealed),
+    )?;
+    tell(work, row)
+}
+
+fn delete(work: &mut Work<'_>, name: RowName) -> Result<(), Failure> {
+    remove(work, name)?;
+    let key = (name.kind.number(), signed(name.id));
+    execute(work.db, "DELETE FROM rows WHERE kind = ?1 AND id = ?2", key)?;
+    if name.kind == RowKind::Token {
+        subscriptions::end_all_of_token(work, name.id)?;
+    }
+    if name.kind.is_kept_in_memory() {
+        work.changes.push(Change::RowDeleted(name));
+    }
+    Ok(())
+}
+
+fn tell(work: &mut Work<'_>, row: Row) -> Result<(), Failure> {
+    work.books()?.add(Record::from(&row));
+    if row.name.kind.is_kept_in_memory() {
+        work.changes.push(Change::Row(row));
+    }
+    Ok(())
+}
+
+/// Takes a row out of the books; gives its revision.
+fn remove(work: &mut Work<'_>, name: RowName) -> Result<u32, Failure> {
+    let sql = "SELECT project, revision, sealed FROM rows WHERE kind = ?1 AND id = ?2";
+    let db = work.db;
+    let books = work.books()?;
+    let found = find(db, sql, (name.kind.number(), signed(name.id)), |columns| {
+        let (project, revision) = (columns::project_id(columns, 0)?, columns.get(1)?);
+        let sealed = columns.get_ref(2)?.as_blob()?;
+        Ok((project, revision, books.term(Record::Row { name, revision, sealed })))
+    })?;
+    let (_, revision, term) =
+        found.filter(|(project, ..)| *project == name.project).ok_or(StoreError::NotFound(Subject::Row(name.kind)))?;
+    books.subtract(term);
+    Ok(revision)
+}
+
+pub(super) fn read(db: &Connection, name: RowName) -> rusqlite::Result<Option<Row>> {
+    let sql = "SELECT revision, sealed FROM rows WHERE kind = ?1 AND id = ?2 AND project = ?3";
+    let key = (name.kind.number(), signed(name.id), signed(name.project.get()));
+    find(db, sql, key, |columns| Ok(Row { name, revision: columns.get(0)?, sealed: columns.get(1)? }))
+}
+
+/// Whether the project has this token.
+pub(super) fn has_token(db: &Connection, project: ProjectId, token: u64) -> rusqlite::Result<bool> {
+    let key = (RowKind::Token.number(), signed(token), signed(project.get()));
+    let found = find(db, "SELECT 1 FROM rows WHERE kind = ?1 AND id = ?2 AND project = ?3", key, |_| Ok(()))?;
+    Ok(found.is_some())
+}
