@@ -213,7 +213,7 @@ mod tests {
             let retry = matches!(kind, ErrorKind::RateLimited | ErrorKind::Unavailable);
             assert_eq!(refusal.retry_after_s().is_some(), retry, "{kind:?}");
             assert_eq!(
-                refusal.body(),
+                refusal.body(Door::Hop, ""),
                 format!(r#"{{"success":false,"error":{{"code":"{}","message":"said \"so\""}}}}"#, kind.code())
             );
         }

@@ -55,14 +55,21 @@ fn succeeded(kind: Kind, reply: Reply) -> Outcome {
 fn connect_failed(kind: ErrorKind) -> Outcome {
     Outcome::Close(match kind {
         ErrorKind::InvalidAuth
+        | ErrorKind::TokenNotYetValid
+        | ErrorKind::TokenRotated
         | ErrorKind::NotFound
         | ErrorKind::Forbidden
         | ErrorKind::NotGranted
         | ErrorKind::InvalidInput
         | ErrorKind::InvalidBody => CloseReason::InvalidCredential,
+        ErrorKind::TokenExpired => CloseReason::TokenExpired,
+        ErrorKind::TokenRevoked => CloseReason::TokenRevoked,
         ErrorKind::LimitReached | ErrorKind::RateLimited => CloseReason::RateLimited,
         ErrorKind::AlreadyExists
         | ErrorKind::VersionMismatch
+        | ErrorKind::IdempotencyMismatch
+        | ErrorKind::WrongState
+        | ErrorKind::Gone
         | ErrorKind::TooLarge
         | ErrorKind::Unavailable
         | ErrorKind::Internal => CloseReason::Internal,
@@ -75,11 +82,18 @@ fn subscribe_failed(kind: ErrorKind) -> Outcome {
             Outcome::Unavailable(ErrorCode::NotGranted)
         }
         ErrorKind::NotFound | ErrorKind::InvalidInput => Outcome::Unavailable(ErrorCode::Unknown),
-        ErrorKind::InvalidAuth => Outcome::Close(CloseReason::InvalidCredential),
+        ErrorKind::InvalidAuth | ErrorKind::TokenNotYetValid | ErrorKind::TokenRotated => {
+            Outcome::Close(CloseReason::InvalidCredential)
+        }
+        ErrorKind::TokenExpired => Outcome::Close(CloseReason::TokenExpired),
+        ErrorKind::TokenRevoked => Outcome::Close(CloseReason::TokenRevoked),
         // The client cannot know whether it is subscribed; coming back, it learns it from INIT or asks again.
         ErrorKind::AlreadyExists
         | ErrorKind::InvalidBody
         | ErrorKind::VersionMismatch
+        | ErrorKind::IdempotencyMismatch
+        | ErrorKind::WrongState
+        | ErrorKind::Gone
         | ErrorKind::TooLarge
         | ErrorKind::Unavailable
         | ErrorKind::Internal => Outcome::Close(CloseReason::Internal),
@@ -91,11 +105,18 @@ fn unsubscribe_failed(kind: ErrorKind) -> Outcome {
         ErrorKind::NotFound | ErrorKind::InvalidInput | ErrorKind::NotGranted | ErrorKind::Forbidden => {
             Outcome::Nothing
         }
-        ErrorKind::InvalidAuth => Outcome::Close(CloseReason::InvalidCredential),
+        ErrorKind::InvalidAuth | ErrorKind::TokenNotYetValid | ErrorKind::TokenRotated => {
+            Outcome::Close(CloseReason::InvalidCredential)
+        }
+        ErrorKind::TokenExpired => Outcome::Close(CloseReason::TokenExpired),
+        ErrorKind::TokenRevoked => Outcome::Close(CloseReason::TokenRevoked),
         // The client has forgotten the channel, and it would go on getting its messages; coming back, it learns the truth from INIT.
         ErrorKind::AlreadyExists
         | ErrorKind::InvalidBody
         | ErrorKind::VersionMismatch
+        | ErrorKind::IdempotencyMismatch
+        | ErrorKind::WrongState
+        | ErrorKind::Gone
         | ErrorKind::TooLarge
         | ErrorKind::LimitReached
         | ErrorKind::RateLimited
@@ -107,12 +128,19 @@ fn unsubscribe_failed(kind: ErrorKind) -> Outcome {
 fn write_failed(kind: ErrorKind) -> Outcome {
     match kind {
         ErrorKind::NotFound => Outcome::Unavailable(ErrorCode::Unknown),
-        ErrorKind::InvalidAuth => Outcome::Close(CloseReason::InvalidCredential),
+        ErrorKind::InvalidAuth | ErrorKind::TokenNotYetValid | ErrorKind::TokenRotated => {
+            Outcome::Close(CloseReason::InvalidCredential)
+        }
+        ErrorKind::TokenExpired => Outcome::Close(CloseReason::TokenExpired),
+        ErrorKind::TokenRevoked => Outcome::Close(CloseReason::TokenRevoked),
         ErrorKind::NotGranted | ErrorKind::Forbidden => Outcome::Refused,
         ErrorKind::AlreadyExists
         | ErrorKind::InvalidBody
         | ErrorKind::InvalidInput
         | ErrorKind::VersionMismatch
+        | ErrorKind::IdempotencyMismatch
+        | ErrorKind::WrongState
+        | ErrorKind::Gone
         | ErrorKind::TooLarge
         | ErrorKind::LimitReached
         | ErrorKind::RateLimited

@@ -112,7 +112,7 @@ async fn api(
 ) -> tollgate_core::Result<Answer> {
     use http_body_util::BodyExt as _;
     let refused = |_| Error::new(ErrorKind::InvalidInput, "This command does not make a request; a part of it has characters that none may have.");
-    let mut request = http::Request::builder().method(method).uri(path);
+    let mut request = hyper::Request::builder().method(method).uri(path);
     if let Some(key) = idempotency_key {
         request = request.header("idempotency-key", key);
     }
