@@ -1,4 +1,4 @@
-//! Credentials as pure functions: token secrets, project keys, sealing, hook signatures.
+//! Credentials as pure functions: token secrets, project keys, JSON Web Tokens, sealing, signatures of hooks and webhooks.
 //!
 //! Not here: who may do what (that is the record's word), files, clocks, a random source of its own. Randomness
 //! comes in as `&dyn Entropy`, keys as values. Decisions: `docs/adr/0001-credentials-derived-token-secrets.md` and
@@ -6,6 +6,7 @@
 
 pub mod base62;
 mod hook_signature;
+pub mod jwt;
 mod key_ring;
 mod master_key;
 mod project_key;
