@@ -71,7 +71,7 @@ pub enum IssuerKeyError {
     Pem(&'static str),
 }
 
-/// One key of an issuer. Its algorithm is fixed; `Debug` shows that and the `kid`. Cheap to clone for public keys.
+/// One key of an issuer. Its algorithm is fixed; `Debug` shows that and the `kid`. Cheap to clone.
 #[derive(Clone)]
 pub struct IssuerKey {
     kid: Option<String>,

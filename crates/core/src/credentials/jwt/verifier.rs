@@ -8,6 +8,7 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::rsa;
 use aws_lc_rs::signature::{ED25519, ParsedPublicKey, RsaParameters, RsaPublicKeyComponents};
 use aws_lc_rs::{encoding::PublicKeyX509Der, hmac};
+use std::sync::Arc;
 
 /// Bits of the shortest RSA modulus (RFC 7518 section 3.3).
 const RSA_BITS_MIN: u32 = 2048;
@@ -21,7 +22,7 @@ pub(super) struct Verifier {
 
 #[derive(Clone)]
 enum Material {
-    Secret(hmac::Key),
+    Secret(Arc<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
@@ -41,7 +42,9 @@ impl Verifier {
     /// A shared secret, whose length the caller has checked.
     pub(super) fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, IssuerKeyError> {
         match algorithm.scheme() {
-            Scheme::Hmac(digest) => Ok(Self { algorithm, material: Material::Secret(hmac::Key::new(digest, secret)) }),
+            Scheme::Hmac(digest) => {
+                Ok(Self { algorithm, material: Material::Secret(hmac::Key::new(digest, secret).into()) })
+            }
             Scheme::Rsa(_) | Scheme::Ecdsa(_) | Scheme::Ed25519 => Err(IssuerKeyError::AlgorithmOfKind(algorithm)),
         }
     }
