@@ -9,6 +9,7 @@ mod data_dir;
 mod hook;
 mod machine;
 mod opened;
+mod outbound;
 mod secret_file;
 mod serve;
 mod telemetry;
