@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use tollgate_core::CloseReason;
 use tollgate_core::clock::UnixMillis;
-use tollgate_core::command::ChannelSnapshot;
+use tollgate_core::command::{ChannelSnapshot, Expiry};
 use tollgate_core::credentials::{RowBinding, RowKind};
 use tollgate_core::ids::{ChannelKey, ProjectId};
 use tollgate_core::json::JsonObject;
@@ -183,13 +183,14 @@ impl Directory {
         let connections = record.connections.clone();
         drop(records);
         if expiry_changed {
-            let left = milliseconds_left(token.expires_at, self.clock.unix());
-            self.tell(Some(connections), |connection| Request::ExpiryChanged(connection.key, left));
+            let expiry = expiry(token.created_at, token.expires_at, self.clock.unix());
+            self.tell(Some(connections), |connection| Request::ExpiryChanged(connection.key, expiry));
         }
     }
 }
 
-/// How long a token still has.
-pub(crate) fn milliseconds_left(expires_at: Option<UnixMillis>, now: UnixMillis) -> Option<u64> {
-    expires_at.map(|end| end.0.saturating_sub(now.0))
+/// How long a token still has, and had.
+pub(crate) fn expiry(created_at: UnixMillis, expires_at: Option<UnixMillis>, now: UnixMillis) -> Option<Expiry> {
+    let end = expires_at?;
+    Some(Expiry { left_ms: end.0.saturating_sub(now.0), life_ms: end.0.saturating_sub(created_at.0) })
 }

@@ -18,7 +18,7 @@ use tollgate_core::credentials::{DataKey, MasterKey};
 use tollgate_core::ids::{ChannelId, ChannelKey, KeyId, ProjectId, TokenId};
 use tollgate_core::model::{Project, ProjectKey};
 
-pub(crate) use feed::milliseconds_left;
+pub(crate) use feed::expiry;
 pub(crate) use records::{ChannelEntry, Records, TokenEntry};
 
 use crate::counters::Counters;

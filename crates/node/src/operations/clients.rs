@@ -18,7 +18,7 @@ use tollgate_core::ports::store::{StateChange, StoreError, Subject};
 use super::publish::publication;
 use super::refusal;
 use crate::Node;
-use crate::directory::{ProjectEntry, milliseconds_left};
+use crate::directory::{ProjectEntry, expiry};
 use crate::hub::{Admission, ConnectionRef};
 
 /// Who asks: made by [`crate::Shard::prepare`].
@@ -144,7 +144,7 @@ impl Node {
         connected.connection_count = u32::try_from(record.connections.len()).unwrap_or(u32::MAX);
         connected.token = Some(ConnectedToken {
             state: record.state.clone(),
-            expires_in_ms: milliseconds_left(record.expires_at, now),
+            expiry: expiry(record.created_at, record.expires_at, now),
         });
         Some((record.subscriptions.iter().map(|(channel, _)| channel.clone()).collect(), connected))
     }

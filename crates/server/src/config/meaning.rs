@@ -66,6 +66,7 @@ pub(crate) struct LeapSettings {
     pub(crate) idle_grace_ms: u32,
     /// Empty, or a `ws://` or `wss://` address.
     pub(crate) move_to: String,
+    pub(crate) announce_expiry: bool,
 }
 
 #[derive(Debug)]
@@ -255,6 +256,7 @@ fn leap(layers: &mut Layers) -> LeapSettings {
         identify_timeout_ms: layers.small("leap.identify_timeout_ms"),
         idle_grace_ms: layers.small("leap.idle_grace_ms"),
         move_to,
+        announce_expiry: layers.flag("leap.announce_expiry"),
     }
 }
 

@@ -111,6 +111,7 @@ pub(super) fn leap(config: &Config) -> LeapConfig {
         identify_timeout_ms: config.leap.identify_timeout_ms,
         idle_grace_ms: config.leap.idle_grace_ms,
         move_to: config.leap.move_to.clone(),
+        announce_expiry: config.leap.announce_expiry,
         counters: LeapCounters::default(),
     }
 }
