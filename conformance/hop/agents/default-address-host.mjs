@@ -5,7 +5,7 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Tollgate } from '../lib/server.mjs';
+import { Tollgate } from '../../lib/server.mjs';
 
 const folder = process.env.FOLDER;
 const program = fileURLToPath(new URL('./default-address-app.mjs', import.meta.url));
@@ -14,8 +14,7 @@ execFileSync('ip', ['link', 'set', 'lo', 'up']);
 writeFileSync(join(folder, 'hosts'), '127.0.0.1 localhost api.hop.io leap.hop.io\n');
 execFileSync('mount', ['--bind', join(folder, 'hosts'), '/etc/hosts']);
 
-const tls = { TOLLGATE_TLS_CERTIFICATE: join(folder, 'server.pem'), TOLLGATE_TLS_KEY: join(folder, 'server.key') };
-const server = await Tollgate.start({ env: tls, port: 443 });
+const server = await Tollgate.start({ tls: folder, port: 443 });
 
 function run(env) {
 	const { stdout, stderr, status } = spawnSync(process.execPath, [program], {

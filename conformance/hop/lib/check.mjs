@@ -1,32 +1,8 @@
-//! The few assertions of the suites, without Node's `assert`, because the same suites run inside a browser page.
+//! The assertion that only Hop's suites need: how their SDK refuses. The others come from the shared ones.
 
-function show(value) {
-	const text = JSON.stringify(value);
-	return text === undefined ? String(value) : text.length > 600 ? `${text.slice(0, 600)}…` : text;
-}
+import { ok, same, show } from '../../lib/check.mjs';
 
-/** The value with every object's keys sorted, so that two spellings of the same JSON compare equal. */
-function sorted(value) {
-	if (Array.isArray(value)) return value.map(sorted);
-	if (value === null || typeof value !== 'object') return value;
-	return Object.fromEntries(Object.keys(value).sort().map((key) => [key, sorted(value[key])]));
-}
-
-/** Fails unless `condition` is truthy. */
-export function ok(condition, what) {
-	if (!condition) throw new Error(`expected ${what}`);
-}
-
-/** Fails unless both are the same JSON value; the order of keys does not matter. */
-export function same(got, want, what = 'value') {
-	const [left, right] = [JSON.stringify(sorted(got)), JSON.stringify(sorted(want))];
-	if (left !== right) throw new Error(`${what}: got ${show(got)}, want ${show(want)}`);
-}
-
-/** Fails unless `got` matches the pattern. */
-export function matches(got, pattern, what = 'value') {
-	if (typeof got !== 'string' || !pattern.test(got)) throw new Error(`${what}: ${show(got)} does not match ${pattern}`);
-}
+export { matches, ok, same } from '../../lib/check.mjs';
 
 /** Fails unless `call` throws the SDK's HopAPIError with this status and code (either may be left out). */
 export async function refused(call, { status, code }, what = 'call') {

@@ -8,21 +8,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
+import { startBrowser } from '../../lib/browser.mjs';
 import { Client } from './clients.mjs';
-
-const ARGS = [
-	'--no-sandbox',
-	'--disable-gpu',
-	'--disable-quic',
-	'--no-first-run',
-	'--disable-background-networking',
-	'--disable-component-update',
-	'--disable-sync',
-];
 
 /** Starts the browser alone. */
 export function launch() {
-	return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', headless: true, args: ARGS });
+	return startBrowser(chromium);
 }
 
 /** Bundles `entries` (files of `browser/`) for a browser; returns the folder. */

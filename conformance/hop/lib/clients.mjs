@@ -1,11 +1,10 @@
 //! Handles on `@onehop/client` apps: one in a Node process, with the same words as one in a browser page (`chromium.mjs`).
 
-import { fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { before, until } from './wait.mjs';
+import { AppProcess } from '../../lib/app-process.mjs';
+import { until } from '../../lib/wait.mjs';
 
 const AGENT = fileURLToPath(new URL('../agents/client-node.mjs', import.meta.url));
-const CALL_MS = 20_000;
 
 /** What the packages print when a frame or an event is not as they expect. */
 const COMPLAINT = /unsupported opcode|Handling service message failed|badly formatted|respond to heartbeat/;
@@ -74,40 +73,15 @@ export class Client {
 }
 
 export class NodeClient extends Client {
-	constructor() {
-		super();
-		this.waiting = new Map();
-		this.numbers = 0;
-		this.stderr = '';
-		this.child = fork(AGENT, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
-		this.child.stderr.setEncoding('utf8').on('data', (text) => {
-			this.stderr += text;
-		});
-		this.child.on('message', ({ number, answer }) => {
-			this.waiting.get(number)?.resolve(answer);
-			this.waiting.delete(number);
-		});
-		this.child.on('exit', (code, signal) => {
-			this.ended = new Error(`the app's process died (${code ?? signal}): ${this.stderr}`);
-			for (const { reject } of this.waiting.values()) reject(this.ended);
-			this.waiting.clear();
-		});
-	}
+	process = new AppProcess(AGENT);
 
 	ask(method, ...args) {
-		if (this.ended) return Promise.reject(this.ended);
-		const number = ++this.numbers;
-		const answer = new Promise((resolve, reject) => this.waiting.set(number, { resolve, reject }));
-		this.child.send({ number, method, args });
-		return before(CALL_MS, `answer of the app to ${method}`, answer);
+		return this.process.ask(method, ...args);
 	}
 
 	/** Ends the process; fails if it had died by itself. */
 	async dispose() {
-		if (this.ended) throw this.ended;
 		this.disposed = true;
-		const gone = new Promise((resolve) => this.child.once('exit', resolve));
-		this.child.kill('SIGKILL');
-		await gone;
+		await this.process.end();
 	}
 }

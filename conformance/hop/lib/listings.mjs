@@ -1,70 +1,8 @@
-//! The complete files shown on docs/compatibility/hop.md, cut out of that page and put into a folder, to be run as a reader would.
+//! The listings of docs/compatibility/hop.md, beside the packages that it says to install.
 
-import { spawn } from 'node:child_process';
-import { mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { cleanEnv } from './server.mjs';
-import { until } from './wait.mjs';
+import { Listings as Shared } from '../../lib/listings.mjs';
 
-const PAGE = fileURLToPath(new URL('../../../docs/compatibility/hop.md', import.meta.url));
 const MODULES = fileURLToPath(new URL('../node_modules', import.meta.url));
-const FENCE = /^```\w+\n([\s\S]*?)^```$/gm;
-const FILE_NAME = /^(?:\/\/|#|<!--) ([a-z-]+\.[a-z]+)(?: -->)?\n/;
 
-/** The listings of the page that name a file: `Map` of file name to text. */
-async function listings() {
-	const files = new Map();
-	for (const [, text] of (await readFile(PAGE, 'utf8')).matchAll(FENCE)) {
-		const [, name] = FILE_NAME.exec(text) ?? [];
-		if (name && files.has(name)) throw new Error(`${name} is on the page twice`);
-		if (name) files.set(name, text);
-	}
-	return files;
-}
-
-/** A folder with these files of the page and the packages it says to install; `run` starts Node in it. */
-export class Listings {
-	static async of(...names) {
-		const all = await listings();
-		const listed = new Listings();
-		listed.folder = await mkdtemp(join(tmpdir(), 'tollgate-page-'));
-		listed.children = [];
-		for (const name of names) {
-			if (!all.has(name)) throw new Error(`no listing ${name} on the page, only ${[...all.keys()]}`);
-			await writeFile(join(listed.folder, name), all.get(name));
-		}
-		await symlink(MODULES, join(listed.folder, 'node_modules'));
-		return listed;
-	}
-
-	/** Starts `node ARGS` (or another command) and returns a handle: `line(pattern)` waits for output, `end()` for its end with code 0. */
-	run(args, env, command = process.execPath) {
-		const child = spawn(command, args, { cwd: this.folder, env: cleanEnv(env), stdio: ['ignore', 'pipe', 'pipe'] });
-		const handle = { child, text: '' };
-		for (const stream of [child.stdout, child.stderr]) {
-			stream.setEncoding('utf8').on('data', (text) => {
-				handle.text += text;
-			});
-		}
-		child.on('exit', (code, signal) => {
-			handle.ended = { code, signal };
-		});
-		const told = (what) => () => `${what}; ${args.join(' ')} ended ${JSON.stringify(handle.ended)}, printed:\n${handle.text}`;
-		handle.line = (pattern) => until(told(`${pattern}`), () => pattern.exec(handle.text), { within: 20_000 });
-		handle.end = async () => {
-			await until(told('its end'), () => handle.ended, { within: 20_000 });
-			if (handle.ended.code !== 0) throw new Error(told('to succeed')());
-			return handle.text.trim();
-		};
-		this.children.push(handle);
-		return handle;
-	}
-
-	/** Ends what still runs and removes the folder. */
-	async close() {
-		for (const { child, ended } of this.children) if (!ended) child.kill('SIGKILL');
-		await rm(this.folder, { recursive: true, force: true });
-	}
-}
+export const Listings = { of: (...names) => Shared.of('hop.md', MODULES, ...names) };

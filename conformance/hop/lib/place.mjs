@@ -2,7 +2,7 @@
 //! browser page can be handed the same.
 
 import { randomBytes } from 'node:crypto';
-import { Tollgate } from './server.mjs';
+import { Tollgate } from '../../lib/server.mjs';
 
 function first(text, pattern, what) {
 	const [found] = pattern.exec(text) ?? [];

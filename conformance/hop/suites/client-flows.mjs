@@ -2,7 +2,7 @@
 //! Node and against one in a browser page.
 
 import { ok, same } from '../lib/check.mjs';
-import { until } from '../lib/wait.mjs';
+import { until } from '../../lib/wait.mjs';
 
 const refusedWith = (error_code) => ({ subscription: 'unavailable', state: null, error: { graceful: false, error_code } });
 const TOLD_GRACEFULLY = { subscription: 'unavailable', state: null, error: { graceful: true } };

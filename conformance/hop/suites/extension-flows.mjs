@@ -2,7 +2,7 @@
 //! subscriptions, default channels and public ids of tokens, versions of state. It holds docs/compatibility/hop.md, section "What Tollgate adds".
 
 import { ok, same } from '../lib/check.mjs';
-import { until } from '../lib/wait.mjs';
+import { until } from '../../lib/wait.mjs';
 
 const EPHEMERAL = 1;
 const TOKENS_PUBLISH = 2;

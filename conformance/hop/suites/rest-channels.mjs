@@ -1,7 +1,7 @@
 //! Every channel call of `@onehop/js`, its answer and its effect. Runs in Node (ESM, CJS) and in a browser page.
 
 import { matches, ok, same } from '../lib/check.mjs';
-import { until } from '../lib/wait.mjs';
+import { until } from '../../lib/wait.mjs';
 
 const ISO_8601 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
 const RESERVED = ['setState', 'patchState', 'subscribeToken', 'subscribeTokens', 'removeToken', 'publishMessage'];

@@ -1,7 +1,7 @@
 //! What a REST suite works with: the SDK as loaded by the caller, the server's addresses, and a bare `fetch` to look behind the
 //! SDK's back. Made from plain data, so that a browser page can build the same from what the test hands it.
 
-import { Observer } from '../lib/observer.mjs';
+import { Observer } from '../../lib/observer.mjs';
 import { same } from '../lib/check.mjs';
 
 let names = 0;

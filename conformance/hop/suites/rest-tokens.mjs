@@ -1,7 +1,7 @@
 //! Every token call of `@onehop/js`, its answer and its effect. Runs in Node (ESM, CJS) and in a browser page.
 
 import { matches, ok, refused, same } from '../lib/check.mjs';
-import { until } from '../lib/wait.mjs';
+import { until } from '../../lib/wait.mjs';
 
 const TOKEN_ID = /^leap_token_[A-Za-z0-9_-]{20,}$/;
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;

@@ -4,7 +4,7 @@ import { after, before, test } from 'node:test';
 import { same } from '../lib/check.mjs';
 import { NodeClient } from '../lib/clients.mjs';
 import { Listings } from '../lib/listings.mjs';
-import { Tollgate } from '../lib/server.mjs';
+import { Tollgate } from '../../lib/server.mjs';
 import { clientContext } from '../suites/client-context.mjs';
 
 const SECRET = 'a long random text';

@@ -10,8 +10,8 @@ import { Hop } from '@onehop/js';
 import { same } from '../lib/check.mjs';
 import { launch } from '../lib/chromium.mjs';
 import { Listings } from '../lib/listings.mjs';
-import { Tollgate } from '../lib/server.mjs';
-import { until } from '../lib/wait.mjs';
+import { Tollgate } from '../../lib/server.mjs';
+import { until } from '../../lib/wait.mjs';
 
 let browser;
 let server;

@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { WebSocket } from 'ws';
 import { ok, same } from '../lib/check.mjs';
-import { Observer } from '../lib/observer.mjs';
-import { Tollgate } from '../lib/server.mjs';
-import { before, until } from '../lib/wait.mjs';
+import { Observer } from '../../lib/observer.mjs';
+import { Tollgate } from '../../lib/server.mjs';
+import { before, until } from '../../lib/wait.mjs';
 
 const HERD = fileURLToPath(new URL('../agents/heartbeat-herd.cjs', import.meta.url));
 const CLIENTS = 100;

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Agent, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { same } from '../lib/check.mjs';
-import { Tollgate } from '../lib/server.mjs';
+import { Tollgate } from '../../lib/server.mjs';
 
 const PAUSE_MS = 7_000;
 

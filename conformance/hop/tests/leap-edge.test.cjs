@@ -15,8 +15,8 @@ for (const level of ['log', 'warn']) console[level] = (...args) => lines.push(ar
 
 before(async () => {
 	({ same } = await import('../lib/check.mjs'));
-	({ until } = await import('../lib/wait.mjs'));
-	const { Tollgate } = await import('../lib/server.mjs');
+	({ until } = await import('../../lib/wait.mjs'));
+	const { Tollgate } = await import('../../lib/server.mjs');
 	server = await Tollgate.start();
 	hop = new Hop(server.key, server.url);
 });

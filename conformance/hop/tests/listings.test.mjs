@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { Hop } from '@onehop/js';
 import { matches, same } from '../lib/check.mjs';
 import { Listings } from '../lib/listings.mjs';
-import { Tollgate } from '../lib/server.mjs';
-import { until } from '../lib/wait.mjs';
+import { Tollgate } from '../../lib/server.mjs';
+import { until } from '../../lib/wait.mjs';
 
 let server;
 let hop;

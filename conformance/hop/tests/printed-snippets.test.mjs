@@ -5,8 +5,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Hop } from '@onehop/js';
 import { Listings } from '../lib/listings.mjs';
-import { binary } from '../lib/server.mjs';
-import { until } from '../lib/wait.mjs';
+import { binary } from '../../lib/server.mjs';
+import { until } from '../../lib/wait.mjs';
 
 /** The indented block that holds `word`, as a program. */
 function snippet(text, word) {

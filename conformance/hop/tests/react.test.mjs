@@ -4,8 +4,8 @@ import { after, before, test } from 'node:test';
 import { createRequire } from 'node:module';
 import { JSDOM } from 'jsdom';
 import { same } from '../lib/check.mjs';
-import { Tollgate } from '../lib/server.mjs';
-import { until } from '../lib/wait.mjs';
+import { Tollgate } from '../../lib/server.mjs';
+import { until } from '../../lib/wait.mjs';
 
 // The packages look for a browser when they are loaded, so it has to be there first. The backend's copy of the SDK is loaded
 // before that, for Node.

@@ -107,8 +107,29 @@ pub struct Connected {
 pub struct ConnectedToken {
     /// The token's state.
     pub state: Option<JsonObject>,
-    /// Milliseconds from now until the token expires.
-    pub expires_in_ms: Option<u64>,
+    /// When the token ends, if it does.
+    pub expiry: Option<Expiry>,
+}
+
+/// The end of a credential, as seen at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Milliseconds from that moment until the end.
+    pub left_ms: u64,
+    /// Milliseconds from its making to its end.
+    pub life_ms: u64,
+}
+
+/// Longest time by which a client is told ahead that its token ends.
+pub const EXPIRY_WARNING_MS_MAX: u64 = 60_000;
+
+impl Expiry {
+    /// How long before the end the client is told: when 80 % of the life or all but 60 seconds of it is over, whichever is later.
+    #[must_use]
+    pub const fn warning_ms(self) -> u64 {
+        let fifth = self.life_ms / 5;
+        if fifth < EXPIRY_WARNING_MS_MAX { fifth } else { EXPIRY_WARNING_MS_MAX }
+    }
 }
 
 /// A channel as a subscriber sees it at one moment. Cheap to clone.
@@ -139,6 +160,33 @@ pub enum Notice {
     Unsubscribed(ChannelId),
     /// A direct message. Usually broadcast already encoded; this is for what waited until the connection was identified.
     Direct(Publication),
-    /// The token's expiry was changed: milliseconds from now, or never.
-    ExpiryChanged(Option<u64>),
+    /// The end of the connection's token was moved, or taken away.
+    ExpiryChanged(Option<Expiry>),
+    /// The token will end soon, and the connection with it, unless its expiry is moved. Told once for each end; a dialect tells it by itself when the
+    /// time of [`Expiry::warning_ms`] has come.
+    Expiring {
+        /// Milliseconds from now.
+        left_ms: u64,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_warned_after_80_percent_or_a_minute_ahead_whichever_is_later() {
+        for (life_ms, warned_after_ms) in [
+            (0, 0),
+            (4, 4),
+            (1_000, 800),
+            (100_000, 80_000),
+            (300_000, 240_000),
+            (300_005, 240_005),
+            (3_600_000, 3_540_000),
+        ] {
+            let expiry = Expiry { left_ms: life_ms, life_ms };
+            assert_eq!(life_ms - expiry.warning_ms(), warned_after_ms, "of {life_ms}");
+        }
+    }
 }

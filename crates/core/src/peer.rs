@@ -54,6 +54,16 @@ pub struct Network {
 }
 
 impl Network {
+    /// The network of an IPv4 address that is zero behind the prefix; for tables.
+    pub(crate) const fn v4([a, b, c, d]: [u8; 4], prefix: u8) -> Self {
+        Self { first: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), prefix }
+    }
+
+    /// The network of the IPv6 address with these first groups.
+    pub(crate) const fn v6([a, b, c, d]: [u16; 4], prefix: u8) -> Self {
+        Self { first: IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)), prefix }
+    }
+
     /// Whether the address is in it. An IPv4 address spelled as IPv6 counts as IPv4.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {

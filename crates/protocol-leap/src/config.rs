@@ -20,6 +20,9 @@ pub struct LeapConfig {
     /// [`MOVE_TO_BYTES_MAX`] bytes. They are closed with 4006 and this address as the text, which Hop's JavaScript and Go clients follow
     /// (source: Hop's documentation; its Rust client comes back to the old address). Empty, or too long: closed with 1012 instead.
     pub move_to: String,
+    /// Whether clients are told with `TOKEN_EXPIRING` that their token ends soon. Hop's JavaScript clients write a warning to the console on an event
+    /// they do not know.
+    pub announce_expiry: bool,
     /// What was dropped so far.
     pub counters: LeapCounters,
 }
@@ -32,6 +35,7 @@ impl Default for LeapConfig {
             identify_timeout_ms: 10_000,
             idle_grace_ms: 60_000,
             move_to: String::new(),
+            announce_expiry: true,
             counters: LeapCounters::default(),
         }
     }

@@ -7,7 +7,7 @@ use tollgate_core::clock::Monotonic;
 use tollgate_core::command::{Command, Connected, Notice, Reply};
 use tollgate_core::limits::CHANNEL_ID_BYTES_MAX;
 use tollgate_core::{CloseReason, Result};
-use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
+use tollgate_protocol::{Dialect, Effect, ExpiryWatch, Frame, RequestNumber};
 
 use crate::busy::{Busy, Full, Pending};
 use crate::close::code_and_text;
@@ -37,7 +37,7 @@ enum Phase {
     /// It has; the answer is on its way.
     Identifying,
     /// The client has had INIT.
-    Live { expires_at: Option<Monotonic> },
+    Live { expiry: ExpiryWatch },
     /// A close was the last effect.
     Ended,
 }
@@ -158,8 +158,9 @@ impl LeapDialect {
     }
 
     fn init(&mut self, now: Monotonic, connected: &Connected, effects: &mut Vec<Effect>) {
-        let expires_in_ms = connected.token.as_ref().and_then(|token| token.expires_in_ms);
-        self.phase = Phase::Live { expires_at: expires_in_ms.map(|ms| now.plus(ms)) };
+        let mut expiry = ExpiryWatch::default();
+        expiry.set(now, connected.token.as_ref().and_then(|token| token.expiry));
+        self.phase = Phase::Live { expiry };
         effects.push(Effect::Send(write::init(connected)));
         for d in self.busy().take_early() {
             if self.phase != Phase::Ended {
@@ -172,7 +173,7 @@ impl LeapDialect {
     fn overdue(&self, now: Monotonic) -> Option<CloseReason> {
         match self.phase {
             Phase::Opened { identify_by } if identify_by <= now => Some(CloseReason::IdentifyTimeout),
-            Phase::Live { expires_at: Some(expires_at) } if expires_at <= now => Some(CloseReason::TokenExpired),
+            Phase::Live { expiry } if expiry.has_ended(now) => Some(CloseReason::TokenExpired),
             Phase::Opened { .. } | Phase::Identifying | Phase::Live { .. } if self.idle_at() <= now => {
                 Some(CloseReason::Idle)
             }
@@ -230,7 +231,7 @@ impl Dialect for LeapDialect {
     }
 
     fn notify(&mut self, now: Monotonic, notice: Notice, effects: &mut Vec<Effect>) {
-        let Phase::Live { expires_at } = &mut self.phase else {
+        let Phase::Live { expiry } = &mut self.phase else {
             // Nothing but INIT may be a client's first word, and the caller promised to tell nothing before.
             self.config.counters.strays.one();
             return;
@@ -238,7 +239,9 @@ impl Dialect for LeapDialect {
         let mut frame = Vec::new();
         match notice {
             Notice::Subscribed(snapshot) => return effects.push(Effect::Send(write::available(&snapshot))),
-            Notice::ExpiryChanged(expires_in_ms) => return *expires_at = expires_in_ms.map(|ms| now.plus(ms)),
+            Notice::ExpiryChanged(changed) => return expiry.set(now, changed),
+            Notice::Expiring { .. } if !self.config.announce_expiry => return,
+            Notice::Expiring { left_ms } => write::expiring(&mut frame, left_ms),
             Notice::Unsubscribed(channel) => write::ended(&mut frame, &channel, true),
             Notice::Direct(publication) => write::message(&mut frame, None, &publication),
         }
@@ -248,8 +251,14 @@ impl Dialect for LeapDialect {
     fn wake(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
         self.send_acks(now, effects);
         if let Some(reason) = self.overdue(now) {
-            self.end(reason, None, effects);
-        } else if self.phase != Phase::Ended && self.probe_at().is_some_and(|at| at <= now) {
+            return self.end(reason, None, effects);
+        }
+        if let Phase::Live { expiry } = &mut self.phase
+            && let Some(left_ms) = expiry.warning(now)
+        {
+            self.notify(now, Notice::Expiring { left_ms }, effects);
+        }
+        if self.phase != Phase::Ended && self.probe_at().is_some_and(|at| at <= now) {
             self.probed_at = Some(now);
             effects.push(Effect::Send(write::heartbeat(&now.0.to_string())));
         }
@@ -260,7 +269,7 @@ impl Dialect for LeapDialect {
         let deadline = match self.phase {
             Phase::Opened { identify_by } => Some(identify_by),
             Phase::Identifying => None,
-            Phase::Live { expires_at } => expires_at,
+            Phase::Live { expiry } => expiry.wake_at(),
             Phase::Ended => return None,
         };
         let ack_at = self.busy.as_ref().and_then(|busy| busy.ack_at());

@@ -160,6 +160,13 @@ pub(crate) fn message(out: &mut Vec<u8>, channel: Option<&ChannelId>, publicatio
     out.extend_from_slice(END);
 }
 
+/// `TOKEN_EXPIRING`: of Tollgate's own. Hop's clients have no use for it and go on.
+pub(crate) fn expiring(out: &mut Vec<u8>, left_ms: u64) {
+    dispatch(out, None, true, "TOKEN_EXPIRING");
+    out.extend_from_slice(format!(r#"{{"expires_in_ms":{left_ms}}}"#).as_bytes());
+    out.extend_from_slice(END);
+}
+
 /// `STATE_UPDATE`.
 pub(crate) fn state_update(out: &mut Vec<u8>, channel: &ChannelId, state: &JsonObject) {
     out.reserve(96 + channel.as_str().len() + state.as_str().len());

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Connected, ConnectedToken, Notice, Reply};
+use tollgate_core::command::{Connected, ConnectedToken, Expiry, Notice, Reply};
 use tollgate_core::delivery::{Delivery, Encoder, Publication};
 use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId};
 use tollgate_core::json::{JsonObject, JsonValue};
@@ -129,10 +129,14 @@ fn reply() -> impl Strategy<Value = Result<Reply, Error>> {
     ]
 }
 
+fn expiry() -> impl Strategy<Value = Expiry> {
+    let ms = || prop_oneof![0..100_000_u64, any::<u64>(), Just(u64::MAX)];
+    (ms(), ms()).prop_map(|(left_ms, life_ms)| Expiry { left_ms, life_ms })
+}
+
 fn connected() -> impl Strategy<Value = Connected> {
-    let expires_in_ms = proptest::option::of(prop_oneof![0..100_000_u64, Just(u64::MAX)]);
-    let token = (proptest::option::of(object()), expires_in_ms)
-        .prop_map(|(state, expires_in_ms)| ConnectedToken { state, expires_in_ms });
+    let token = (proptest::option::of(object()), proptest::option::of(expiry()))
+        .prop_map(|(state, expiry)| ConnectedToken { state, expiry });
     (any::<(u64, u64, u32)>(), proptest::option::of(token), vec(snapshot(), 0..3)).prop_map(
         |((connection, project, connection_count), token, channels)| Connected {
             connection: ConnectionId::new(connection),
@@ -149,7 +153,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         snapshot().prop_map(|snapshot| Notice::Subscribed(Arc::new(snapshot))),
         channel().prop_map(Notice::Unsubscribed),
         publication().prop_map(Notice::Direct),
-        proptest::option::of(any::<u64>()).prop_map(Notice::ExpiryChanged),
+        proptest::option::of(expiry()).prop_map(Notice::ExpiryChanged),
+        any::<u64>().prop_map(|left_ms| Notice::Expiring { left_ms }),
     ];
     let delivery = prop_oneof![
         (channel(), publication()).prop_map(|(channel, publication)| Delivery::Message { channel, publication }),
@@ -175,7 +180,10 @@ fn check(frame: &[u8]) {
     match frame["op"].as_u64().expect("an op") {
         0 => {
             assert!(d["u"].is_boolean() && d["e"].is_string() && d.get("d").is_some_and(Value::is_object), "{frame}");
-            let direct = matches!(d["e"].as_str().unwrap(), "INIT" | "DIRECT_MESSAGE" | "PIPE_ROOM_UNAVAILABLE");
+            let direct = matches!(
+                d["e"].as_str().unwrap(),
+                "INIT" | "DIRECT_MESSAGE" | "PIPE_ROOM_UNAVAILABLE" | "TOKEN_EXPIRING"
+            );
             assert!(
                 if direct { d.get("c") == Some(&Value::Null) } else { d["c"].as_str().is_some_and(|c| !c.is_empty()) },
                 "{frame}"

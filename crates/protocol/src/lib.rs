@@ -4,7 +4,10 @@
 //! appends what should follow to a list of [`Effect`]s that the caller hands in; the caller carries them out in that order.
 //! Handing the list in, instead of queueing inside and being polled, keeps the order in the caller's hands.
 
+mod expiry;
 pub mod transcript;
+
+pub use expiry::ExpiryWatch;
 
 use bytes::Bytes;
 use tollgate_core::clock::Monotonic;

@@ -13,11 +13,11 @@
 //! | `+10ms`, `+10s`, `+2m`, `+9h` | time goes by; the dialect is woken whenever it asked to be |
 //! | `answer 1 done`, `… not_allowed`, `… not_subscribed` | command 1 was carried out, with this reply |
 //! | `answer 1 error not_found` | command 1 failed, with this code |
-//! | `answer 1 connected {"cid", "count", "project", "token": null or {"state", "expires_in_ms"}, "channels"}` | the client is identified |
+//! | `answer 1 connected {"cid", "count", "project", "token": null or {"state", "expires_in_ms", "life_ms"?}, "channels"}` | the client is identified |
 //! | `notice subscribed {"id", "project", "type", "capabilities", "state"}` | it is subscribed to this channel |
 //! | `notice unsubscribed "room1"` | it is not any more |
 //! | `notice direct {"e", "d"}` | a direct message for this connection |
-//! | `notice expiry 5000`, `notice expiry never` | the token's expiry was changed: milliseconds from now |
+//! | `notice expiry 5000`, `notice expiry 5000 of 90000`, `notice expiry never` | the token's expiry was changed: milliseconds from now, and of its whole life if that is longer |
 //! | `deliver message "room1" {"e", "d"}`, `deliver state "room1" {…}`, `deliver deleted "room1"`, `deliver direct {"e", "d"}` | something is broadcast, so it is encoded once for everybody |
 //! | `end draining` | the server closes the connection, for this reason |
 //!

@@ -10,6 +10,7 @@ mod hook;
 mod import;
 mod machine;
 mod opened;
+mod outbound;
 mod secret_file;
 mod serve;
 mod telemetry;

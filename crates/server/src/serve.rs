@@ -55,6 +55,8 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let listeners = parts::listen(config.listen, config.shards, &limits)?;
     let address = listeners.address();
     let hook = parts::hook(config.hook.as_ref(), &clock)?;
+    let outbound = parts::outbound(&config.outbound, &clock)?;
+    let outbound_counters = outbound.counters();
     let Opened { folder, store, master_key } = Opened::open(config, folder, entropy.as_ref()).await?;
 
     let node_parts = NodeParts {
@@ -63,7 +65,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
         hook: hook.port,
-        outbound: Arc::new(tollgate_core::ports::outbound::NoOutbound),
+        outbound: Arc::new(outbound),
         formats: doors::formats(),
         shards: config.shards,
     };
@@ -76,7 +78,8 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
     let gateway = Gateway::start(setup)?;
     let counters = Arc::clone(gateway.counters());
-    let totals = Totals { node: Arc::clone(&node), gateway: counters, leap, hook: hook.counters };
+    let totals =
+        Totals { node: Arc::clone(&node), gateway: counters, leap, hook: hook.counters, outbound: outbound_counters };
     let mut tasks = tend(&node, &folder)?;
 
     let key = key.as_ref().map(Secret::expose);

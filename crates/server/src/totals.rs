@@ -6,6 +6,7 @@ use tollgate_node::Node;
 use tollgate_protocol_leap::LeapConfig;
 
 use crate::hook::HookCounters;
+use crate::outbound::OutboundCounters;
 
 /// Where the counts are.
 pub(crate) struct Totals {
@@ -14,6 +15,7 @@ pub(crate) struct Totals {
     pub(crate) leap: Arc<LeapConfig>,
     /// Without a hook there is nothing to count.
     pub(crate) hook: Option<Arc<HookCounters>>,
+    pub(crate) outbound: Arc<OutboundCounters>,
 }
 
 impl Totals {
@@ -24,7 +26,8 @@ impl Totals {
             ("", self.gateway.all()),
             ("", self.node.counters().all()),
             ("leap_", self.leap.counters.all()),
-            ("", of_hook),
+            ("hook_", of_hook),
+            ("outbound_", self.outbound.all()),
         ];
         let all = parts
             .into_iter()

@@ -300,6 +300,7 @@ fn check_event(dispatch: &Value) -> bool {
         "STATE_UPDATE" => in_channel && d["state"].is_object(),
         "MESSAGE" => in_channel && d["e"].is_string() && d.get("d").is_some(),
         "DIRECT_MESSAGE" => in_none && d["e"].is_string() && d.get("d").is_some(),
+        "TOKEN_EXPIRING" => in_none && d["expires_in_ms"].is_u64(),
         "PIPE_ROOM_UNAVAILABLE" => in_none && d["graceful"].is_boolean(),
         _ => false,
     }

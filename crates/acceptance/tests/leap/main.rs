@@ -3,6 +3,7 @@
 
 mod client_events;
 mod ending;
+mod expiry;
 mod frames;
 mod heartbeat;
 mod identify;

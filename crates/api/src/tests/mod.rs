@@ -63,6 +63,9 @@ impl Entropy for Counting {
 struct NoConnections;
 
 impl Outlet for NoConnections {
+    fn now(&self) -> Monotonic {
+        Monotonic(0)
+    }
     fn write(&mut self, _: ConnectionKey, _: &[u8]) -> Written {
         Written::Gone
     }

@@ -1,16 +1,18 @@
-//! Credentials as pure functions: token secrets, project keys, sealing, hook signatures.
+//! Credentials as pure functions: token secrets, project keys, JSON Web Tokens, sealing, signatures of hooks and webhooks.
 //!
 //! Not here: who may do what (that is the record's word), files, clocks, a random source of its own. Randomness
-//! comes in as `&dyn Entropy`, keys as values. Decisions: `docs/adr/0001-credentials-derived-token-secrets.md` and
+//! comes in as `&dyn Entropy` (but for the keys that sign JWTs, which aws-lc only draws by itself), keys as values. Decisions: `docs/adr/0001-credentials-derived-token-secrets.md` and
 //! `docs/adr/0002-secrets-at-rest.md`. All cryptography is aws-lc-rs.
 
 pub mod base62;
 mod hook_signature;
+pub mod jwt;
 mod key_ring;
 mod master_key;
 mod project_key;
 mod sealing;
 mod token_secret;
+mod webhook_signature;
 
 #[cfg(test)]
 mod test_entropy;
@@ -23,3 +25,7 @@ pub use master_key::{MasterKey, MasterKeyError, WrongMasterKey};
 pub use project_key::{PROJECT_KEY_CHARS, ProjectKeyHash, ProjectKeyRefusal, ProjectKeySecret};
 pub use sealing::{DataKey, DataKeys, RowBinding, RowKind, SEAL_OVERHEAD_BYTES, SealRefusal};
 pub use token_secret::{TokenClaims, TokenRefusal, TokenSecret, TokenSpelling, UnverifiedToken};
+pub use webhook_signature::{
+    WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER, WebhookSecret, WebhookSecretError,
+    sign_webhook, verify_webhook,
+};

@@ -44,6 +44,17 @@ pub fn encode_text(payload: &[u8], out: &mut Vec<u8>) {
     encode(Opcode::Text, payload, out);
 }
 
+/// The bytes of the whole frame, header and all, that begins `bytes`: one that this server has encoded.
+pub fn frame_bytes(bytes: &[u8]) -> usize {
+    let length = |digits: &[u8]| digits.iter().fold(0_usize, |sum, digit| (sum << 8) | usize::from(*digit));
+    match bytes {
+        [_, 127, length_and_more @ ..] => length_and_more.get(..8).map_or(bytes.len(), |digits| 10 + length(digits)),
+        [_, 126, length_and_more @ ..] => length_and_more.get(..2).map_or(bytes.len(), |digits| 4 + length(digits)),
+        [_, short, ..] => 2 + usize::from(*short),
+        [] | [_] => bytes.len(),
+    }
+}
+
 /// Appends a close frame. A reason that is too long is cut at a character; a code that must not be sent becomes 1011; no
 /// code means an empty payload.
 pub fn encode_close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {

@@ -15,7 +15,7 @@ mod utf8;
 
 pub use close::{CloseFrame, code_is_sendable};
 pub use decode::{Decoder, Step};
-pub use encode::{HEADER_BYTES_MAX, encode, encode_close, encode_masked, encode_text, header};
+pub use encode::{HEADER_BYTES_MAX, encode, encode_close, encode_masked, encode_text, frame_bytes, header};
 pub use header::Opcode;
 
 use std::borrow::Cow;

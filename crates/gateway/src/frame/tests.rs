@@ -300,3 +300,16 @@ proptest! {
         prop_assert_eq!(decode_all(&wire), decode_pieces(&mut Decoder::default(), &bytewise));
     }
 }
+
+#[test]
+fn an_encoded_frame_tells_its_length() {
+    for length in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
+        let mut bytes = Vec::new();
+        encode(Opcode::Text, &vec![b'x'; length], &mut bytes);
+        let whole = bytes.len();
+        bytes.extend_from_slice(&[0x81, 5]);
+        assert_eq!(super::frame_bytes(&bytes), whole, "{length}");
+    }
+    assert_eq!(super::frame_bytes(&[]), 0);
+    assert_eq!(super::frame_bytes(&[0x81, 127, 0]), 3, "what is no whole header ends with what is there");
+}

@@ -221,7 +221,8 @@ impl Engine {
         });
         match said {
             Ok(wake_at) => {
-                if let Some(at) = wake_at {
+                // A dialect that does not care about the end of a token does not get round it.
+                if let Some(at) = wake_at.into_iter().chain(self.shard.ends_at(key)).min() {
                     self.wheel.arm_no_later(wheel_key(key), at.0);
                 }
                 self.work.extend(self.effects.drain(..).map(|effect| (key, Work::Effect(effect))));
@@ -276,7 +277,7 @@ impl Engine {
 
     /// The hub's shard and what it writes through.
     pub(super) fn split(&mut self) -> (&mut Shard, Sockets<'_>) {
-        (&mut self.shard, Sockets { table: &mut self.table, work: &mut self.work })
+        (&mut self.shard, Sockets { table: &mut self.table, work: &mut self.work, clock: self.clock.as_ref() })
     }
 
     fn watch(&mut self, key: ConnectionKey) {
@@ -293,10 +294,13 @@ impl Engine {
         if let Some(closing) = connection.closing() {
             return self.closing_overdue(key, closing);
         }
-        let Some(at) = connection.dialect.as_deref().and_then(|dialect| dialect.wake_at()) else { return };
-        if at <= self.now {
+        let wake_at = connection.dialect.as_deref().and_then(|dialect| dialect.wake_at());
+        let (shard, mut sockets) = self.split();
+        // Before the dialect says its last words: what still waits must not go out with them.
+        shard.expire(key, &mut sockets);
+        if wake_at.is_some_and(|at| at <= self.now) {
             self.tell(key, |dialect, now, effects| dialect.wake(now, effects));
-        } else {
+        } else if let Some(at) = wake_at.into_iter().chain(self.shard.ends_at(key)).min() {
             self.wheel.arm_no_later(wheel_key(key), at.0);
         }
     }

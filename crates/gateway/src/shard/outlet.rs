@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use tollgate_core::clock::{Clock, Monotonic};
 use tollgate_core::command::{Connected, Notice, Reply};
 use tollgate_core::{CloseReason, Result};
 use tollgate_node::hub::{ConnectionKey, Outlet, Written};
@@ -28,9 +29,14 @@ pub(super) enum Work {
 pub(super) struct Sockets<'a> {
     pub(super) table: &'a mut Table,
     pub(super) work: &'a mut VecDeque<(ConnectionKey, Work)>,
+    pub(super) clock: &'a dyn Clock,
 }
 
 impl Outlet for Sockets<'_> {
+    fn now(&self) -> Monotonic {
+        self.clock.monotonic()
+    }
+
     fn write(&mut self, key: ConnectionKey, bytes: &[u8]) -> Written {
         let Some(connection) = self.table.get_mut(key) else { return Written::Gone };
         let mut taken = 0;

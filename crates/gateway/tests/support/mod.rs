@@ -164,7 +164,12 @@ pub fn start_behind(
         entropy,
         hook: Arc::new(NoHook),
         outbound: Arc::new(NoOutbound),
-        formats: vec![WireFormat { name: "none", encoder: Arc::new(Nothing), frame: frame::encode_text }],
+        formats: vec![WireFormat {
+            name: "none",
+            encoder: Arc::new(Nothing),
+            frame: frame::encode_text,
+            frame_bytes: frame::frame_bytes,
+        }],
         shards,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use tollgate_core::clock::UnixMillis;
-use tollgate_core::command::ChannelSnapshot;
+use tollgate_core::command::{ChannelSnapshot, Expiry};
 use tollgate_core::credentials::{DataKeys, KeyRing, MasterKey, SealRefusal};
 use tollgate_core::ids::{ChannelKey, ProjectId};
 use tollgate_core::model::{Channel, Project};
@@ -175,7 +175,8 @@ pub(crate) fn open_ring(master_key: &MasterKey, vault: &Vault) -> Option<KeyRing
     ring
 }
 
-/// How long a token still has.
-pub(crate) fn milliseconds_left(expires_at: Option<UnixMillis>, now: UnixMillis) -> Option<u64> {
-    expires_at.map(|end| end.0.saturating_sub(now.0))
+/// How long a token still has, and had.
+pub(crate) fn expiry(created_at: UnixMillis, expires_at: Option<UnixMillis>, now: UnixMillis) -> Option<Expiry> {
+    let end = expires_at?;
+    Some(Expiry { left_ms: end.0.saturating_sub(now.0), life_ms: end.0.saturating_sub(created_at.0) })
 }

@@ -21,7 +21,7 @@ use tollgate_core::ids::{ChannelId, ChannelKey, KeyId, ProjectId, TokenId};
 use tollgate_core::model::Project;
 use tollgate_core::records::{KeyRecord, SettingsRecord};
 
-pub(crate) use feed::{milliseconds_left, open_ring};
+pub(crate) use feed::{expiry, open_ring};
 pub(crate) use records::{ChannelEntry, Records, Table, UserEntry};
 pub(crate) use tokens::{Kept, LiveConnection, TokenEnd, TokenEntry};
 

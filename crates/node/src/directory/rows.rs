@@ -10,7 +10,7 @@ use tollgate_core::ids::{KeyId, TokenId, UserId};
 use tollgate_core::ports::store::{Row, RowName};
 use tollgate_core::records::{self, TokenRecord};
 
-use super::feed::milliseconds_left;
+use super::feed::expiry;
 use super::records::Table;
 use super::{Directory, KeyEntry, Kept, ProjectEntry, TokenEntry};
 use crate::hub::Request;
@@ -115,7 +115,7 @@ impl Directory {
         let before = records.token(id).map(ends).unwrap_or_default();
         let token = records.put_token(id, record, row.revision, sealed_under(row));
         let revoked = token.revoked().is_some_and(|revoked| revoked.effective_at <= now);
-        let after = ends(token);
+        let (after, created_at) = (ends(token), token.created_at);
         drop(records);
         let Some(hub) = self.hub.get() else { return Some(()) };
         for ((connection, end), (_, end_before)) in after.into_iter().zip(before) {
@@ -124,7 +124,7 @@ impl Directory {
                 let reason = if revoked { CloseReason::TokenRevoked } else { CloseReason::TokenExpired };
                 hub.tell(connection.shard, Request::Close(connection.key, reason));
             } else if end != end_before {
-                hub.tell(connection.shard, Request::ExpiryChanged(connection.key, milliseconds_left(end, now)));
+                hub.tell(connection.shard, Request::ExpiryChanged(connection.key, expiry(created_at, end, now)));
             }
         }
         Some(())

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use tollgate_core::command::{ChannelSnapshot, Notice};
+use tollgate_core::CloseReason;
+use tollgate_core::command::ChannelSnapshot;
 use tollgate_core::delivery::{Delivery, Publication};
 use tollgate_core::ids::{ChannelId, ChannelKey};
 
@@ -58,11 +59,7 @@ impl Shard {
                     self.direct(connection, &publication, &frames, outlet);
                 }
             }
-            Request::ExpiryChanged(connection, expires_in_ms) => {
-                if self.link(connection).is_some() {
-                    outlet.notify(connection, Notice::ExpiryChanged(expires_in_ms));
-                }
-            }
+            Request::ExpiryChanged(connection, expiry) => self.move_end(connection, expiry, outlet),
             Request::Close(connection, reason) => self.end(connection, reason, outlet),
             Request::Settle(reply) => {
                 let _caller_left = reply.send(());
@@ -81,12 +78,16 @@ impl Shard {
         outlet: &mut dyn Outlet,
     ) {
         let Some(link) = link_mut(&mut self.links, connection) else { return };
+        let has_ended = link.has_ended_by(self.now, outlet);
         match &mut link.phase {
             Phase::Gathering(gathering) => {
                 // As when its outbox is full: it comes back.
                 if !gathering.hold(publication) {
                     self.end_slow(connection, outlet);
                 }
+            }
+            Phase::Connected if has_ended => {
+                self.end(connection, CloseReason::TokenExpired, outlet);
             }
             Phase::Connected => {
                 let frame = &frames[usize::from(link.format.0)];

@@ -10,7 +10,7 @@ use tollgate_core::delivery::Publication;
 use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
 use tollgate_core::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
 
-use super::FormatIndex;
+use super::{FormatIndex, FrameBytes, Outlet};
 
 /// An identified connection on its way in.
 #[derive(Debug)]
@@ -85,6 +85,12 @@ impl Gathering {
     }
 }
 
+/// In place of a moment that never comes.
+pub(super) const NEVER: Monotonic = Monotonic(u64::MAX);
+
+/// More than a turn of a shard takes.
+const TURN_MS_MAX: u64 = 1_000;
+
 /// The link.
 #[derive(Debug)]
 pub(super) struct Link {
@@ -96,6 +102,8 @@ pub(super) struct Link {
     pub(super) token: Option<TokenId>,
     /// Where it comes from, once identified.
     pub(super) address: Option<IpAddr>,
+    /// When its token ends: nothing is delivered from then on. [`NEVER`] if it does not.
+    pub(super) ends_at: Monotonic,
     pub(super) subscriptions: Vec<Held>,
     pub(super) outbox: Option<Box<Outbox>>,
 }
@@ -109,6 +117,7 @@ impl Link {
             project: None,
             token: None,
             address: None,
+            ends_at: NEVER,
             subscriptions: Vec::new(),
             outbox: None,
         }
@@ -118,6 +127,25 @@ impl Link {
     pub(super) const fn is_connected(&self) -> bool {
         matches!(self.phase, Phase::Connected)
     }
+
+    /// Gives up what waits for the socket.
+    pub(super) fn give_up(&mut self) {
+        if let Some(outbox) = &mut self.outbox {
+            outbox.give_up();
+        }
+    }
+
+    /// The right to what waits has ended. What its dialect says last comes after this, and goes out.
+    pub(super) fn cut(&mut self) {
+        self.give_up();
+        self.ends_at = NEVER;
+    }
+
+    /// Whether its token has ended. `turn` is when the shard was last told the time; so near to the end that a turn may have outlasted it, the
+    /// outlet's clock is asked.
+    pub(super) fn has_ended_by(&self, turn: Monotonic, outlet: &dyn Outlet) -> bool {
+        self.ends_at <= turn.plus(TURN_MS_MAX) && self.ends_at <= outlet.now()
+    }
 }
 
 /// Writes that wait until the socket takes more, in order.
@@ -125,13 +153,37 @@ impl Link {
 pub(super) struct Outbox {
     writes: VecDeque<Bytes>,
     bytes: usize,
+    frame_bytes: FrameBytes,
+    /// Bytes at the front that end a frame of which the socket has taken a part.
+    begun: usize,
     /// When the socket last took something.
     pub(super) moved_at: Monotonic,
 }
 
 impl Outbox {
-    pub(super) const fn new(now: Monotonic) -> Self {
-        Self { writes: VecDeque::new(), bytes: 0, moved_at: now }
+    pub(super) const fn new(now: Monotonic, frame_bytes: FrameBytes) -> Self {
+        Self { writes: VecDeque::new(), bytes: 0, frame_bytes, begun: 0, moved_at: now }
+    }
+
+    /// An outbox with what is left of a write (whole frames) of which the socket took `taken` bytes.
+    pub(super) fn with_rest(now: Monotonic, frame_bytes: FrameBytes, write: Bytes, taken: usize) -> Self {
+        let mut outbox = Self::new(now, frame_bytes);
+        outbox.bytes = write.len();
+        outbox.writes.push_back(write);
+        outbox.take_front(taken);
+        outbox
+    }
+
+    /// Notes that the socket took a part of the front write.
+    fn take_front(&mut self, taken: usize) {
+        let Some(front) = self.writes.front_mut() else { return };
+        let mut frames = self.begun;
+        while frames < taken {
+            frames += (self.frame_bytes)(&front[frames..]).max(1);
+        }
+        self.begun = frames.min(front.len()) - taken;
+        self.bytes -= taken;
+        *front = front.slice(taken..);
     }
 
     /// Adds a write; false, and nothing added, when the outbox is full. One write always fits.
@@ -149,10 +201,13 @@ impl Outbox {
         self.writes.is_empty()
     }
 
-    /// Gives up all writes but the one that the socket has perhaps taken a part of, so that what follows starts at a frame.
+    /// Gives up everything but the end of a frame of which the socket has taken a part, so that what follows starts at a frame.
     pub(super) fn give_up(&mut self) {
-        self.writes.truncate(1);
-        self.bytes = self.writes.front().map_or(0, Bytes::len);
+        self.writes.truncate(usize::from(self.begun > 0));
+        if let Some(front) = self.writes.front_mut() {
+            front.truncate(self.begun);
+        }
+        self.bytes = self.begun;
     }
 
     /// Writes through `write` until it takes no more. `Written::All` says that the outbox is empty.
@@ -161,12 +216,12 @@ impl Outbox {
             match write(front) {
                 Written::All => {
                     self.bytes -= front.len();
+                    self.begun = 0;
                     self.writes.pop_front();
                     self.moved_at = now;
                 }
                 Written::Part(taken) => {
-                    self.bytes -= taken;
-                    *front = front.slice(taken..);
+                    self.take_front(taken);
                     if taken > 0 {
                         self.moved_at = now;
                     }
@@ -186,12 +241,50 @@ mod tests {
     use super::*;
     use crate::hub::link::Written::{All, Part};
 
+    /// Frames of the tests: a digit, and as many bytes as it says.
+    fn digit(bytes: &[u8]) -> usize {
+        1 + usize::from(bytes[0] - b'0')
+    }
+
+    #[test]
+    fn giving_up_ends_the_frame_that_was_begun_and_no_more() {
+        let batch = Bytes::from_static(b"2aa3bbb01c");
+        for (taken, more, left) in [
+            (0, 0, ""),
+            (1, 0, "aa"),
+            (2, 0, "a"),
+            (3, 0, ""),
+            (4, 0, "bbb"),
+            (4, 1, "bb"),
+            (1, 1, "a"),
+            (1, 2, ""),
+            (1, 3, "bbb"),
+            (1, 6, ""),
+            (7, 0, ""),
+            (8, 0, ""),
+            (9, 0, "c"),
+        ] {
+            let mut outbox = Outbox::with_rest(Monotonic(0), digit, batch.clone(), taken);
+            assert!(outbox.push(Bytes::from_static(b"1d")));
+            outbox.flush(Monotonic(0), |_| Part(more));
+            outbox.give_up();
+            assert_eq!(outbox.bytes, left.len());
+            assert!(outbox.push(Bytes::from_static(b"1e")));
+            let mut rest = Vec::new();
+            outbox.flush(Monotonic(0), |bytes| {
+                rest.extend_from_slice(bytes);
+                All
+            });
+            assert_eq!(rest, [left.as_bytes(), b"1e"].concat(), "{taken} and {more} taken");
+        }
+    }
+
     #[test]
     fn an_outbox_is_bounded_in_bytes_and_writes_and_keeps_its_order() {
-        let mut outbox = Outbox::new(Monotonic(0));
+        let mut outbox = Outbox::new(Monotonic(0), |frame| frame.len());
         assert!(outbox.push(Bytes::from(vec![0; 2 * OUTBOX_BYTES_MAX])), "one write always fits");
         assert!(!outbox.push(Bytes::from_static(b"x")));
-        let mut outbox = Outbox::new(Monotonic(0));
+        let mut outbox = Outbox::new(Monotonic(0), |frame| frame.len());
         let pushed = (0..).take_while(|_| outbox.push(Bytes::from_static(b"ab"))).count();
         assert_eq!(pushed, OUTBOX_WRITES_MAX);
         let mut taken = 0;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use tollgate_core::CloseReason;
-use tollgate_core::command::{ChannelSnapshot, Notice};
+use tollgate_core::clock::Monotonic;
+use tollgate_core::command::{ChannelSnapshot, Expiry, Notice};
 use tollgate_core::ids::ChannelKey;
 
-use super::link::{Admission, Gathering, Held, Phase};
+use super::link::{Admission, Gathering, Held, NEVER, Phase};
 use super::local::{LocalChannel, Standing, Waiter};
 use super::shard::{Outlet, Shard, link_mut};
 use super::{ConnectionKey, FormatIndex, PeerWord};
@@ -78,7 +79,7 @@ impl Shard {
         let Some(at) = link.subscriptions.iter().position(|held| held.channel == place) else { return };
         let held = link.subscriptions.swap_remove(at);
         let (format, anonymous) = (link.format, link.token.is_none());
-        if link.is_connected() {
+        if link.is_connected() && !link.has_ended_by(self.now, outlet) {
             let owed = self.locals.get_mut(place).map(|local| local.lane(format).unwritten(held.place));
             for frames in owed.unwrap_or_default() {
                 self.send(connection, &frames, outlet);
@@ -110,6 +111,8 @@ impl Shard {
         link.project = Some(project);
         link.token = token;
         link.address = admission.address;
+        let expiry = admission.connected.token.as_ref().and_then(|token| token.expiry);
+        link.ends_at = expiry.map_or(NEVER, |expiry| self.now.plus(expiry.left_ms));
         let mut admission = admission;
         let channels = std::mem::take(&mut admission.channels);
         link.phase = Phase::Gathering(Box::new(Gathering {
@@ -161,6 +164,10 @@ impl Shard {
         let Phase::Gathering(gathering) = std::mem::replace(&mut link.phase, Phase::Connected) else { return };
         let Gathering { admission, wanted, held, .. } = *gathering;
         let mut connected = admission.connected;
+        if let Some(expiry) = connected.token.as_mut().and_then(|token| token.expiry.as_mut()) {
+            // Gathering took its time.
+            expiry.left_ms = link.ends_at.since(self.now);
+        }
         for place in wanted {
             let Some(local) = self.locals.get_mut(place) else { continue };
             local.gatherers -= 1;
@@ -330,6 +337,36 @@ impl Shard {
         }
         if let Some(local) = self.locals.get_mut(place) {
             local.gatherers = 0;
+        }
+    }
+
+    /// The end of a connection's token was moved.
+    pub(super) fn move_end(&mut self, connection: ConnectionKey, expiry: Option<Expiry>, outlet: &mut dyn Outlet) {
+        let now = self.now;
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        link.ends_at = expiry.map_or(NEVER, |expiry| now.plus(expiry.left_ms));
+        match &mut link.phase {
+            // It will hear of it when it is told that it is connected.
+            Phase::Gathering(gathering) => {
+                if let Some(token) = &mut gathering.admission.connected.token {
+                    token.expiry = expiry;
+                }
+            }
+            Phase::Connected => outlet.notify(connection, Notice::ExpiryChanged(expiry)),
+            Phase::Fresh | Phase::Ending => {}
+        }
+    }
+
+    /// When a connection's token ends, if it does.
+    #[must_use]
+    pub fn ends_at(&self, connection: ConnectionKey) -> Option<Monotonic> {
+        self.link(connection).map(|link| link.ends_at).filter(|ends_at| *ends_at != NEVER)
+    }
+
+    /// Ends a connection whose token has ended by now. Nothing else need be done at the end of a token: deliveries stop without it.
+    pub fn expire(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
+        if self.ends_at(connection).is_some_and(|ends_at| ends_at <= self.now) {
+            self.end(connection, CloseReason::TokenExpired, outlet);
         }
     }
 

@@ -51,6 +51,9 @@ pub struct ConnectionRef {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FormatIndex(pub u8);
 
+/// Tells how long the frame is that begins some bytes.
+pub type FrameBytes = fn(frame_and_more: &[u8]) -> usize;
+
 /// A wire format: how a delivery is encoded, and how the transport frames one encoded text message.
 #[derive(Clone)]
 pub struct WireFormat {
@@ -60,6 +63,8 @@ pub struct WireFormat {
     pub encoder: Arc<dyn Encoder>,
     /// Appends one framed text message with this payload.
     pub frame: fn(payload: &[u8], out: &mut Vec<u8>),
+    /// The bytes of the whole frame, header and all, that begins these: so that a write can be given up behind a frame, not within one.
+    pub frame_bytes: FrameBytes,
 }
 
 impl std::fmt::Debug for WireFormat {

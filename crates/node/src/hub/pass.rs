@@ -2,6 +2,7 @@
 //!
 //! What arrives during a pass rides the next one: batching grows with load by itself, and adds no delay when there is none.
 
+use tollgate_core::CloseReason;
 use tollgate_core::limits::PASS_CHUNK;
 
 use super::shard::{Outlet, Shard, Writer, link_mut};
@@ -27,9 +28,9 @@ impl Shard {
     fn pass_channel(&mut self, place: u32, mut budget: usize, outlet: &mut dyn Outlet) -> usize {
         let Some(channel) = self.locals.get_mut(place) else { return budget };
         channel.queued = false;
-        let (mut slow, mut deliveries) = (Vec::new(), 0);
+        let (mut slow, mut ended, mut deliveries) = (Vec::new(), Vec::new(), 0);
         let mut has_work = false;
-        let mut writer = Writer { now: self.now, outlet, blocked: &mut self.blocked };
+        let mut writer = Writer { now: self.now, formats: &self.hub.formats, outlet, blocked: &mut self.blocked };
         for lane in &mut channel.lanes {
             self.pending_bytes -= lane.begin_pass();
             while budget > 0 {
@@ -38,6 +39,10 @@ impl Shard {
                 let Some(link) = link_mut(&mut self.links, connection).filter(|link| link.is_connected()) else {
                     continue;
                 };
+                if link.has_ended_by(writer.now, writer.outlet) {
+                    ended.push(connection);
+                    continue;
+                }
                 deliveries += 1;
                 if !writer.write(link, connection, batch, start) {
                     slow.push(connection);
@@ -61,6 +66,9 @@ impl Shard {
             self.dissolve(place);
         } else {
             self.drop_if_unused(place, outlet);
+        }
+        for connection in ended {
+            self.end(connection, CloseReason::TokenExpired, outlet);
         }
         for connection in slow {
             self.end_slow(connection, outlet);

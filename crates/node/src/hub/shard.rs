@@ -16,7 +16,7 @@ use tollgate_core::ids::{ChannelId, ChannelKey};
 use super::home::HomeChannels;
 use super::link::{Link, Outbox, Phase, Written};
 use super::local::LocalChannels;
-use super::{ConnectionKey, ConnectionRef, FormatIndex, Hub, PeerWord, ShardIndex};
+use super::{ConnectionKey, ConnectionRef, FormatIndex, Hub, PeerWord, ShardIndex, WireFormat};
 use crate::counters::Counters;
 use crate::directory::Directory;
 use crate::operations::clients::{Client, Outcome};
@@ -26,6 +26,8 @@ const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a shard writes through. Implemented by whoever owns the sockets.
 pub trait Outlet {
+    /// What time it is now, to the millisecond.
+    fn now(&self) -> Monotonic;
     /// Writes as much of `bytes` as the socket takes now, without waiting.
     fn write(&mut self, connection: ConnectionKey, bytes: &[u8]) -> Written;
     /// Tell the connection's dialect, after this call.
@@ -157,7 +159,7 @@ impl Shard {
 
     /// Sends bytes (whole frames) to one connection, behind what waits for it. False when the connection is gone.
     pub fn send(&mut self, connection: ConnectionKey, bytes: &Bytes, outlet: &mut dyn Outlet) -> bool {
-        let mut writer = Writer { now: self.now, outlet, blocked: &mut self.blocked };
+        let mut writer = Writer { now: self.now, formats: &self.hub.formats, outlet, blocked: &mut self.blocked };
         let Some(link) = link_mut(&mut self.links, connection) else { return false };
         if writer.write(link, connection, bytes, 0) {
             return true;
@@ -169,6 +171,12 @@ impl Shard {
     /// The socket can take more.
     pub fn writable(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
         let now = self.now;
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        if link.outbox.is_some() && link.has_ended_by(now, outlet) {
+            // What waited for the socket must not reach it any more.
+            link.cut();
+            self.end(connection, CloseReason::TokenExpired, outlet);
+        }
         let Some(link) = link_mut(&mut self.links, connection) else { return };
         let Some(outbox) = &mut link.outbox else { return };
         if outbox.flush(now, |bytes| outlet.write(connection, bytes)) != Written::Part(0) && outbox.is_empty() {
@@ -202,16 +210,20 @@ impl Shard {
             if matches!(link.phase, Phase::Ending) {
                 return;
             }
-            if let Some(outbox) = &mut link.outbox {
-                outbox.give_up();
-            }
+            link.give_up();
             self.counters.slow_consumers.add(1);
             self.end(connection, CloseReason::SlowConsumer, outlet);
         }
     }
 
-    /// Stops deliveries to a connection at once and has it closed.
+    /// Stops deliveries to a connection at once and has it closed. Who may not come back is not owed what still waits, either.
     pub(super) fn end(&mut self, connection: ConnectionKey, reason: CloseReason, outlet: &mut dyn Outlet) {
+        if let Some(link) = link_mut(&mut self.links, connection)
+            && !reason.may_return()
+            && !matches!(link.phase, Phase::Ending)
+        {
+            link.cut();
+        }
         if self.stop(connection, outlet) {
             outlet.close(connection, reason);
         }
@@ -304,6 +316,7 @@ pub(super) fn link_mut(links: &mut [Option<Link>], connection: ConnectionKey) ->
 /// What a write needs beside the link, borrowed for a turn.
 pub(super) struct Writer<'a> {
     pub(super) now: Monotonic,
+    pub(super) formats: &'a [WireFormat],
     pub(super) outlet: &'a mut dyn Outlet,
     pub(super) blocked: &'a mut Vec<ConnectionKey>,
 }
@@ -317,11 +330,11 @@ impl Writer<'_> {
         match self.outlet.write(connection, &bytes[start..]) {
             Written::All | Written::Gone => true,
             Written::Part(taken) => {
-                let mut outbox = Box::new(Outbox::new(self.now));
-                let fits = outbox.push(bytes.slice(start + taken..));
-                link.outbox = Some(outbox);
+                let frame_bytes = self.formats[usize::from(link.format.0)].frame_bytes;
+                let outbox = Outbox::with_rest(self.now, frame_bytes, bytes.slice(start..), taken);
+                link.outbox = Some(Box::new(outbox));
                 self.blocked.push(connection);
-                fits
+                true
             }
         }
     }

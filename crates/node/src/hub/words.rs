@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tollgate_core::CloseReason;
-use tollgate_core::command::ChannelSnapshot;
+use tollgate_core::command::{ChannelSnapshot, Expiry};
 use tollgate_core::delivery::{Position, Publication};
 use tollgate_core::ids::ChannelKey;
 
@@ -41,8 +41,8 @@ pub enum Request {
         /// The same, encoded.
         frames: Frames,
     },
-    /// To a connection's shard: its token's expiry changed (milliseconds from now, or never).
-    ExpiryChanged(ConnectionKey, Option<u64>),
+    /// To a connection's shard: its token ends then, or never any more.
+    ExpiryChanged(ConnectionKey, Option<Expiry>),
     /// To a connection's shard: end it.
     Close(ConnectionKey, CloseReason),
     /// Answers once everything asked before has taken effect on this shard.

@@ -19,7 +19,7 @@ use tollgate_core::ports::store::{StateChange, StoreError, Subject};
 use super::publish::publication;
 use super::refusal;
 use crate::Node;
-use crate::directory::{LiveConnection, ProjectEntry, milliseconds_left};
+use crate::directory::{LiveConnection, ProjectEntry, expiry};
 use crate::hub::{Admission, ConnectionRef};
 
 /// Who asks: made by [`crate::Shard::prepare`].
@@ -149,7 +149,7 @@ impl Node {
         connected.connection_count = u32::try_from(record.live_connections().len()).unwrap_or(u32::MAX);
         connected.token = Some(ConnectedToken {
             state: record.state.as_deref().cloned(),
-            expires_in_ms: milliseconds_left(record.ends_at(claims.generation), now),
+            expiry: expiry(record.created_at, record.ends_at(claims.generation), now),
         });
         Some((record.subscriptions().iter().map(|(channel, _)| channel.clone()).collect(), connected))
     }

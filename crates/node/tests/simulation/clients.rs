@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use tollgate_core::clock::Monotonic;
 use tollgate_core::command::{ChannelSnapshot, Connected, Notice};
 use tollgate_node::ConnectionKey;
 
@@ -35,9 +36,17 @@ pub(crate) struct SimClient {
     /// Its token's deletion was answered.
     pub(crate) dead: bool,
     pub(crate) connected: bool,
+    /// Its close was asked for: nothing but the end of a frame, and the close, may reach it.
+    pub(crate) closing: bool,
     pub(crate) gone: bool,
     pub(crate) blocked: bool,
     pub(crate) partial: Vec<u8>,
+    /// When the first byte of the frame arrived that is being received.
+    begun_at: Monotonic,
+    /// Whether that was after its close was asked for.
+    begun_late: bool,
+    /// When its token ends, as the shard told it last; nothing may be delivered before it did.
+    pub(crate) ends_at: Monotonic,
     pub(crate) intervals: Vec<Interval>,
     pub(crate) heard: Vec<String>,
     pub(crate) news: VecDeque<News>,
@@ -52,9 +61,13 @@ impl SimClient {
             token_generation,
             dead: false,
             connected: false,
+            closing: false,
             gone: false,
             blocked: false,
             partial: Vec::new(),
+            begun_at: Monotonic(0),
+            begun_late: false,
+            ends_at: Monotonic(0),
             intervals: Vec::new(),
             heard: Vec::new(),
             news: VecDeque::new(),
@@ -89,7 +102,7 @@ impl SimClient {
                     interval.open = false;
                 }
             }
-            Notice::Direct(_) | Notice::ExpiryChanged(_) => {}
+            Notice::Direct(_) | Notice::ExpiryChanged(_) | Notice::Expiring { .. } => {}
         }
     }
 
@@ -106,11 +119,18 @@ impl SimClient {
     }
 
     /// Bytes arrive on the socket; whole lines are frames.
-    pub(crate) fn receive(&mut self, bytes: &[u8]) {
-        assert!(!self.dead, "bytes after the answer to the token's deletion");
+    pub(crate) fn receive(&mut self, now: Monotonic, bytes: &[u8]) {
+        if self.partial.is_empty() {
+            (self.begun_at, self.begun_late) = (now, self.closing || self.dead);
+        }
         self.partial.extend_from_slice(bytes);
         while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.partial.drain(..=end).collect();
+            if line != b"news\n" && line != b"bye\n" {
+                assert!(self.begun_at < self.ends_at, "a delivery at or after the token's end");
+            }
+            assert!(!self.begun_late || line == b"bye\n", "{} after its close", String::from_utf8_lossy(&line));
+            (self.begun_at, self.begun_late) = (now, self.closing || self.dead);
             let line = String::from_utf8(line).expect("whole frames only");
             self.on_frame(line.trim_end());
         }
@@ -127,6 +147,10 @@ impl SimClient {
                     }
                 }
             }
+            return;
+        }
+        if line == "bye" {
+            assert!(self.closing, "a close that nobody asked for");
             return;
         }
         assert!(self.connected, "a frame before the connection was answered: {line}");

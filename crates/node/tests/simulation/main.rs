@@ -29,11 +29,13 @@ fn act(world: &mut World, rng: &mut Rng) {
             let data = world.next_data(channel);
             world.command(rng, Command::Publish { channel: channel.into(), event: "m".into(), data });
         }
-        46..70 => {
+        46..64 => {
             let data = world.next_data(channel);
             let (node, caller) = (world.node.clone(), world.key);
             world.spawn(async move { node.publish(&caller, &id, "m", data).await.map(drop) });
         }
+        64..67 => world.pass_time(rng),
+        67..70 => world.move_an_end(rng),
         70..84 => {
             let state = world.next_state(channel);
             let (node, caller) = (world.node.clone(), world.key);

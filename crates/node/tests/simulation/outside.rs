@@ -2,12 +2,13 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
-use tollgate_core::command::{Connected, Notice};
+use tollgate_core::command::{Connected, Expiry, Notice};
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_node::{ConnectionKey, Outlet, ShardParts, Written};
 
@@ -31,6 +32,12 @@ impl Rng {
 
 #[derive(Default)]
 pub(crate) struct SimClock(AtomicU64);
+
+impl SimClock {
+    pub(crate) fn pass(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::Relaxed);
+    }
+}
 
 impl Clock for SimClock {
     fn monotonic(&self) -> Monotonic {
@@ -86,9 +93,13 @@ pub(crate) struct SimOutlet {
     pub(crate) clients: Rc<RefCell<Vec<SimClient>>>,
     pub(crate) shard: usize,
     pub(crate) chance: u64,
+    pub(crate) clock: Arc<SimClock>,
 }
 
 impl Outlet for SimOutlet {
+    fn now(&self) -> Monotonic {
+        self.clock.monotonic()
+    }
     fn write(&mut self, connection: ConnectionKey, bytes: &[u8]) -> Written {
         let mut clients = self.clients.borrow_mut();
         let Some(client) = clients
@@ -98,15 +109,16 @@ impl Outlet for SimOutlet {
             return Written::Gone;
         };
         self.chance = self.chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        let now = self.clock.monotonic();
         if client.blocked {
             return Written::Part(0);
         }
         if self.chance >> 60 == 0 && bytes.len() > 1 {
             let taken = bytes.len() / 2;
-            client.receive(&bytes[..taken]);
+            client.receive(now, &bytes[..taken]);
             return Written::Part(taken);
         }
-        client.receive(bytes);
+        client.receive(now, bytes);
         Written::All
     }
     fn notify(&mut self, connection: ConnectionKey, notice: Notice) {
@@ -123,23 +135,59 @@ impl Outlet for SimOutlet {
 /// Carries out what the outlet was told. As a dialect would, the news goes through the connection's outbox: behind what waits there.
 pub(crate) fn carry_out(parts: &mut ShardParts, outlet: &mut SimOutlet) {
     for word in std::mem::take(&mut outlet.told) {
+        let (now, shard) = (outlet.now(), outlet.shard);
+        let told_end = |connection: ConnectionKey, expiry: Option<Expiry>| {
+            let mut clients = outlet.clients.borrow_mut();
+            let is_meant = |client: &&mut SimClient| client.shard == shard && client.connection == connection;
+            if let Some(client) = clients.iter_mut().find(is_meant) {
+                client.ends_at = expiry.map_or(Monotonic(u64::MAX), |expiry| now.plus(expiry.left_ms));
+            }
+        };
+        match &word {
+            Told::Notice(connection, Notice::ExpiryChanged(expiry)) => told_end(*connection, *expiry),
+            Told::Connected(connection, connected) => {
+                told_end(*connection, connected.token.as_ref().and_then(|token| token.expiry));
+            }
+            Told::Notice(..) | Told::Close(..) => {}
+        }
         let (connection, news) = match word {
             Told::Notice(connection, notice) => (connection, News::Notice(notice)),
             Told::Connected(connection, connected) => (connection, News::Connected(connected)),
             Told::Close(connection, reason) => {
-                assert_eq!(reason, CloseReason::TokenRevoked, "nobody is slow or refused here");
-                let shard = outlet.shard;
+                let expired = reason == CloseReason::TokenExpired;
+                assert!(expired || reason == CloseReason::TokenRevoked, "nobody is slow or refused here: {reason:?}");
+                let (shard, now) = (outlet.shard, outlet.now());
                 let mut clients = outlet.clients.borrow_mut();
-                clients
-                    .iter_mut()
-                    .filter(|client| client.shard == shard && client.connection == connection)
-                    .for_each(|client| client.gone = true);
+                let is_meant =
+                    |client: &&mut SimClient| client.shard == shard && client.connection == connection && !client.gone;
+                for client in clients.iter_mut().filter(is_meant) {
+                    assert!(!expired || client.ends_at <= now, "closed before its end");
+                    client.closing = true;
+                }
                 drop(clients);
-                parts.shard.gone(connection, outlet);
+                // As a dialect's close does: its frame goes out behind what must.
+                parts.shard.send(connection, &Bytes::from_static(b"bye\n"), outlet);
+                let_go_if_closed(parts, outlet, connection);
                 continue;
             }
         };
         bring(parts, outlet, connection, news);
+    }
+}
+
+/// A connection that is being closed goes once everything has left its outbox.
+pub(crate) fn let_go_if_closed(parts: &mut ShardParts, outlet: &mut SimOutlet, connection: ConnectionKey) {
+    let shard = outlet.shard;
+    let is_meant = |client: &&mut SimClient| client.shard == shard && client.connection == connection;
+    let is_closed = match outlet.clients.borrow_mut().iter_mut().find(is_meant) {
+        Some(client) if client.closing && !client.gone && parts.shard.is_flushed(connection) => {
+            client.gone = true;
+            true
+        }
+        Some(_) | None => false,
+    };
+    if is_closed {
+        parts.shard.gone(connection, outlet);
     }
 }
 
@@ -149,7 +197,7 @@ pub(crate) fn bring(parts: &mut ShardParts, outlet: &mut SimOutlet, connection: 
         .clients
         .borrow_mut()
         .iter_mut()
-        .find(|client| client.shard == shard && client.connection == connection && !client.gone)
+        .find(|client| client.shard == shard && client.connection == connection && !client.gone && !client.closing)
     {
         Some(client) => {
             client.news.push_back(news);

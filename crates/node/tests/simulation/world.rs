@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicU64;
 use std::task::{Context, Poll, Waker};
 
 use tollgate_core::authorize::Caller;
+use tollgate_core::clock::{Clock, UnixMillis};
 use tollgate_core::command::{Command, PresentedSecret, Reply};
 use tollgate_core::credentials::{MasterKey, TokenSpelling};
 use tollgate_core::error::Result;
@@ -19,10 +20,12 @@ use tollgate_core::model::{Capabilities, ChannelType};
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
-use tollgate_node::{ConnectionKey, FormatIndex, NewChannel, NewToken, Node, NodeParts, ShardParts, WireFormat};
+use tollgate_node::{
+    ConnectionKey, FormatIndex, NewChannel, NewToken, Node, NodeParts, ShardParts, TokenUpdate, WireFormat,
+};
 
 use super::clients::{News, SimClient};
-use super::outside::{Lines, Rng, SimClock, SimEntropy, SimOutlet, bring, carry_out, number_of};
+use super::outside::{Lines, Rng, SimClock, SimEntropy, SimOutlet, bring, carry_out, let_go_if_closed, number_of};
 
 type SimShard = (Rc<RefCell<ShardParts>>, Rc<RefCell<SimOutlet>>);
 type Task = Pin<Box<dyn Future<Output = ()>>>;
@@ -30,6 +33,7 @@ type Task = Pin<Box<dyn Future<Output = ()>>>;
 pub(crate) struct World {
     pub(crate) node: Arc<Node>,
     pub(crate) key: Caller,
+    clock: Arc<SimClock>,
     project: ProjectId,
     tokens: Vec<String>,
     /// How often the token of each place was replaced.
@@ -45,10 +49,11 @@ pub(crate) struct World {
 impl World {
     pub(crate) fn new(shards: usize, channels: &[&str]) -> Self {
         let entropy = Arc::new(SimEntropy(AtomicU64::new(7)));
+        let clock = Arc::new(SimClock::default());
         let parts = NodeParts {
             store: Arc::new(MemoryStore::default()),
             master_key: MasterKey::generate(entropy.as_ref()),
-            clock: Arc::new(SimClock::default()),
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy,
             hook: Arc::new(NoHook),
             outbound: Arc::new(NoOutbound),
@@ -56,6 +61,7 @@ impl World {
                 name: "lines",
                 encoder: Arc::new(Lines),
                 frame: |payload, out| out.extend(payload.iter().chain(b"\n")),
+                frame_bytes: |bytes| bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1),
             }],
             shards,
         };
@@ -64,7 +70,8 @@ impl World {
         let key = node.authenticate(&PresentedSecret::new(secret.expose().to_string())).unwrap();
         let clients = Rc::<RefCell<Vec<SimClient>>>::default();
         let shards = parts.into_iter().enumerate().map(|(shard, parts)| {
-            let outlet = SimOutlet { clients: Rc::clone(&clients), shard, ..SimOutlet::default() };
+            let clock = Arc::clone(&clock);
+            let outlet = SimOutlet { clients: Rc::clone(&clients), shard, clock, ..SimOutlet::default() };
             (Rc::new(RefCell::new(parts)), Rc::new(RefCell::new(outlet)))
         });
         let shards = shards.collect();
@@ -72,6 +79,7 @@ impl World {
         let mut world = Self {
             node,
             key,
+            clock: Arc::clone(&clock),
             project,
             tokens: Vec::new(),
             generations: vec![0; 4],
@@ -147,7 +155,7 @@ impl World {
             .clients
             .borrow()
             .iter()
-            .filter(|client| client.connected && !client.gone)
+            .filter(|client| client.connected && !client.gone && !client.closing)
             .map(|client| (client.shard, client.connection))
             .collect();
         if let Some(&(shard, connection)) = connected.get(rng.below(connected.len().max(1))) {
@@ -159,6 +167,8 @@ impl World {
         let (parts, outlet) = self.shards[shard].clone();
         let node = Arc::clone(&self.node);
         let leaves = if let Command::Unsubscribe { channel } = &command { Some(channel.clone()) } else { None };
+        parts.borrow_mut().shard.set_now(self.clock.monotonic());
+        let clock = Arc::clone(&self.clock);
         let Some(client) = parts.borrow_mut().shard.prepare(connection, &command, &mut *outlet.borrow_mut()) else {
             return;
         };
@@ -169,6 +179,7 @@ impl World {
         let work = async move {
             let outcome = node.perform(client, command).await;
             if let Ok(outcome) = outcome {
+                parts.borrow_mut().shard.set_now(clock.monotonic());
                 let reply = parts.borrow_mut().shard.settle(connection, outcome, &mut *outlet.borrow_mut());
                 assert!(!matches!(reply, Some(Reply::Connected(_))), "connected comes through the outlet");
                 carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
@@ -225,6 +236,28 @@ impl World {
         });
     }
 
+    /// Gives a token an end, moves it, or takes it away.
+    pub(crate) fn move_an_end(&mut self, rng: &mut Rng) {
+        let end = (rng.below(4) > 0).then(|| UnixMillis(self.clock.unix().0 + 1 + rng.below(1_000) as u64));
+        let (node, caller, token) = (self.node.clone(), self.key, self.any_token(rng));
+        let update = TokenUpdate { expires_at: Some(end), ..TokenUpdate::default() };
+        self.spawn(async move { node.change_token(&caller, &token, update).await.map(drop) });
+    }
+
+    /// Time goes by. The timers of connections fire, or are late.
+    pub(crate) fn pass_time(&mut self, rng: &mut Rng) {
+        self.clock.pass(1 + rng.below(200) as u64);
+        for at in 0..self.population() {
+            let (shard, connection) = (self.clients.borrow()[at].shard, self.clients.borrow()[at].connection);
+            if rng.below(2) == 0 {
+                let (parts, outlet) = &self.shards[shard];
+                parts.borrow_mut().shard.set_now(self.clock.monotonic());
+                parts.borrow_mut().shard.expire(connection, &mut *outlet.borrow_mut());
+                carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
+            }
+        }
+    }
+
     pub(crate) fn toggle_block(&mut self, rng: &mut Rng) {
         let count = self.clients.borrow().len();
         if count > 0 {
@@ -242,10 +275,13 @@ impl World {
         };
         let (parts, outlet) = &self.shards[shard];
         let mut parts = parts.borrow_mut();
+        parts.shard.set_now(self.clock.monotonic());
         // As readiness does, until the socket says no more or all is written.
         for _ in 0..1_000 {
             if !parts.shard.is_flushed(connection) && !blocked {
                 parts.shard.writable(connection, &mut *outlet.borrow_mut());
+                let_go_if_closed(&mut parts, &mut outlet.borrow_mut(), connection);
+                carry_out(&mut parts, &mut outlet.borrow_mut());
             }
         }
     }
@@ -262,6 +298,7 @@ impl World {
         let (parts, outlet) = &self.shards[rng.below(self.shards.len())];
         let mut parts = parts.borrow_mut();
         let ShardParts { shard, requests, peers, .. } = &mut *parts;
+        shard.set_now(self.clock.monotonic());
         shard.retry();
         match rng.below(3) {
             0 => {

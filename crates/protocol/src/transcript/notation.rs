@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tollgate_core::command::{ChannelSnapshot, Command, Connected, ConnectedToken, Notice, Reply};
+use tollgate_core::command::{ChannelSnapshot, Command, Connected, ConnectedToken, Expiry, Notice, Reply};
 use tollgate_core::delivery::{Delivery, Publication};
 use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId};
 use tollgate_core::json::{JsonObject, JsonValue};
@@ -137,9 +137,14 @@ fn notice(rest: &str) -> Result<Notice, String> {
         "unsubscribed" => Notice::Unsubscribed(channel_id(&json::<String>(rest)?)?),
         "direct" => Notice::Direct(json::<PublicationText>(rest)?.read()?),
         "expiry" if rest == "never" => Notice::ExpiryChanged(None),
-        "expiry" => Notice::ExpiryChanged(Some(json(rest)?)),
+        "expiry" => Notice::ExpiryChanged(Some(expiry(rest)?)),
         _ => return Err(format!("there is no notice `{word}`")),
     })
+}
+
+fn expiry(text: &str) -> Result<Expiry, String> {
+    let (left, life) = text.split_once(" of ").unwrap_or((text, text));
+    Ok(Expiry { left_ms: json(left)?, life_ms: json(life)? })
 }
 
 fn delivery(rest: &str) -> Result<Delivery, String> {
@@ -195,6 +200,7 @@ struct ConnectedText {
 struct TokenText {
     state: Option<Box<RawValue>>,
     expires_in_ms: Option<u64>,
+    life_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -218,7 +224,8 @@ impl ConnectedText {
     fn read(self) -> Result<Connected, String> {
         let token = |token: TokenText| {
             let state = token.state.as_deref().map(object).transpose()?;
-            Ok::<_, String>(ConnectedToken { state, expires_in_ms: token.expires_in_ms })
+            let expiry = |left_ms: u64| Expiry { left_ms, life_ms: token.life_ms.unwrap_or(left_ms) };
+            Ok::<_, String>(ConnectedToken { state, expiry: token.expires_in_ms.map(expiry) })
         };
         Ok(Connected {
             connection: self.cid.parse::<ConnectionId>().map_err(|error| error.to_string())?,

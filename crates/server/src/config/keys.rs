@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Networks,
     /// One of these words.
     Choice(&'static [&'static str]),
+    /// Any number of texts; in the environment parted by commas.
+    List,
 }
 
 /// One setting.
@@ -71,10 +73,14 @@ pub(crate) const KEYS: &[Key] = &[
     number("leap.identify_timeout_ms", 100, WAIT_MS_MAX),
     number("leap.idle_grace_ms", 0, HOUR_MS),
     key("leap.move_to", Kind::Text),
+    key("leap.announce_expiry", Kind::Flag),
     key("access_hook.url", Kind::Text),
     key("access_hook.secret", Kind::Secret),
     key("access_hook.secret_file", Kind::Text),
     number("access_hook.timeout_ms", 1, WAIT_MS_MAX),
+    key("outbound.allow_private", Kind::Flag),
+    key("outbound.allowed_hosts", Kind::List),
+    key("outbound.allow_http", Kind::Flag),
     number("drain.spread_ms", 0, WAIT_MS_MAX),
     number("drain.deadline_ms", 0, WAIT_MS_MAX),
     key("log.level", Kind::Text),
@@ -101,6 +107,7 @@ pub(crate) enum Value {
     Networks(Vec<Network>),
     Flag(bool),
     Number(u64),
+    List(Vec<String>),
 }
 
 impl std::fmt::Display for Value {
@@ -115,6 +122,7 @@ impl std::fmt::Display for Value {
             }
             Self::Flag(flag) => write!(f, "{flag}"),
             Self::Number(number) => write!(f, "{number}"),
+            Self::List(texts) => write!(f, "{}", toml::Value::from(texts.clone())),
         }
     }
 }
@@ -141,6 +149,10 @@ impl Kind {
                 Ok(number) if (min..=max).contains(&number) => Ok(Value::Number(number)),
                 _ => Err(self.wanted()),
             },
+            (Self::List, toml::Value::Array(values)) => {
+                let texts = values.iter().map(|value| value.as_str().map(str::to_owned)).collect::<Option<_>>();
+                texts.map(Value::List).ok_or_else(|| self.wanted())
+            }
             _ => Err(self.wanted()),
         }
     }
@@ -166,6 +178,10 @@ impl Kind {
             }
             Self::Choice(words) if words.contains(&text) => Ok(Value::Text(text.into())),
             Self::Choice(_) => Err(wanted()),
+            Self::List => {
+                let texts = text.split(',').map(str::trim).filter(|text| !text.is_empty());
+                Ok(Value::List(texts.map(str::to_owned).collect()))
+            }
         }
     }
 
@@ -177,6 +193,7 @@ impl Kind {
             Self::Flag => "must be true or false".into(),
             Self::Number { min, max } => format!("must be a whole number from {min} to {max}"),
             Self::Choice(words) => format!("must be one of: {}", words.join(", ")),
+            Self::List => "must be a list of texts, such as [\"a\", \"b\"]; in the environment: a,b".into(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tollgate_core::ports::outbound::{Allowed, OutboundRules};
 use tollgate_gateway::{ForwardedBy, Proxies};
 use tollgate_protocol_leap::MOVE_TO_BYTES_MAX;
 
@@ -24,6 +25,7 @@ pub(crate) struct Config {
     pub(crate) limits: LimitSettings,
     pub(crate) leap: LeapSettings,
     pub(crate) hook: Option<HookSettings>,
+    pub(crate) outbound: OutboundRules,
     pub(crate) drain_spread_ms: u64,
     pub(crate) drain_deadline_ms: u64,
     pub(crate) log: LogSettings,
@@ -64,11 +66,13 @@ pub(crate) struct LeapSettings {
     pub(crate) idle_grace_ms: u32,
     /// Empty, or a `ws://` or `wss://` address.
     pub(crate) move_to: String,
+    pub(crate) announce_expiry: bool,
 }
 
 #[derive(Debug)]
 pub(crate) struct HookSettings {
-    pub(crate) url: hyper::Uri,
+    /// Read by the rules of [`crate::hook::rules`].
+    pub(crate) url: String,
     pub(crate) secret: HookSecret,
     pub(crate) timeout: Duration,
 }
@@ -99,6 +103,7 @@ impl Config {
             limits: limits(&layers),
             leap: leap(&mut layers),
             hook: hook(&mut layers),
+            outbound: outbound(&mut layers),
             drain_spread_ms: layers.number("drain.spread_ms"),
             drain_deadline_ms: layers.number("drain.deadline_ms"),
             log: log(&mut layers),
@@ -123,7 +128,7 @@ impl Layers {
     fn text(&self, name: &str) -> &str {
         match &self.get(name).value {
             Value::Text(text) => text,
-            Value::Secret(_) | Value::Networks(_) | Value::Flag(_) | Value::Number(_) => {
+            Value::Secret(_) | Value::Networks(_) | Value::Flag(_) | Value::Number(_) | Value::List(_) => {
                 unreachable!("invariant: {name} is a text")
             }
         }
@@ -136,7 +141,7 @@ impl Layers {
     fn secret(&self, name: &str) -> Option<Secret> {
         match &self.get(name).value {
             Value::Secret(secret) => Some(secret.clone()).filter(|secret| !secret.is_empty()),
-            Value::Text(_) | Value::Networks(_) | Value::Flag(_) | Value::Number(_) => {
+            Value::Text(_) | Value::Networks(_) | Value::Flag(_) | Value::Number(_) | Value::List(_) => {
                 unreachable!("invariant: {name} is a secret")
             }
         }
@@ -149,8 +154,17 @@ impl Layers {
     fn number(&self, name: &str) -> u64 {
         match self.get(name).value {
             Value::Number(number) => number,
-            Value::Text(_) | Value::Secret(_) | Value::Networks(_) | Value::Flag(_) => {
+            Value::Text(_) | Value::Secret(_) | Value::Networks(_) | Value::Flag(_) | Value::List(_) => {
                 unreachable!("invariant: {name} is a number")
+            }
+        }
+    }
+
+    fn list(&self, name: &str) -> &[String] {
+        match &self.get(name).value {
+            Value::List(texts) => texts,
+            Value::Text(_) | Value::Secret(_) | Value::Networks(_) | Value::Flag(_) | Value::Number(_) => {
+                unreachable!("invariant: {name} is a list")
             }
         }
     }
@@ -207,7 +221,7 @@ fn tls(layers: &mut Layers) -> Option<TlsFiles> {
 fn proxies(layers: &Layers) -> Proxies {
     let trusted = match &layers.get("trusted_proxies").value {
         Value::Networks(networks) => networks.clone(),
-        Value::Text(_) | Value::Secret(_) | Value::Flag(_) | Value::Number(_) => {
+        Value::Text(_) | Value::Secret(_) | Value::Flag(_) | Value::Number(_) | Value::List(_) => {
             unreachable!("invariant: trusted_proxies are networks")
         }
     };
@@ -242,6 +256,7 @@ fn leap(layers: &mut Layers) -> LeapSettings {
         identify_timeout_ms: layers.small("leap.identify_timeout_ms"),
         idle_grace_ms: layers.small("leap.idle_grace_ms"),
         move_to,
+        announce_expiry: layers.flag("leap.announce_expiry"),
     }
 }
 
@@ -271,30 +286,38 @@ fn hook(layers: &mut Layers) -> Option<HookSettings> {
             None
         }
     };
-    let url = match hook_url(&url) {
-        Ok(url) => Some(url),
-        Err(reason) => {
-            layers.refuse("access_hook.url", reason);
-            None
-        }
-    };
-    Some(HookSettings {
-        url: url?,
-        secret: secret?,
-        timeout: Duration::from_millis(layers.number("access_hook.timeout_ms")),
-    })
+    if let Err(reason) = hook_url(&url) {
+        layers.refuse("access_hook.url", reason);
+    }
+    Some(HookSettings { url, secret: secret?, timeout: Duration::from_millis(layers.number("access_hook.timeout_ms")) })
 }
 
-fn hook_url(text: &str) -> Result<hyper::Uri, &'static str> {
+fn hook_url(text: &str) -> Result<(), String> {
     let wanted = "must be a whole http:// or https:// address, such as \"https://backend.example/tollgate\"";
-    let url: hyper::Uri = text.parse().map_err(|_| wanted)?;
-    if !matches!(url.scheme_str(), Some("http" | "https")) || url.host().is_none_or(str::is_empty) {
-        return Err(wanted);
+    let lower = text.to_ascii_lowercase();
+    if !lower.starts_with("http://") && !lower.starts_with("https://") {
+        return Err(wanted.into());
     }
-    if url.authority().is_some_and(|authority| authority.as_str().contains('@')) {
-        return Err("must not hold a user name or a password: the calls are signed");
+    let authority = lower.split("//").nth(1).and_then(|rest| rest.split(['/', '?', '#']).next());
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return Err("must not hold a user name or a password: the calls are signed".into());
     }
-    Ok(url)
+    crate::hook::rules().target(text).map(drop).map_err(|failure| format!("{wanted}: {failure}"))
+}
+
+fn outbound(layers: &mut Layers) -> OutboundRules {
+    let mut allowed = Vec::new();
+    for text in layers.list("outbound.allowed_hosts").to_vec() {
+        match Allowed::parse(&text) {
+            Ok(one) => allowed.push(one),
+            Err(reason) => layers.refuse("outbound.allowed_hosts", reason),
+        }
+    }
+    OutboundRules {
+        allow_private: layers.flag("outbound.allow_private"),
+        allow_http: layers.flag("outbound.allow_http"),
+        allowed,
+    }
 }
 
 fn log(layers: &mut Layers) -> LogSettings {

@@ -116,6 +116,11 @@ fn one_problem_each() {
         ("trusted_proxies = [\"10.0.0.1/8\"]", &[], "has bits behind its prefix"),
         ("", &[("TOLLGATE_TRUSTED_PROXIES", "10.0.0.0/8,proxy")], "does not begin with an IP address"),
         ("trusted_proxies_header = \"x-real-ip\"", &[], "must be one of: x-forwarded-for, forwarded"),
+        ("[access_hook]\nurl = \"http://127.1/\"\nsecret = \"s3cret\"", &[], "four decimal numbers"),
+        ("[outbound]\nallowed_hosts = \"h\"", &[], "must be a list of texts"),
+        ("[outbound]\nallowed_hosts = [\"h\", 1]", &[], "must be a list of texts"),
+        ("[outbound]\nallowed_hosts = [\"10.0.0.1/8\"]", &[], "has bits behind its prefix"),
+        ("", &[("TOLLGATE_OUTBOUND_ALLOWED_HOSTS", "h, *.h")], "\"*.h\" is neither the name"),
         ("[leap]\nmove_to = \"http://h/ws\"", &[], "must be a ws:// or wss:// address"),
         ("[log]\nformat = \"xml\"", &[], "must be one of: human, json"),
         ("[log]\nlevel = \"\"", &[], "must be error, warn"),
@@ -149,6 +154,22 @@ fn proxies_are_named_in_a_list_or_with_commas() {
     assert_eq!(format!("{:?}", config.proxies), "Proxies { trusted: [10.0.0.0/8, ::1/128], header: XForwardedFor }");
     let config = settings(file, &[("TOLLGATE_TRUSTED_PROXIES", "")], &[]).mean().unwrap();
     assert!(config.proxies.trusted.is_empty(), "an empty variable takes the list of the file away");
+}
+
+#[test]
+fn what_may_be_called_is_closed_until_it_is_opened() {
+    let outbound = |file: &str, environment: &[(&str, &str)]| settings(file, environment, &[]).mean().unwrap().outbound;
+    let closed = outbound("", &[]);
+    assert!(!closed.allow_private && !closed.allow_http && closed.allowed.is_empty());
+    let file = "[outbound]\nallow_http = true\nallowed_hosts = [\"Hooks.Internal\", \"10.0.0.0/8\"]\n";
+    let open = outbound(file, &[]);
+    assert!(open.allow_http && !open.allow_private);
+    assert!(open.target("http://10.1.2.3/").is_ok() && open.target("http://192.168.0.1/").is_err());
+    let by_environment = [("TOLLGATE_OUTBOUND_ALLOWED_HOSTS", " 192.168.0.0/16 ,,fd00::/8,")];
+    let other = outbound(file, &by_environment);
+    assert!(other.target("http://192.168.0.1/").is_ok() && other.target("http://10.1.2.3/").is_err());
+    let shown = settings(file, &by_environment, &[]).print();
+    assert!(shown.contains("allowed_hosts = [\"192.168.0.0/16\", \"fd00::/8\"] # environment"), "{shown}");
 }
 
 #[test]

@@ -1,13 +1,10 @@
-//! What a call says: the body of the question, and the signed request around it. Pure.
+//! What a call says: the body of the question, and the signed call around it. Pure.
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Request, Uri};
 use serde::Serialize;
 use tollgate_core::credentials::sign_hook;
 use tollgate_core::json::JsonObject;
 use tollgate_core::ports::hook::SubscribeQuestion;
+use tollgate_core::ports::outbound::{Method, OutboundCall};
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -19,7 +16,7 @@ struct Body<'a> {
 }
 
 /// The body of a question.
-pub(super) fn body(question: &SubscribeQuestion) -> Bytes {
+pub(super) fn body(question: &SubscribeQuestion) -> Vec<u8> {
     let state = question
         .token_state
         .as_ref()
@@ -32,19 +29,16 @@ pub(super) fn body(question: &SubscribeQuestion) -> Bytes {
         token_id: question.token.to_string(),
         token_state: state,
     };
-    serde_json::to_vec(&body).expect("invariant: texts and JSON become JSON").into()
+    serde_json::to_vec(&body).expect("invariant: texts and JSON become JSON")
 }
 
-/// The POST with this body, signed at `unix_seconds`.
-pub(super) fn signed(url: &Uri, secret: &[u8], unix_seconds: u64, body: Bytes) -> Request<Full<Bytes>> {
-    let signature = sign_hook(secret, unix_seconds, &body);
-    Request::post(url.clone())
-        .header(HOST, url.authority().map_or("", hyper::http::uri::Authority::as_str))
-        .header(CONTENT_TYPE, "application/json")
-        .header(ACCEPT, "*/*")
-        .header(USER_AGENT, concat!("Tollgate/", env!("CARGO_PKG_VERSION")))
-        .header("x-tollgate-timestamp", unix_seconds.to_string())
-        .header("x-tollgate-signature", signature)
-        .body(Full::new(body))
-        .expect("invariant: the address was checked and the headers are ASCII")
+/// The POST with this body, signed at `unix_seconds`. Of the answer only the status is wanted.
+pub(super) fn signed(url: String, secret: &[u8], unix_seconds: u64, body: Vec<u8>, timeout_ms: u64) -> OutboundCall {
+    let headers = [
+        ("content-type", "application/json".to_owned()),
+        ("x-tollgate-timestamp", unix_seconds.to_string()),
+        ("x-tollgate-signature", sign_hook(secret, unix_seconds, &body)),
+    ];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value)).into();
+    OutboundCall { method: Method::Post, url, headers, body, timeout_ms, answer_bytes_max: 0 }
 }

@@ -13,7 +13,12 @@ const LEAP: FormatIndex = FormatIndex(0);
 
 /// The wire formats of all doors.
 pub(super) fn formats() -> Vec<WireFormat> {
-    vec![WireFormat { name: "leap", encoder: Arc::new(LeapEncoder), frame: frame::encode_text }]
+    vec![WireFormat {
+        name: "leap",
+        encoder: Arc::new(LeapEncoder),
+        frame: frame::encode_text,
+        frame_bytes: frame::frame_bytes,
+    }]
 }
 
 /// All doors.

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use tollgate_api::ApiConfig;
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::ports::hook::{AccessHook, NoHook};
+use tollgate_core::ports::outbound::OutboundRules;
 use tollgate_gateway::{Limits, Listeners};
 use tollgate_protocol_leap::{LeapConfig, LeapCounters};
 
 use crate::Failure;
 use crate::config::{Config, HookSecret, HookSettings, Secret, TlsFiles};
 use crate::hook::{HookCounters, HookParts, HttpHook};
+use crate::outbound::{Bounds, HttpOutbound, OutboundParts, Trust, system_resolver};
 use crate::secret_file;
 
 /// What clients may take from the network.
@@ -75,6 +77,19 @@ pub(super) fn hook(settings: Option<&HookSettings>, clock: &Arc<dyn Clock>) -> R
     Ok(Hook { port: Arc::new(hook), counters })
 }
 
+/// What calls the addresses that customers name.
+pub(super) fn outbound(rules: &OutboundRules, clock: &Arc<dyn Clock>) -> Result<HttpOutbound, Failure> {
+    let started = HttpOutbound::start(OutboundParts {
+        name: "outbound",
+        rules: rules.clone(),
+        bounds: Bounds::SHARED,
+        trust: Trust::system(),
+        resolve: system_resolver(),
+        clock: Arc::clone(clock),
+    });
+    started.map_err(|error| format!("the thread that calls out cannot be started: {error}").into())
+}
+
 fn hook_secret(secret: &HookSecret) -> Result<Secret, Failure> {
     match secret {
         HookSecret::Text(text) => Ok(text.clone()),
@@ -96,6 +111,7 @@ pub(super) fn leap(config: &Config) -> LeapConfig {
         identify_timeout_ms: config.leap.identify_timeout_ms,
         idle_grace_ms: config.leap.idle_grace_ms,
         move_to: config.leap.move_to.clone(),
+        announce_expiry: config.leap.announce_expiry,
         counters: LeapCounters::default(),
     }
 }

@@ -3,11 +3,11 @@
 //! The ranges follow IANA's registries of special-purpose addresses (RFC 6890 and its successors). IPv6 is read the other way round:
 //! outside of 2000::/3 nothing is global, so only what lies in it, less its special parts, may be called.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::OutboundFailure;
 use super::target::{Host, Target, host};
+use crate::peer::Network;
 
 /// What this server may call.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,76 +29,22 @@ pub enum Allowed {
     Network(Network),
 }
 
-/// An address and how many of its leading bits count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    base: IpAddr,
-    bits: u8,
-}
-
-impl Network {
-    /// The network of `base`, whose bits beyond the first `bits` must be zero.
-    const fn v4(base: [u8; 4], bits: u8) -> Self {
-        let [a, b, c, d] = base;
-        Self { base: IpAddr::V4(Ipv4Addr::new(a, b, c, d)), bits }
-    }
-
-    /// As [`Network::v4`], by the first four groups.
-    const fn v6(base: [u16; 4], bits: u8) -> Self {
-        let [a, b, c, d] = base;
-        Self { base: IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)), bits }
-    }
-
-    /// Whether the address lies in it. Families are never mixed.
-    #[must_use]
-    pub fn holds(&self, address: IpAddr) -> bool {
-        match (self.base, address) {
-            (IpAddr::V4(base), IpAddr::V4(address)) => {
-                let shift = 32 - u32::from(self.bits);
-                base.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
-            }
-            (IpAddr::V6(base), IpAddr::V6(address)) => {
-                let shift = 128 - u32::from(self.bits);
-                base.to_bits().checked_shr(shift) == address.to_bits().checked_shr(shift)
-            }
-            (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => false,
-        }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.base, self.bits)
-    }
-}
-
 impl Allowed {
     /// Reads a name (`hooks.internal`), an address (`10.0.0.7`) or a network (`10.0.0.0/8`, `fd00::/8`).
     ///
     /// # Errors
-    /// What is wrong with it, to follow the text itself.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let wanted = "is neither the name of a host, nor an IP address, nor a network such as 10.0.0.0/8";
-        let (base, bits) = text.split_once('/').map_or((text, None), |(base, bits)| (base, Some(bits)));
-        let base = match (base.parse::<IpAddr>(), bits) {
-            (Ok(base), _) => base,
-            (Err(_), Some(_)) => return Err(wanted),
-            (Err(_), None) => match host(text) {
-                Ok(Host::Name(name)) => return Ok(Self::Name(name)),
-                Ok(Host::Address(address)) => address,
-                Err(_) => return Err(wanted),
-            },
-        };
-        let whole = if base.is_ipv4() { 32 } else { 128 };
-        let bits = bits.map_or(Some(whole), |bits| bits.parse().ok()).filter(|bits| *bits <= whole).ok_or(wanted)?;
-        let beyond = match base {
-            IpAddr::V4(base) => base.to_bits().checked_shl(bits.into()).unwrap_or(0) != 0,
-            IpAddr::V6(base) => base.to_bits().checked_shl(bits.into()).unwrap_or(0) != 0,
-        };
-        if beyond {
-            return Err("is not a network: it has bits beyond those that count");
+    /// What is wrong with it, with the text itself.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.contains('/') || text.parse::<IpAddr>().is_ok() {
+            return text.parse().map(Self::Network).map_err(|error: crate::Error| error.detail);
         }
-        Ok(Self::Network(Network { base, bits }))
+        match host(text) {
+            Ok(Host::Name(name)) => Ok(Self::Name(name)),
+            Ok(Host::Address(address)) => Self::parse(&address.to_string()),
+            Err(_) => Err(format!(
+                "{text:?} is neither the name of a host, nor an IP address, nor a network such as 10.0.0.0/8"
+            )),
+        }
     }
 }
 
@@ -133,7 +79,7 @@ impl OutboundRules {
         let Some(range) = private_range(address) else { return Ok(()) };
         let allows = |allowed: &Allowed| match allowed {
             Allowed::Name(name) => matches!(host, Host::Name(called) if called == name),
-            Allowed::Network(network) => network.holds(address) || network.holds(address.to_canonical()),
+            Allowed::Network(network) => network.contains(address),
         };
         if self.allow_private || self.allowed.iter().any(allows) {
             return Ok(());
@@ -178,7 +124,7 @@ const GLOBAL_V6: Network = Network::v6([0x2000, 0, 0, 0], 3);
 /// What kind of address it is when it is not one of the public internet.
 fn private_range(address: IpAddr) -> Option<&'static str> {
     let of = |table: &[(Network, &'static str)]| {
-        table.iter().find(|(network, _)| network.holds(address)).map(|(_, range)| *range)
+        table.iter().find(|(network, _)| network.contains(address)).map(|(_, range)| *range)
     };
     match address {
         IpAddr::V4(_) => of(V4),
@@ -186,7 +132,7 @@ fn private_range(address: IpAddr) -> Option<&'static str> {
         IpAddr::V6(v6) if v6.is_unspecified() => Some("the unspecified address (::)"),
         IpAddr::V6(v6) => match embedded(v6) {
             Some(v4) => private_range(v4.into()),
-            None => of(V6).or((!GLOBAL_V6.holds(address)).then_some("an address outside of the public internet")),
+            None => of(V6).or((!GLOBAL_V6.contains(address)).then_some("an address outside of the public internet")),
         },
     }
 }

@@ -32,12 +32,15 @@ export function cleanEnv(extra) {
 }
 
 export class Tollgate {
-	/** Starts a server on a fresh data folder and a free port, or this one; `env` adds `TOLLGATE_*` settings to every start. */
-	static async start({ env = {}, port } = {}) {
+	/** Starts a server on a fresh data folder and a free port, or this one; `env` adds `TOLLGATE_*` settings to every start. With `tls`,
+	 * a folder that has `server.pem` and `server.key`, it speaks TLS. */
+	static async start({ env = {}, port, tls } = {}) {
 		const server = new Tollgate();
-		server.env = env;
+		const files = tls && { TOLLGATE_TLS_CERTIFICATE: join(tls, 'server.pem'), TOLLGATE_TLS_KEY: join(tls, 'server.key') };
+		server.env = { ...files, ...env };
+		server.secure = tls ? 's' : '';
 		server.port = port;
-		server.dataDir = await mkdtemp(join(tmpdir(), 'tollgate-hop-'));
+		server.dataDir = await mkdtemp(join(tmpdir(), 'tollgate-conformance-'));
 		server.log = [];
 		await server.up();
 		if (!server.key) throw new Error('the first start of a data folder must announce a project key');
@@ -66,8 +69,8 @@ export class Tollgate {
 		const [, bound] = /^127\.0\.0\.1:(\d+)$/.exec(announce.listen) ?? [];
 		if (!bound) throw new Error(`announced no loopback address: ${JSON.stringify(announce)}`);
 		this.port ??= Number(bound);
-		this.url = `http://127.0.0.1:${bound}`;
-		this.ws = `ws://127.0.0.1:${bound}/ws`;
+		this.url = `http${this.secure}://127.0.0.1:${bound}`;
+		this.ws = `ws${this.secure}://127.0.0.1:${bound}/ws`;
 		return announce;
 	}
 
