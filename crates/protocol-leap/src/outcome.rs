@@ -164,6 +164,8 @@ mod tests {
             Outcome::Unavailable(ErrorCode::NotGranted) => 'n',
             Outcome::Unavailable(ErrorCode::Unknown) => 'u',
             Outcome::Close(CloseReason::InvalidCredential) => '1',
+            Outcome::Close(CloseReason::TokenExpired) => 'e',
+            Outcome::Close(CloseReason::TokenRevoked) => 'v',
             Outcome::Close(CloseReason::RateLimited) => '8',
             Outcome::Close(CloseReason::Internal) => '0',
             Outcome::Close(_) => '?',
@@ -173,12 +175,13 @@ mod tests {
 
     #[test]
     fn errors_mean_this_to_a_client() {
-        // invalid_auth, forbidden, not_found, already_exists, invalid_body, invalid_input, version_mismatch, payload_too_large,
-        // limit_reached, rate_limited, not_granted, unavailable, internal_error
-        assert_eq!(letters(Kind::Connect), "1110110088100");
-        assert_eq!(letters(Kind::Subscribe), "1nu00u00nnn00");
-        assert_eq!(letters(Kind::Unsubscribe), "1..00.0000.00");
-        assert_eq!(letters(Kind::Publish), "1RuFFFFFFFRFF");
-        assert_eq!(letters(Kind::SetState), "1RuFFFFFFFRFF");
+        // invalid_auth, token_expired, token_revoked, token_not_yet_valid, token_rotated, forbidden, not_found, already_exists,
+        // invalid_body, invalid_input, version_mismatch, idempotency_mismatch, wrong_state, gone, payload_too_large, limit_reached,
+        // rate_limited, not_granted, unavailable, internal_error
+        assert_eq!(letters(Kind::Connect), "1ev11110110000088100");
+        assert_eq!(letters(Kind::Subscribe), "1ev11nu00u00000nnn00");
+        assert_eq!(letters(Kind::Unsubscribe), "1ev11..00.0000000.00");
+        assert_eq!(letters(Kind::Publish), "1ev11RuFFFFFFFFFFRFF");
+        assert_eq!(letters(Kind::SetState), "1ev11RuFFFFFFFFFFRFF");
     }
 }

@@ -28,7 +28,12 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         // Its answer holds secrets of tokens.
         ("GET", "/v1/channels/:channel/tokens") => (P::READ_LEAP_TOKENS, ""),
         ("PUT" | "DELETE", "/v1/channels/:channel/subscribers/:token") => (P::MANAGE_CHANNEL_SUBSCRIBERS, ""),
-        ("GET", "/v1/projects/@this" | "/v1/users/@me") => return None,
+        ("GET", "/v1/projects/@this" | "/v1/users/@me" | "/v2/project") => return None,
+        ("PATCH", "/v2/project") => (P::MANAGE_KEYS, "{}"),
+        ("GET", "/v2/keys" | "/v2/keys/:key") => (P::MANAGE_KEYS, ""),
+        ("POST", "/v2/keys") => (P::MANAGE_KEYS, r#"{"permissions":["read_channels"]}"#),
+        ("PATCH", "/v2/keys/:key") | ("POST", "/v2/keys/:key/rotate" | "/v2/keys/:key/revoke") => (P::MANAGE_KEYS, "{}"),
+        ("GET", "/v2/audit" | "/v2/audit/export" | "/v2/audit/verify") => (P::READ_AUDIT, ""),
         _ => panic!("{method} {template} is not in the table of permissions"),
     })
 }
@@ -38,10 +43,12 @@ async fn b13_every_route_needs_a_key_with_its_permission() {
     let door = Door::open().await;
     door.channel("room", "{}").await;
     let token = door.token("{}").await;
+    let key = door.call("POST", "/v2/keys", r#"{"permissions":["read_channels"]}"#).await.json["id"].clone();
+    let key = key.as_str().unwrap().to_owned();
     let stranger = door.stranger().await;
     for route in ROUTES.iter().filter(|route| matches!(route.run, Run::Keyed(_))) {
         let (method, template) = (route.method.as_str(), route.template);
-        let path = template.replace(":channel", "room").replace(":token", &token);
+        let path = template.replace(":channel", "room").replace(":token", &token).replace(":key", &key);
         door.call_with(method, &path, &[], "").await.refused(401, "invalid_auth");
         let Some((permission, body)) = needs(method, template) else { continue };
         let others = Permissions::from_bits(Permissions::all().bits() & !permission.bits());

@@ -170,7 +170,11 @@ impl Seen {
             assert!(body.is_empty() && !parts.headers.contains_key("content-type"), "204 with a body");
             return Self { status, headers: parts.headers, json: Value::Null };
         }
-        assert_eq!(parts.headers["content-type"], "application/json");
+        let content_type = &parts.headers["content-type"];
+        if content_type == "application/problem+json" {
+            return Self { status, headers: parts.headers, json: problem(&body, status) };
+        }
+        assert_eq!(content_type, "application/json");
         let json: Value = serde_json::from_slice(&body).unwrap();
         if json.get("success").is_some() {
             assert_eq!(json["success"], status == 200, "{json}");
@@ -220,4 +224,13 @@ fn run(parts: ShardParts) {
             shard.request(request, &mut NoConnections);
         }
     });
+}
+
+/// Problem details (RFC 9457), checked, and shown as Hop's envelope is, so that one set of tests asks both doors.
+fn problem(body: &[u8], status: u16) -> Value {
+    let problem: Value = serde_json::from_slice(body).unwrap();
+    assert_eq!(problem["status"], status);
+    assert!(!problem["title"].as_str().unwrap().is_empty() && !problem["request_id"].as_str().unwrap().is_empty());
+    assert_eq!(problem["retryable"], matches!(status, 429 | 503));
+    json!({"success": false, "error": {"code": problem["code"], "message": problem["detail"]}})
 }
