@@ -99,7 +99,7 @@ pub enum SigningAlgorithm {
     /// ECDSA on P-256: what every library reads. The default.
     #[default]
     Es256,
-    /// Ed25519: the fastest and the shortest keys.
+    /// Ed25519: short keys, and signatures that need no randomness.
     EdDsa,
     /// RSA of 2,048 bits, for readers that know nothing else. Its tokens are 256 characters longer.
     Rs256,
