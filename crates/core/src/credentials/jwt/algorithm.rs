@@ -2,40 +2,29 @@
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, EcdsaVerificationAlgorithm, RsaParameters};
-use serde::{Deserialize, Serialize};
 
 /// An algorithm that a registered issuer may sign with. A key has exactly one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// HMAC with SHA-256 under a shared secret.
-    #[serde(rename = "HS256")]
     Hs256,
     /// HMAC with SHA-384 under a shared secret.
-    #[serde(rename = "HS384")]
     Hs384,
     /// HMAC with SHA-512 under a shared secret.
-    #[serde(rename = "HS512")]
     Hs512,
     /// RSA, PKCS #1 v1.5, SHA-256; keys of 2,048 to 8,192 bits.
-    #[serde(rename = "RS256")]
     Rs256,
     /// RSA, PKCS #1 v1.5, SHA-384; keys of 2,048 to 8,192 bits.
-    #[serde(rename = "RS384")]
     Rs384,
     /// RSA, PKCS #1 v1.5, SHA-512; keys of 2,048 to 8,192 bits.
-    #[serde(rename = "RS512")]
     Rs512,
     /// RSA-PSS, SHA-256, salt of 32 bytes; keys of 2,048 to 8,192 bits.
-    #[serde(rename = "PS256")]
     Ps256,
     /// ECDSA on P-256 with SHA-256.
-    #[serde(rename = "ES256")]
     Es256,
     /// ECDSA on P-384 with SHA-384.
-    #[serde(rename = "ES384")]
     Es384,
     /// Ed25519. Also read as `Ed25519`, its name of RFC 9864.
-    #[serde(rename = "EdDSA")]
     EdDsa,
 }
 
@@ -105,17 +94,14 @@ impl Algorithm {
 }
 
 /// An algorithm that our own access tokens are signed with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum SigningAlgorithm {
     /// ECDSA on P-256: what every library reads. The default.
     #[default]
-    #[serde(rename = "ES256")]
     Es256,
-    /// Ed25519: the fastest and the shortest keys.
-    #[serde(rename = "EdDSA")]
+    /// Ed25519: short keys, and signatures that need no randomness.
     EdDsa,
     /// RSA of 2,048 bits, for readers that know nothing else. Its tokens are 256 characters longer.
-    #[serde(rename = "RS256")]
     Rs256,
 }
 

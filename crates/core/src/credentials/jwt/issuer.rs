@@ -10,7 +10,6 @@ use super::issuer_key::IssuerKey;
 use super::jwks::JWKS_KEYS_MAX;
 use super::refusal::JwtRefusal;
 use crate::clock::UnixMillis;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// Longest `iss` and longest audience, in bytes.
@@ -23,33 +22,22 @@ pub const LEEWAY_S_MAX: u32 = 60;
 const KEYS_TRIED_MAX: usize = 4;
 
 /// What a project decides about an issuer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerSettings {
     /// The exact `iss` of its tokens, 1 to 512 bytes.
     pub issuer: String,
     /// The audiences we answer for, 1 to 16; a token must name one of them. `None`: `aud` is not looked at.
-    #[serde(default)]
     pub audience: Option<Vec<String>>,
     /// How many seconds its clock may be off, at most 60.
-    #[serde(default)]
     pub leeway_s: u32,
     /// The claim that is the user's id: a name, or a path with dots into nested objects.
-    #[serde(default = "sub")]
     pub user_id_claim: String,
     /// The claim that is the user's display name, if one is.
-    #[serde(default)]
     pub display_name_claim: Option<String>,
     /// The claim that says what the bearer may do, if one does. What it may say is the caller's to limit.
-    #[serde(default)]
     pub capabilities_claim: Option<String>,
     /// Most seconds between `iat` (or now) and `exp`.
-    #[serde(default)]
     pub lifetime_s_max: Option<u64>,
-}
-
-fn sub() -> String {
-    "sub".into()
 }
 
 impl IssuerSettings {
@@ -60,7 +48,7 @@ impl IssuerSettings {
             issuer: issuer.into(),
             audience: None,
             leeway_s: 0,
-            user_id_claim: sub(),
+            user_id_claim: "sub".into(),
             display_name_claim: None,
             capabilities_claim: None,
             lifetime_s_max: None,

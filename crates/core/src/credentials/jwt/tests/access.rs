@@ -112,6 +112,19 @@ fn keys_of_node_sign_what_their_public_halves_verify() {
     }
 }
 
+/// Node has computed the thumbprints and signatures; the other way round, it verifies what `sign` gives under `public_jwk`.
+#[test]
+fn a_token_that_node_spells_for_us_is_ours() {
+    for (algorithm, token) in [
+        (SigningAlgorithm::Es256, OUR_ES256),
+        (SigningAlgorithm::EdDsa, OUR_EDDSA),
+        (SigningAlgorithm::Rs256, OUR_RS256),
+    ] {
+        let key = sample_key(algorithm);
+        assert_eq!(verify(key.verifying_key(), token, &expected()), Ok(claims()), "{algorithm:?}");
+    }
+}
+
 #[test]
 fn a_key_survives_pkcs8_and_its_public_half_a_jwk() {
     for algorithm in ALL {

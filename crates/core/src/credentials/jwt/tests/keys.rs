@@ -20,7 +20,7 @@ fn a_jwk_that_is_no_verifying_key_is_refused_with_the_reason() {
     let secret = |bytes: usize| format!(r#"{{"kty":"oct","k":"{}"}}"#, URL_SAFE_NO_PAD.encode(vec![7; bytes]));
     let too_wide = P256_JWK.replace("\"y\":\"", "\"y\":\"AAAA");
     let not_a_point = format!(r#"{{"kty":"EC","crv":"P-256","x":"{0}","y":"{0}"}}"#, URL_SAFE_NO_PAD.encode([1; 32]));
-    let even = |n: &[u8], e: &[u8]| {
+    let rsa = |n: &[u8], e: &[u8]| {
         format!(r#"{{"kty":"RSA","n":"{}","e":"{}"}}"#, URL_SAFE_NO_PAD.encode(n), URL_SAFE_NO_PAD.encode(e))
     };
     for (text, error) in [
@@ -60,12 +60,13 @@ fn a_jwk_that_is_no_verifying_key_is_refused_with_the_reason() {
         (RSA_1024_JWK.into(), RsaBits(1024)),
         (too_wide, Member("y")),
         (not_a_point, Rejected),
-        (even(&[0xfe; 256], &[1, 0, 1]), Rejected),
-        (even(&[0xff; 256], &[1]), Rejected),
-        (even(&[0xff; 256], &[2]), Rejected),
-        (even(&[0xff; 256], &[]), Rejected),
-        (even(&[], &[1, 0, 1]), Rejected),
-        (even(&[0xff; 1025], &[1, 0, 1]), RsaBits(8200)),
+        (rsa(&[0xfe; 256], &[1, 0, 1]), Rejected),
+        (rsa(&[0xff; 256], &[1]), Rejected),
+        (rsa(&[0xff; 256], &[2]), Rejected),
+        (rsa(&[0xff; 256], &[0xff; 8]), Rejected), // an exponent that makes each verification slow
+        (rsa(&[0xff; 256], &[]), Rejected),
+        (rsa(&[], &[1, 0, 1]), Rejected),
+        (rsa(&[0xff; 1025], &[1, 0, 1]), RsaBits(8200)),
         (secret(31), SecretBytes(31)),
         (secret(1025), SecretBytes(1025)),
         (r#"{"kty":"oct"}"#.into(), Member("k")),
@@ -206,11 +207,6 @@ fn settings_of_an_issuer_are_checked() {
     assert_eq!(check(|s| s.lifetime_s_max = Some(0)), Some(IssuerSettingsError::Lifetime));
     let many = IssuerRules::new(IssuerSettings::new("i"), vec![secret_key(); 65]).err();
     assert_eq!(many, Some(IssuerSettingsError::TooManyKeys(65)));
-
-    let stored = serde_json::to_string(&IssuerSettings::new("i")).unwrap();
-    assert_eq!(serde_json::from_str::<IssuerSettings>(&stored).unwrap(), IssuerSettings::new("i"));
-    assert_eq!(serde_json::from_str::<IssuerSettings>(r#"{"issuer":"i"}"#).unwrap(), IssuerSettings::new("i"));
-    assert!(serde_json::from_str::<IssuerSettings>(r#"{"issuer":"i","leewy_s":1}"#).is_err());
 }
 
 #[test]

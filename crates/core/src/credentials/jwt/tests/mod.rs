@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod access;
+mod junk;
 mod keys;
 mod refusals;
 mod samples;

@@ -194,3 +194,30 @@ pub(super) const RSA_PKCS8: &str = concat!(
     "NkXBYOjuGVBw2lb4aO7MwS+g4x8z4rGKBz0g+2oRqTF1/DyeLTHX5kJaHzcztvvcyz1WdP/9S5sjwxA1WdgQDYiFRW5Pn+hchS190+BlrrhpaWKK",
     "OUQt8lWzRVUXiBYd0+6KadpXdHNpY5xzOhaaZmR6yyUDV06JksjRXoA="
 );
+/// An access token of ours as Node spells and signs it: ES256, the thumbprint of the sample key as `kid`.
+pub(super) const OUR_ES256: &str = concat!(
+    "eyJhbGciOiJFUzI1NiIsImtpZCI6IkVaNUhZLWliS3hqWlAyN0RpOENvNzVqMGc0OTB6U3ZxVUhySWoyT3psUTQiLCJ0eXAiOiJKV1QifQ.eyJpc",
+    "3MiOiJodHRwczovL2NoYXQuZXhhbXBsZSIsInN1YiI6InVzZXJfMSIsImF1ZCI6IndlYiIsImlhdCI6MTAwMCwiZXhwIjoyMDAwLCJuYmYiOjEwM",
+    "DAsImp0aSI6InRva19OREkiLCJnZW4iOjQyOTQ5NjcyOTUsInByb2plY3QiOiJwcm9qZWN0X053IiwidXNlciI6eyJ1c2VySWQiOiJ1c2VyXzEiL",
+    "CJwdWJsaWNVc2VySWQiOiJqYW5lIFwiw6lcIiDwn6aAIiwibmV0d29ya0lkIjoicHJvamVjdF9OdyIsImRpc3BsYXlOYW1lIjoiSmFuZSBEb2Uif",
+    "X0.U_HzRpSwBnYMI3y_AXoB3Fz6VOhg0AYhxllpFLDj8Dqbt20KgcZ9RCLcXkTvoyGtkA5dMec8yxVBgUSYfrkXfQ"
+);
+/// An access token of ours as Node spells and signs it: EdDSA, the thumbprint of the sample key as `kid`.
+pub(super) const OUR_EDDSA: &str = concat!(
+    "eyJhbGciOiJFZERTQSIsImtpZCI6IlB4aWR0Q3ZkWWhlRDFLbVBneG1YMTk3OGUyWWFBdkRldXRZU2E3U2gwRHciLCJ0eXAiOiJKV1QifQ.eyJpc",
+    "3MiOiJodHRwczovL2NoYXQuZXhhbXBsZSIsInN1YiI6InVzZXJfMSIsImF1ZCI6IndlYiIsImlhdCI6MTAwMCwiZXhwIjoyMDAwLCJuYmYiOjEwM",
+    "DAsImp0aSI6InRva19OREkiLCJnZW4iOjQyOTQ5NjcyOTUsInByb2plY3QiOiJwcm9qZWN0X053IiwidXNlciI6eyJ1c2VySWQiOiJ1c2VyXzEiL",
+    "CJwdWJsaWNVc2VySWQiOiJqYW5lIFwiw6lcIiDwn6aAIiwibmV0d29ya0lkIjoicHJvamVjdF9OdyIsImRpc3BsYXlOYW1lIjoiSmFuZSBEb2Uif",
+    "X0.GaSDo9lSFWqDsvei646Og90_L_JKNz5VEC2nizu2B0ugXKkC_2ctfLjFCms7bdVzS5ss403Aq_A2Rd9CATV_CA"
+);
+/// An access token of ours as Node spells and signs it: RS256, the thumbprint of the sample key as `kid`.
+pub(super) const OUR_RS256: &str = concat!(
+    "eyJhbGciOiJSUzI1NiIsImtpZCI6IlZQTFJFQUg5Zjg5WG53V3prek1vdHpTeUQxRWNIdWdWOGc5SWVmMFNtNVkiLCJ0eXAiOiJKV1QifQ.eyJpc",
+    "3MiOiJodHRwczovL2NoYXQuZXhhbXBsZSIsInN1YiI6InVzZXJfMSIsImF1ZCI6IndlYiIsImlhdCI6MTAwMCwiZXhwIjoyMDAwLCJuYmYiOjEwM",
+    "DAsImp0aSI6InRva19OREkiLCJnZW4iOjQyOTQ5NjcyOTUsInByb2plY3QiOiJwcm9qZWN0X053IiwidXNlciI6eyJ1c2VySWQiOiJ1c2VyXzEiL",
+    "CJwdWJsaWNVc2VySWQiOiJqYW5lIFwiw6lcIiDwn6aAIiwibmV0d29ya0lkIjoicHJvamVjdF9OdyIsImRpc3BsYXlOYW1lIjoiSmFuZSBEb2Uif",
+    "X0.Ut4lCKda9QuEhiTRazUKKcWt_x4BZEl8wArGdEsp6OmAkdyRoOW1RfPDNWRImBqCEbuhtTKMV0M2fpeKOsLw9ZNJoqtvOLJ2fCX0czJtph3ix",
+    "TcfKa9RjagyGBwWPG3vvpYxMNl4NXo0zoLXhwv7fw4tZZ32IIyxAoD3Fne29nNtgAJW0-vKS58VHUSkPqPcOYC2I3T3eSAHagXessAmCqRdCy6GZ",
+    "OItUIoWkpl_MfymyXbRyZfpu53XfkTy_RwJeRPBJenU8VxcLHZ0TPCmtoBYppTHGRghdmj5fO7cSjxZ87QQNBYXOyYHSIEQ68DkwP_c9udpRNujO",
+    "wqmTk-WWA"
+);
