@@ -80,6 +80,18 @@ pub fn allows(grants: &[Grant], operation: Operation, channel: &str) -> bool {
     grants.iter().any(|grant| grant.allows(operation, channel))
 }
 
+/// Whether any of the grants allows the operation on a channel that `pattern` names.
+#[must_use]
+pub fn touches(grants: &[Grant], operation: Operation, pattern: &str) -> bool {
+    let stem = |text: &str| text.strip_suffix('*').map(str::to_owned);
+    let meet = |one: &str, other: &str| match (stem(one), stem(other)) {
+        (Some(one), Some(other)) => one.starts_with(&other) || other.starts_with(&one),
+        (Some(_), None) => matches(one, other),
+        _ => matches(other, one),
+    };
+    grants.iter().any(|grant| grant.operations.contains(&operation) && meet(&grant.channels, pattern))
+}
+
 /// Whether everything that `asked` allows is allowed by `ceiling`, too: for each grant and operation, one grant of the ceiling whose
 /// pattern covers it whole.
 #[must_use]
@@ -151,6 +163,25 @@ mod tests {
             let grants = [grant(pattern, &[Operation::Publish])];
             assert_eq!(allows(&grants, Operation::Publish, channel), expected, "{pattern} {channel}");
             assert!(!allows(&grants, Operation::Subscribe, channel));
+        }
+    }
+
+    #[test]
+    fn patterns_touch_where_they_share_a_channel() {
+        for (held, asked, expected) in [
+            ("a", "a", true),
+            ("a", "b", false),
+            ("a*", "ab", true),
+            ("ab", "a*", true),
+            ("a*", "ab*", true),
+            ("ab*", "a*", true),
+            ("a*", "b*", false),
+            ("*", "x", true),
+            ("x", "*", true),
+        ] {
+            let grants = [grant(held, &[Operation::Publish])];
+            assert_eq!(touches(&grants, Operation::Publish, asked), expected, "{held} {asked}");
+            assert!(!touches(&grants, Operation::Subscribe, asked));
         }
     }
 

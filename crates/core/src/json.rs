@@ -132,6 +132,41 @@ impl JsonObject {
     }
 }
 
+/// Top-level keys and their values, to be found in other objects: as values, so `1.0` is `1` and the order of inner keys does not matter.
+#[derive(Debug)]
+pub struct JsonPart(Vec<(String, serde_json::Value)>);
+
+impl JsonPart {
+    /// What is looked for.
+    #[must_use]
+    pub fn new(wanted: &JsonObject) -> Self {
+        Self(wanted.entries().into_iter().map(|(key, value)| (key, value_of(value))).collect())
+    }
+
+    /// Whether the object has each of the keys with an equal value.
+    #[must_use]
+    pub fn is_part_of(&self, object: &JsonObject) -> bool {
+        let have = object.entries();
+        self.0.iter().all(|(key, wanted)| {
+            have.iter().any(|(one, value)| one == key && equal(&value_of(value), wanted))
+        })
+    }
+}
+
+fn value_of(raw: &RawValue) -> serde_json::Value {
+    serde_json::from_str(raw.get()).expect("invariant: the text was checked to be JSON")
+}
+
+/// Numbers by value (`1.0` is `1`), texts, lists and objects as they are.
+fn equal(one: &serde_json::Value, other: &serde_json::Value) -> bool {
+    match (one, other) {
+        (serde_json::Value::Number(one), serde_json::Value::Number(other)) => {
+            one == other || one.as_f64().is_some_and(|one| other.as_f64() == Some(one))
+        }
+        _ => one == other,
+    }
+}
+
 struct Entries;
 
 impl<'de> Visitor<'de> for Entries {
@@ -328,5 +363,22 @@ mod tests {
     #[test]
     fn debug_shows_no_content() {
         assert_eq!(format!("{:?}", object(r#"{"secret":1}"#)), "JsonObject(12 bytes)");
+    }
+
+    #[test]
+    fn a_part_is_found_by_value() {
+        let object = JsonObject::parse(br#"{"a":1,"b":{"x":1,"y":[2]},"c":null}"#, 1_000).unwrap();
+        for (wanted, expected) in [
+            ("{}", true),
+            (r#"{"a":1.0}"#, true),
+            (r#"{"b":{"y":[2],"x":1}}"#, true),
+            (r#"{"b":{"x":1}}"#, false),
+            (r#"{"a":1,"c":null}"#, true),
+            (r#"{"a":"1"}"#, false),
+            (r#"{"d":null}"#, false),
+        ] {
+            let wanted = JsonObject::parse(wanted.as_bytes(), 1_000).unwrap();
+            assert_eq!(JsonPart::new(&wanted).is_part_of(&object), expected, "{wanted:?}");
+        }
     }
 }

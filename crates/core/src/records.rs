@@ -64,6 +64,23 @@ pub struct Revocation {
     pub reason: Option<String>,
 }
 
+/// How the reason of a revocation begins that is never taken back: the secret is in strangers' hands.
+pub const LEAKED: &str = "leaked";
+
+impl Revocation {
+    /// Whether the token is refused at `now`. A revocation without a grace holds whatever the wall clock does afterwards.
+    #[must_use]
+    pub fn is_in_force(&self, now: UnixMillis) -> bool {
+        self.effective_at <= self.decided_at || self.effective_at <= now
+    }
+
+    /// Whether the secret was reported to be in strangers' hands.
+    #[must_use]
+    pub fn is_leak(&self) -> bool {
+        self.reason.as_deref().is_some_and(|reason| reason.starts_with(LEAKED))
+    }
+}
+
 /// Terms that few tokens have. Shared in memory by tokens with the same ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenTerms {
@@ -120,6 +137,9 @@ pub struct TokenRecord {
     /// The project key that it was made with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_by: Option<KeyId>,
+    /// The number of the ring key under which its newest generation was first spelled; 0 in records from before that was kept.
+    #[serde(default)]
+    pub key_number: u16,
     /// The registered issuer whose JWT it stands for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<IssuerId>,

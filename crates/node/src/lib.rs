@@ -29,6 +29,8 @@ pub use operations::audit::AUDIT_PAGE_MAX;
 pub use operations::keyring::{DataKeyStatus, KeyringStatus, TokenKeyStatus};
 pub use operations::keys::{KeyUpdate, NewKey};
 pub use operations::clients::{Client, Outcome};
+pub use operations::revoke::{RevokeRequest, Revoked};
+pub use operations::selector::{Selector, kind_word};
 pub use operations::writing::{Origin, actor, with_origin};
 pub use operations::views::{ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView};
 pub use start::{NodeParts, StartError, start};

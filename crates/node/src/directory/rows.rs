@@ -114,7 +114,7 @@ impl Directory {
         };
         let before = records.token(id).map(ends).unwrap_or_default();
         let token = records.put_token(id, record, row.revision, sealed_under(row));
-        let revoked = token.revoked().is_some_and(|revoked| revoked.effective_at <= now);
+        let revoked = token.revoked().is_some_and(|revoked| revoked.is_in_force(now));
         let (after, created_at) = (ends(token), token.created_at);
         drop(records);
         let Some(hub) = self.hub.get() else { return Some(()) };

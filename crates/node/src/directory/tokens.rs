@@ -24,6 +24,8 @@ pub(crate) struct TokenEntry {
     pub(crate) created_at: UnixMillis,
     pub(crate) expires_at: Option<UnixMillis>,
     pub(crate) made_by: Option<KeyId>,
+    /// The ring key of its newest generation's first spelling.
+    pub(crate) key_number: u16,
     rare: Option<Box<Rare>>,
     live: Option<Box<Live>>,
 }
@@ -85,6 +87,7 @@ impl TokenEntry {
             not_before,
             expires_at,
             made_by,
+            key_number,
             issuer,
             revoked,
             terms,
@@ -101,6 +104,7 @@ impl TokenEntry {
             created_at,
             expires_at,
             made_by,
+            key_number,
             rare: (rare != Rare::default()).then(|| Box::new(rare)),
             live: None,
         }
@@ -120,6 +124,7 @@ impl TokenEntry {
             not_before,
             expires_at: self.expires_at,
             made_by: self.made_by,
+            key_number: self.key_number,
             issuer,
             revoked,
             terms,
@@ -189,7 +194,7 @@ impl TokenEntry {
 
     /// Why this generation of the token does not work at `now`; nothing if it does.
     pub(crate) fn end(&self, generation: u32, now: UnixMillis) -> Option<TokenEnd> {
-        if let Some(revoked) = self.revoked().filter(|revoked| revoked.effective_at <= now) {
+        if let Some(revoked) = self.revoked().filter(|revoked| revoked.is_in_force(now)) {
             return Some(TokenEnd::Revoked(revoked.effective_at));
         }
         if let Some(end) = self.expires_at.filter(|end| *end <= now) {

@@ -8,6 +8,8 @@ pub(crate) mod keyring;
 pub(crate) mod keys;
 pub(crate) mod projects;
 mod publish;
+pub(crate) mod revoke;
+pub(crate) mod selector;
 pub(crate) mod settings;
 mod state;
 mod subscriptions;

@@ -44,6 +44,7 @@ impl Node {
             not_before: None,
             expires_at: new.expires_at,
             made_by: made_by(caller),
+            key_number: self.directory.ring().active(),
             issuer: None,
             revoked: None,
             terms: TokenTerms::default(),
