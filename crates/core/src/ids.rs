@@ -111,14 +111,24 @@ impl SnowflakeSource {
 
     /// The next number. Later calls give larger numbers.
     pub fn next(&self, now: UnixMillis) -> u64 {
+        self.next_run(now, 1)
+    }
+
+    /// The first of `count` numbers that follow each other, 1 to 4,096. Later calls give larger numbers than all of them.
+    pub fn next_run(&self, now: UnixMillis, count: u16) -> u64 {
+        let surplus = u64::from(count.clamp(1, 4_096)) - 1;
         let fresh = (now.0.saturating_sub(SNOWFLAKE_EPOCH_MS) << 22) | (self.node << 12);
-        let step = |last: u64| {
+        let first = |last: u64| {
             // The sequence is the low 12 bits; when it is used up, the time part runs ahead of the clock by a millisecond.
-            let after = if last & 0xfff == 0xfff { (((last >> 22) + 1) << 22) | (self.node << 12) } else { last + 1 };
-            Some(fresh.max(after))
+            let after = if (last & 0xfff) + 1 + surplus > 0xfff {
+                (((last >> 22) + 1) << 22) | (self.node << 12)
+            } else {
+                last + 1
+            };
+            fresh.max(after)
         };
-        match self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step) {
-            Ok(last) | Err(last) => step(last).expect("invariant: step always gives a number"),
+        match self.last.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(first(last) + surplus)) {
+            Ok(last) | Err(last) => first(last),
         }
     }
 }
@@ -160,6 +170,19 @@ impl ChannelId {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl serde::Serialize for ChannelId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for ChannelId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Self::new(&text).map_err(|error| serde::de::Error::custom(error.detail))
     }
 }
 
@@ -216,6 +239,19 @@ mod tests {
             assert!(next > last, "{next} after {last}");
             assert_eq!(next >> 12 & 0x3ff, 3, "the node number stays in its bits");
             last = next;
+        }
+    }
+
+    #[test]
+    fn runs_of_snowflakes_are_whole_and_apart() {
+        let source = SnowflakeSource::new(3, 0);
+        let mut last = 0;
+        for count in [1_u16, 1_001, 7, 4_096, 1, 3_000, 3_000, 1].iter().cycle().take(2_000) {
+            let first = source.next_run(UnixMillis(1_700_000_000_000), *count);
+            let end = first + u64::from(*count) - 1;
+            assert!(first > last, "{first} after {last}");
+            assert_eq!((first >> 12, first >> 12 & 0x3ff), (end >> 12, 3), "a run stays within a millisecond and a node");
+            last = end;
         }
     }
 

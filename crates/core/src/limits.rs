@@ -54,6 +54,10 @@ pub const ROTATION_GRACE_MS_DEFAULT: u64 = 60_000;
 pub const BATCH_MAX: usize = 1_000;
 /// Most tokens of one job.
 pub const JOB_TOKENS_MAX: usize = 1_000_000;
+/// Most parts of one job.
+pub const JOB_PARTS_MAX: u16 = 1_000;
+/// How long the results of a job are kept, and how long its parts may take to arrive, in milliseconds: a day.
+pub const JOB_KEPT_MS: u64 = 86_400_000;
 /// Most jobs of a project that are not finished.
 pub const JOBS_MAX: usize = 16;
 /// Longest idempotency key, in bytes.

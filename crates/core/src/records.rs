@@ -483,7 +483,7 @@ pub enum JobStatus {
     Failed,
 }
 
-/// A background job. Its input and its results are rows of their own ([`JobPartRecord`]).
+/// A background job. Its input and its results are rows of their own, numbered from the job's number on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobRecord {
     /// `create`, `revoke`, `rotate` or `introspect`.
@@ -492,9 +492,7 @@ pub struct JobRecord {
     pub status: JobStatus,
     /// Who submitted it.
     pub submitted_by: String,
-    /// How many parts it has.
-    pub parts: u32,
-    /// How many of them are done.
+    /// How many of its parts are done, in order.
     pub parts_done: u32,
     /// How many entries it has.
     pub total: u64,
@@ -502,8 +500,11 @@ pub struct JobRecord {
     pub succeeded: u64,
     /// How many of them failed.
     pub failed: u64,
-    /// How many parts of the result were handed out.
-    pub parts_read: u32,
+    /// How many entries each part has that arrived, by its place; 0 is one that has not.
+    pub received: Vec<u16>,
+    /// Places of parts whose result was handed out.
+    #[serde(default)]
+    pub handed_out: Vec<u16>,
     /// When it was submitted.
     pub created_at: UnixMillis,
     /// When it ended.
@@ -514,14 +515,4 @@ pub struct JobRecord {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
-}
-
-/// A part of a job: its input until it is done, its result afterwards. The row's id is the job's number plus the part's.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum JobPartRecord {
-    /// Entries to do, each the JSON text of a batch request's entry.
-    Input(Vec<String>),
-    /// What came of each: the token, or why not.
-    Result(Vec<Result<TokenId, String>>),
 }

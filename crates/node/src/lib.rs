@@ -29,6 +29,8 @@ pub use operations::audit::AUDIT_PAGE_MAX;
 pub use operations::keyring::{DataKeyStatus, KeyringStatus, TokenKeyStatus};
 pub use operations::keys::{KeyUpdate, NewKey};
 pub use operations::clients::{Client, Outcome};
+pub use operations::batch::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, EntryResult};
+pub use operations::jobs::JobView;
 pub use operations::revoke::{RevokeRequest, Revoked};
 pub use operations::selector::{Selector, kind_word};
 pub use operations::writing::{Origin, actor, with_origin};
@@ -58,6 +60,7 @@ pub struct Node {
     key_uses: operations::projects::KeyUses,
     /// Held shared by who makes keys that the master key wraps, exclusively by who turns the keyring over.
     keyring_turns: tokio::sync::RwLock<()>,
+    jobs: operations::jobs::Jobs,
     /// When the store was last tried, and what came of it. Held while it is tried: who asks meanwhile waits for that answer.
     probed: tokio::sync::Mutex<Option<(Monotonic, bool)>>,
     is_new: bool,

@@ -101,6 +101,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         counters,
         key_uses,
         keyring_turns: tokio::sync::RwLock::default(),
+        jobs: crate::operations::jobs::Jobs::default(),
         probed: tokio::sync::Mutex::default(),
         is_new,
     };

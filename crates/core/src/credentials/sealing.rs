@@ -44,7 +44,7 @@ pub enum RowKind {
     Delivery = 28,
     /// [`crate::records::JobRecord`].
     Job = 29,
-    /// [`crate::records::JobPartRecord`]. Neither replayed nor handed over: read when it is its turn.
+    /// what a part of a job takes or came to. Neither replayed nor handed over: read when it is its turn.
     JobPart = 30,
     /// [`crate::records::UsageRecord`] of a token; id = token number.
     TokenUsage = 31,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::command::ChannelSnapshot;
 use tollgate_core::ids::{ChannelId, TokenId, UserId};
-use tollgate_core::limits::SESSION_GRACE_MS;
+use tollgate_core::limits::{JOB_PARTS_MAX, SESSION_GRACE_MS};
 use tollgate_core::model::Capabilities;
 use tollgate_core::records::{
     AuthTokenRecord, DeliveryRecord, IdempotencyRecord, IssuerRecord, JobRecord, SettingsRecord, SigningKeyRecord, TokenRecord,
@@ -109,12 +109,13 @@ impl Records {
             self.signing_keys.keys().last(),
             self.webhooks.keys().last(),
             self.deliveries.keys().last(),
-            self.jobs.keys().last(),
             self.idempotency.keys().last(),
         ];
+        // A job's parts have the numbers after its own.
+        let jobs = self.jobs.keys().last().map(|job| job + u64::from(JOB_PARTS_MAX));
         let tokens = self.tokens.keys().max().map(|token| token.get());
         let users = self.users.keys().last().map(|user| user.get());
-        tables.into_iter().flatten().copied().chain(tokens).chain(users).max().unwrap_or(0)
+        tables.into_iter().flatten().copied().chain(jobs).chain(tokens).chain(users).max().unwrap_or(0)
     }
 
     /// How many tokens there are.

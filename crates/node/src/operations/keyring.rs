@@ -281,15 +281,16 @@ impl Node {
     /// The parts of jobs, which are on disk alone.
     async fn reseal_job_parts(&self, entry: &Arc<ProjectEntry>, newest: u16) -> Result<usize> {
         let project = entry.project.id;
-        let jobs: Vec<(u64, u32)> = entry.read().jobs.iter().map(|(id, kept)| (*id, kept.record.parts)).collect();
+        let jobs: Vec<(u64, usize)> =
+            entry.read().jobs.iter().map(|(id, kept)| (*id, kept.record.received.len())).collect();
         let (mut sealed, unavailable) = (0, |error| refusal(error, &"the job"));
-        for (job, part) in jobs.into_iter().flat_map(|(job, parts)| (0..=parts).map(move |part| (job, part))) {
-            let name = RowName { kind: RowKind::JobPart, project, id: job.wrapping_add(u64::from(part)) };
+        for (job, part) in jobs.into_iter().flat_map(|(job, parts)| (1..=parts as u64).map(move |part| (job, part))) {
+            let name = RowName { kind: RowKind::JobPart, project, id: job.wrapping_add(part) };
             let Some(row) = self.store.row(name).await.map_err(unavailable)? else { continue };
             if tollgate_core::credentials::DataKeys::number_of(&row.sealed) == Some(newest) {
                 continue;
             }
-            let Some(record) = entry.open::<tollgate_core::records::JobPartRecord>(&row) else { continue };
+            let Some(record) = super::jobs::open_part(entry, &row) else { continue };
             let write = self.update(entry, RowKind::JobPart, name.id, row.revision, &record);
             match self.store.commit(Unit { writes: vec![write], audit: Vec::new() }).await {
                 Ok(()) => sealed += 1,

@@ -2,8 +2,11 @@
 //! change is durable and has reached the shards.
 
 pub(crate) mod audit;
+pub(crate) mod batch;
 mod channels;
 pub(crate) mod clients;
+mod job_worker;
+pub(crate) mod jobs;
 pub(crate) mod keyring;
 pub(crate) mod keys;
 pub(crate) mod projects;

@@ -224,7 +224,7 @@ impl Node {
 }
 
 /// What a token's revocation becomes by a new one; nothing if it stays as it is. A new one never gives a token more time, and a leak stays one.
-fn merged(before: Option<&Revocation>, new: &Revocation) -> Option<Revocation> {
+pub(super) fn merged(before: Option<&Revocation>, new: &Revocation) -> Option<Revocation> {
     let Some(before) = before else { return Some(new.clone()) };
     let sooner = !before.is_in_force(before.decided_at) && new.effective_at < before.effective_at;
     let leaks = new.is_leak() && !before.is_leak();
@@ -233,7 +233,8 @@ fn merged(before: Option<&Revocation>, new: &Revocation) -> Option<Revocation> {
     (sooner || leaks).then(|| Revocation { reason: reason.reason.clone(), ..times.clone() })
 }
 
-fn check(grace_ms: u64, reason: Option<&str>) -> Result<()> {
+/// Checks a grace and a reason that a caller chose.
+pub(super) fn check(grace_ms: u64, reason: Option<&str>) -> Result<()> {
     if grace_ms > GRACE_MS_MAX {
         return Err(Error::new(
             ErrorKind::InvalidInput,

@@ -25,30 +25,9 @@ impl Node {
     /// `not_found` for a default channel that does not exist, `unavailable`.
     pub async fn create_token(&self, caller: &Caller, new: NewToken) -> Result<TokenView> {
         let entry = self.authorize(caller, Action::CreateToken)?;
-        self.check(new.state.as_ref(), new.expires_at)?;
-        if new.channels.len() > SUBSCRIPTIONS_PER_TOKEN_MAX {
-            return Err(Error::new(
-                ErrorKind::LimitReached,
-                format!("A token may be subscribed to at most {SUBSCRIPTIONS_PER_TOKEN_MAX} channels."),
-            ));
-        }
-        let (id, created_at) = (TokenId::new(self.next_number()), self.now());
-        let record = TokenRecord {
-            generation: 1,
-            previous: None,
-            kind: TokenKind::Plain,
-            user: None,
-            state: new.state.clone(),
-            state_version: 1,
-            created_at,
-            not_before: None,
-            expires_at: new.expires_at,
-            made_by: made_by(caller),
-            key_number: self.directory.ring().active(),
-            issuer: None,
-            revoked: None,
-            terms: TokenTerms::default(),
-        };
+        self.check_new(&new)?;
+        let (id, record) = (TokenId::new(self.next_number()), self.new_record(caller, &new));
+        let created_at = record.created_at;
         let project = entry.project.id;
         let mut writes = vec![self.insert(&entry, RowKind::Token, id.get(), &record)];
         writes.extend(
@@ -73,6 +52,38 @@ impl Node {
             created_at,
             expires_at: new.expires_at,
         })
+    }
+
+    /// Checks a token to create.
+    pub(super) fn check_new(&self, new: &NewToken) -> Result<()> {
+        self.check(new.state.as_ref(), new.expires_at)?;
+        if new.channels.len() > SUBSCRIPTIONS_PER_TOKEN_MAX {
+            return Err(Error::new(
+                ErrorKind::LimitReached,
+                format!("A token may be subscribed to at most {SUBSCRIPTIONS_PER_TOKEN_MAX} channels."),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The record of a new token.
+    pub(super) fn new_record(&self, caller: &Caller, new: &NewToken) -> TokenRecord {
+        TokenRecord {
+            generation: 1,
+            previous: None,
+            kind: TokenKind::Plain,
+            user: None,
+            state: new.state.clone(),
+            state_version: 1,
+            created_at: self.now(),
+            not_before: None,
+            expires_at: new.expires_at,
+            made_by: made_by(caller),
+            key_number: self.directory.ring().active(),
+            issuer: None,
+            revoked: None,
+            terms: TokenTerms::default(),
+        }
     }
 
     /// One token.

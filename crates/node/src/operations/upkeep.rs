@@ -21,6 +21,10 @@ const PRUNE_EVERY: u32 = 1_200;
 impl Node {
     /// Runs until it is dropped; one task of the server owns it.
     pub async fn upkeep(self: Arc<Self>) {
+        tokio::join!(Arc::clone(&self).work_for_ever(), self.rounds());
+    }
+
+    async fn rounds(self: Arc<Self>) {
         let mut rounds = tokio::time::interval(EVERY);
         rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for round in 0_u32.. {

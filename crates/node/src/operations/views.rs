@@ -71,7 +71,7 @@ pub struct NewChannel {
 }
 
 /// A token to create.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub struct NewToken {
     /// Its first state.
     pub state: Option<JsonObject>,
