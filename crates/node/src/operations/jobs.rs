@@ -128,12 +128,12 @@ impl Node {
         let place = place_of(number)?;
         let count = u16::try_from(entries.len()).unwrap_or(u16::MAX);
         let part = Part::Input(entries);
-        self.change_job(&entry, job, async |record| {
+        let name = part_name(&entry, job, number);
+        self.change_job(&entry, job, Some(name), |record, row| {
             if record.status != JobStatus::Receiving {
                 return Err(wrong_state("This job has started or ended; its parts cannot be changed any more."));
             }
-            let name = part_name(&entry, job, number);
-            let write = match self.store.row(name).await.map_err(|error| refusal(error, &job))? {
+            let write = match row {
                 None => self.insert(&entry, RowKind::JobPart, name.id, &part),
                 Some(row) => self.update(&entry, RowKind::JobPart, name.id, row.revision, &part),
             };
@@ -166,7 +166,7 @@ impl Node {
             return Ok(view);
         }
         let started = self
-            .change_job(&entry, job, async |record| {
+            .change_job(&entry, job, None, |record, _| {
                 if record.status != JobStatus::Receiving {
                     return Err(wrong_state("This job has ended already; submit a new one."));
                 }
@@ -195,7 +195,7 @@ impl Node {
     /// `forbidden`, `not_found`, `unavailable`.
     pub async fn cancel_job(&self, caller: &Caller, job: JobId) -> Result<JobView> {
         let entry = self.authorize(caller, Action::ManageTokens)?;
-        self.change_job(&entry, job, async |record| {
+        self.change_job(&entry, job, None, |record, _| {
             if is_open(record) {
                 self.end_job(record, JobStatus::Cancelled);
             }
@@ -235,15 +235,14 @@ impl Node {
         let name = part_name(&entry, job, number);
         let gone = || Error::new(ErrorKind::Gone, "The results of this part were handed out already, or have expired.");
         let mut outcomes = Vec::new();
-        self.change_job(&entry, job, async |record| {
+        self.change_job(&entry, job, Some(name), |record, row| {
             if record.handed_out.contains(&number) {
                 return Err(gone());
             }
             if u32::from(number) > record.parts_done {
                 return Err(wrong_state("This part is not done; look at the job's progress and ask again."));
             }
-            let row = self.store.row(name).await.map_err(|error| refusal(error, &job))?.ok_or_else(gone)?;
-            let Some(Part::Result(found)) = entry.open(&row) else { return Err(damaged()) };
+            let Some(Part::Result(found)) = entry.open(&row.ok_or_else(gone)?) else { return Err(damaged()) };
             outcomes = found;
             record.handed_out.push(number);
             let mut audit = self.job_entry(caller, &entry, "job.read", job);
@@ -270,18 +269,24 @@ impl Node {
         record.expires_at = now.plus(JOB_KEPT_MS);
     }
 
-    /// Changes a job's record together with what `edit` adds to the unit of work; again when it lost a race.
+    /// Changes a job's record together with what `edit` adds to the unit of work, from the row of a part where one is named; again when it lost
+    /// a race.
     async fn change_job(
         &self,
         entry: &ProjectEntry,
         job: JobId,
-        mut edit: impl AsyncFnMut(&mut JobRecord) -> Result<(Vec<Write>, Vec<AuditDraft>)>,
+        part: Option<RowName>,
+        mut edit: impl FnMut(&mut JobRecord, Option<Row>) -> Result<(Vec<Write>, Vec<AuditDraft>)> + Send,
     ) -> Result<JobView> {
         const TRIES_MAX: usize = 16;
         for _ in 0..TRIES_MAX {
             let kept = entry.read().jobs.get(&job.get()).cloned().ok_or_else(|| Error::not_found("job", &job))?;
+            let row = match part {
+                Some(name) => self.store.row(name).await.map_err(|error| refusal(error, &job))?,
+                None => None,
+            };
             let mut record = JobRecord::clone(&kept.record);
-            let (mut writes, audit) = edit(&mut record).await?;
+            let (mut writes, audit) = edit(&mut record, row)?;
             writes.push(self.update(entry, RowKind::Job, job.get(), kept.revision, &record));
             match self.commit(writes, audit).await {
                 Ok(()) => return Ok(JobView { id: job, record: Arc::new(record) }),
