@@ -120,18 +120,21 @@ fn what_a_cancelled_job_has_done_stays_and_can_be_read() {
 #[test]
 fn results_are_forgotten_after_a_day_and_running_jobs_are_not() {
     let bench = Bench::new();
-    let (done, waiting) = (job(&bench, 10), job(&bench, 10));
-    for id in [done, waiting] {
+    let (done, read, waiting) = (job(&bench, 10), job(&bench, 10), job(&bench, 10));
+    for id in [done, read, waiting] {
         put(&bench, id, 1, 10).unwrap();
     }
-    block_on(bench.node.start_job(&bench.key, done)).unwrap();
+    for id in [done, read] {
+        block_on(bench.node.start_job(&bench.key, id)).unwrap();
+    }
     work(&bench);
+    results(&bench, read, 1).unwrap();
     let running = job(&bench, 10);
     put(&bench, running, 1, 10).unwrap();
     block_on(bench.node.start_job(&bench.key, running)).unwrap();
     bench.clock.advance(86_399_999);
     block_on(bench.node.forget_jobs());
-    assert_eq!(bench.node.jobs(&bench.key).unwrap().len(), 3);
+    assert_eq!(bench.node.jobs(&bench.key).unwrap().len(), 4);
     bench.clock.advance(1);
     block_on(bench.node.forget_jobs());
     let left: Vec<_> = bench.node.jobs(&bench.key).unwrap().into_iter().map(|job| job.id).collect();
