@@ -34,6 +34,13 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("POST", "/v2/keys") => (P::MANAGE_KEYS, r#"{"permissions":["read_channels"]}"#),
         ("PATCH", "/v2/keys/:key") | ("POST", "/v2/keys/:key/rotate" | "/v2/keys/:key/revoke") => (P::MANAGE_KEYS, "{}"),
         ("GET", "/v2/audit" | "/v2/audit/export" | "/v2/audit/verify") => (P::READ_AUDIT, ""),
+        ("POST", "/v2/tokens/revoke") => (P::MANAGE_TOKENS, r#"{"all":true}"#),
+        ("POST", "/v2/tokens/batch") => (P::MANAGE_TOKENS, r#"{"action":"create","entries":[{}]}"#),
+        ("POST", "/v2/tokens/:token/restore") => (P::MANAGE_TOKENS, ""),
+        ("POST", "/v2/jobs") => (P::MANAGE_TOKENS, r#"{"action":"create","total":1}"#),
+        ("GET", "/v2/jobs" | "/v2/jobs/:job" | "/v2/jobs/:job/results") => (P::MANAGE_TOKENS, ""),
+        ("PUT", "/v2/jobs/:job/parts/:part") => (P::MANAGE_TOKENS, "[{}]"),
+        ("POST", "/v2/jobs/:job/start" | "/v2/jobs/:job/cancel") => (P::MANAGE_TOKENS, ""),
         _ => panic!("{method} {template} is not in the table of permissions"),
     })
 }
@@ -45,10 +52,13 @@ async fn b13_every_route_needs_a_key_with_its_permission() {
     let token = door.token("{}").await;
     let key = door.call("POST", "/v2/keys", r#"{"permissions":["read_channels"]}"#).await.json["id"].clone();
     let key = key.as_str().unwrap().to_owned();
+    let job = door.call("POST", "/v2/jobs", r#"{"action":"create","total":1}"#).await.json["id"].clone();
+    let job = job.as_str().unwrap().to_owned();
     let stranger = door.stranger().await;
     for route in ROUTES.iter().filter(|route| matches!(route.run, Run::Keyed(_))) {
         let (method, template) = (route.method.as_str(), route.template);
         let path = template.replace(":channel", "room").replace(":token", &token).replace(":key", &key);
+        let path = path.replace(":job", &job).replace(":part", "1");
         door.call_with(method, &path, &[], "").await.refused(401, "invalid_auth");
         let Some((permission, body)) = needs(method, template) else { continue };
         let others = Permissions::from_bits(Permissions::all().bits() & !permission.bits());

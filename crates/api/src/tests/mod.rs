@@ -4,6 +4,7 @@
 
 mod authorization;
 mod bodies;
+mod bulk;
 mod channels;
 mod general;
 mod messages;
