@@ -7,7 +7,7 @@ use tollgate_node::Node;
 use crate::answer::Answer;
 use crate::call::{Asked, Call};
 use crate::refusal::Refusal;
-use crate::{health, hop, v2};
+use crate::{health, hop, openapi, v2};
 
 /// One verb on one path.
 #[derive(Debug)]
@@ -72,6 +72,9 @@ pub(crate) static ROUTES: &[Route] = &[
     keyed!(GET "/v1/channels/:channel/tokens" => subscribers::list),
     keyed!(PUT "/v1/channels/:channel/subscribers/:token" => subscribers::subscribe),
     keyed!(DELETE "/v1/channels/:channel/subscribers/:token" => subscribers::unsubscribe),
+    Route { method: Method::GET, template: "/v2/openapi.json", run: Run::Open(|node| Box::pin(openapi::document(node))) },
+    Route { method: Method::GET, template: "/docs", run: Run::Open(|node| Box::pin(openapi::docs(node))) },
+    Route { method: Method::GET, template: "/docs.css", run: Run::Open(|node| Box::pin(openapi::style(node))) },
     v2!(GET "/v2/project" => project::get),
     v2!(PATCH "/v2/project" => project::change),
     v2!(GET "/v2/keys" => keys::list),

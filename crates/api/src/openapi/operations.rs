@@ -1,0 +1,43 @@
+//! Every operation of `/v2`, in the order of the page.
+
+use super::Described;
+
+macro_rules! operations {
+    ($($tag:literal { $($method:ident $template:literal $id:ident $needs:literal $summary:literal
+        ($($parameter:literal),*) $($body:ident)? -> $status:literal $($answer:ident)?;)* })*) => {
+        /// Every operation.
+        pub(super) static ALL: &[Described] = &[$($(Described {
+            method: stringify!($method),
+            template: $template,
+            id: stringify!($id),
+            tag: $tag,
+            summary: $summary,
+            needs: $needs,
+            parameters: &[$($parameter),*],
+            body: operations!(@one $($body)?),
+            answer: ($status, operations!(@one $($answer)?)),
+        },)*)*];
+    };
+    (@one) => { None };
+    (@one $name:ident) => { Some(stringify!($name)) };
+}
+
+operations! {
+    "Project" {
+        GET "/v2/project" getProject "any" "The key's project and its settings" () -> 200 Project;
+        PATCH "/v2/project" changeProject "manage_keys" "Change settings; null goes back to the default" () ProjectChange -> 200 Project;
+    }
+    "Project keys" {
+        GET "/v2/keys" listKeys "manage_keys" "Keys, revoked ones too, never their secrets" ("limit", "cursor") -> 200 KeyPage;
+        POST "/v2/keys" createKey "manage_keys" "Create a key; its secret is in this answer alone" () NewKey -> 201 Key;
+        GET "/v2/keys/:key" getKey "manage_keys" "One key" () -> 200 Key;
+        PATCH "/v2/keys/:key" changeKey "manage_keys" "Change a key's name, policy or end" () KeyChange -> 200 Key;
+        POST "/v2/keys/:key/rotate" rotateKey "manage_keys" "Make a successor; the old key works until its grace ends" () Grace -> 201 Key;
+        POST "/v2/keys/:key/revoke" revokeKey "manage_keys" "Revoke a key, at once and for good" () -> 200 Key;
+    }
+    "Audit" {
+        GET "/v2/audit" listAudit "read_audit" "Entries, the latest first" ("limit", "cursor", "order", "subject", "actor", "action", "since", "until") -> 200 AuditPage;
+        GET "/v2/audit/export" exportAudit "read_audit" "Up to 1,000 entries as JSON lines, the oldest first" ("after", "subject", "actor", "action", "since", "until") -> 200 Lines;
+        GET "/v2/audit/verify" verifyAudit "read_audit" "Prove that no entry was changed, dropped, moved or added" () -> 200 AuditProof;
+    }
+}

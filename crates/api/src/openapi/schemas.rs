@@ -1,0 +1,218 @@
+//! The schemas of `/v2`, and its parameters.
+
+use serde_json::{Value, json};
+
+/// Parameters of the query and headers, by the names that operations use.
+const PARAMETERS: &[(&str, &str, &str)] = &[
+    ("limit", "integer", "At most so many, 1 to 1000; 100 unless given."),
+    ("cursor", "string", "The `next_cursor` of the page before."),
+    ("order", "string", "`desc` (the latest first) or `asc`."),
+    ("subject", "string", "Only entries about this id."),
+    ("actor", "string", "Only entries of this actor."),
+    ("action", "string", "Only entries of this action, or of all that begin so (`token.`)."),
+    ("since", "time", "Only what is not before this time."),
+    ("until", "time", "Only what is before this time."),
+    ("after", "integer", "The `sequence` of the last entry that you have."),
+    ("user_id", "string", "Only what belongs to this user."),
+    ("channel", "string", "Only what is subscribed to this channel."),
+    ("status", "string", "Only what is in this state."),
+    ("part", "integer", "Which part of the results, from 1."),
+    ("Idempotency-Key", "header", "The same request with the same key is done once; at most 255 bytes."),
+    ("If-Match", "header", "Only if the thing is still at this ETag."),
+];
+
+/// A parameter as OpenAPI has it.
+///
+/// # Panics
+/// In tests, for a name that is not in the table.
+pub(super) fn parameter(name: &str) -> Value {
+    let found = PARAMETERS.iter().find(|(known, ..)| *known == name);
+    let (name, kind, description) = found.expect("invariant: operations name parameters of the table");
+    let schema = match (*name, *kind) {
+        ("limit", _) => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
+        ("part", _) => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
+        ("order", _) => json!({"type": "string", "enum": ["asc", "desc"]}),
+        (_, "integer") => json!({"type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_i64}),
+        (_, "time") => json!({"type": "string", "format": "date-time"}),
+        ("Idempotency-Key", _) => json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
+        ("If-Match", _) => json!({"type": "string", "pattern": "^\"[0-9]{1,18}\"$"}),
+        _ => json!({"type": "string", "minLength": 1, "maxLength": 255}),
+    };
+    let place = if *kind == "header" { "header" } else { "query" };
+    json!({"name": name, "in": place, "required": false, "description": description, "schema": schema})
+}
+
+/// A parameter of the path.
+pub(super) fn path_parameter(name: &str) -> Value {
+    let (description, schema) = match name {
+        "key" => ("A key's id.", id("ptkid")),
+        "token" => ("A token's id, or its secret.", json!({"type": "string", "minLength": 1, "maxLength": 255})),
+        "user" => ("Your own id of the user.", json!({"type": "string", "minLength": 1, "maxLength": 50})),
+        "channel" => ("A channel's id.", json!({"type": "string", "minLength": 1, "maxLength": 255})),
+        "job" => ("A job's id.", id("job")),
+        "part" => ("Which part, from 1.", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
+        "issuer" => ("An issuer's id.", id("iss")),
+        "webhook" => ("A webhook's id.", id("wh")),
+        "delivery" => ("A message's id.", id("msg")),
+        _ => ("An id.", json!({"type": "string", "minLength": 1, "maxLength": 255})),
+    };
+    json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})
+}
+
+/// An id of ours.
+fn id(prefix: &str) -> Value {
+    json!({"type": "string", "pattern": format!("^{prefix}_[A-Za-z0-9_-]{{1,27}}$")})
+}
+
+fn time() -> Value {
+    json!({"type": "string", "format": "date-time"})
+}
+
+/// `schema`, or null.
+fn or_null(schema: &Value) -> Value {
+    json!({"anyOf": [schema, {"type": "null"}]})
+}
+
+fn maybe_time() -> Value {
+    or_null(&time())
+}
+
+fn maybe_text() -> Value {
+    json!({"type": ["string", "null"]})
+}
+
+fn seconds(least: u64) -> Value {
+    json!({"type": ["integer", "null"], "minimum": least, "maximum": 315_360_000})
+}
+
+/// A page of a list of these.
+fn page(schema: &str) -> Value {
+    json!({
+        "type": "object",
+        "required": ["data", "next_cursor"],
+        "properties": {
+            "data": {"type": "array", "items": {"$ref": format!("#/components/schemas/{schema}")}},
+            "next_cursor": maybe_text(),
+        },
+    })
+}
+
+/// An object as we answer it: every field is always there.
+fn answered(properties: Value) -> Value {
+    let required: Vec<String> = properties.as_object().into_iter().flat_map(|all| all.keys().cloned()).collect();
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
+/// An object as we take it: unknown fields are refused.
+fn taken(properties: &Value, required: &[&str]) -> Value {
+    json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
+}
+
+pub(super) fn schemas() -> Value {
+    let mut all = json!({
+        "Problem": answered(json!({
+            "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
+            "code": {"type": "string"}, "detail": {"type": "string"}, "retryable": {"type": "boolean"},
+            "request_id": {"type": "string"},
+        })),
+        "Capability": taken(&json!({
+            "channels": {"type": "string", "minLength": 1, "maxLength": 255, "description": "A channel id, `prefix*`, or `*`."},
+            "operations": {"type": "array", "minItems": 1, "maxItems": 6, "items": {"$ref": "#/components/schemas/Operation"}},
+        }), &["channels", "operations"]),
+        "Operation": {"type": "string", "enum": ["subscribe", "publish", "presence", "history", "state.read", "state.write"]},
+        "Bucket": taken(&json!({
+            "burst": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
+            "per_second": {"type": "number", "minimum": 0.0001, "maximum": 1_000_000},
+        }), &["burst", "per_second"]),
+        "Grace": taken(&json!({"grace_s": {"type": "integer", "minimum": 0, "maximum": 604_800}}), &[]),
+    });
+    for part in [project(), keys(), audit()] {
+        if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
+            all.extend(part);
+        }
+    }
+    all
+}
+
+fn project() -> Value {
+    let bucket = or_null(&json!({"$ref": "#/components/schemas/Bucket"}));
+    let limits = json!({
+        "mint_per_key": bucket, "mint_per_user": bucket, "mint_per_address": bucket, "failed_auth_per_address": bucket,
+    });
+    let settings = json!({
+        "secure_mode": {"type": "string", "enum": ["off", "required"]},
+        "auth_tokens_reusable": {"type": "boolean"},
+        "auth_token_ttl_s": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
+        "session_ttl_s": seconds(3_300),
+        "user_token_ttl_s": seconds(1),
+        "access_token_ttl_s": seconds(60),
+        "signing_key_ttl_s": seconds(3_600),
+        "audit_ttl_s": seconds(86_400),
+        "ended_token_ttl_s": seconds(0),
+        "allowed_origins": {"type": "array", "maxItems": 64, "items": {"type": "string", "pattern": "^https?://[a-z0-9.-]{1,200}$"}},
+        "user_id_chars_max": {"type": ["integer", "null"], "minimum": 1, "maximum": 900},
+        "strict_devices": {"type": "boolean"},
+        "strict_bodies": {"type": "boolean"},
+        "signing_algorithm": {"enum": ["ES256", "EdDSA", "RS256", null]},
+    });
+    let with = |limits: Value| {
+        let mut settings = settings.clone();
+        settings["limits"] = limits;
+        settings
+    };
+    json!({
+        "Project": answered(json!({
+            "id": id("project"), "name": {"type": "string"}, "created_at": time(),
+            "settings": answered(with(answered(limits.clone()))),
+        })),
+        "ProjectChange": taken(&with(taken(&limits, &[])), &[]),
+    })
+}
+
+fn keys() -> Value {
+    let policy = json!({
+        "ttl_s_max": {"type": ["integer", "null"], "minimum": 1, "maximum": 315_360_000},
+        "capabilities": or_null(&json!({"type": "array", "maxItems": 32, "items": {"$ref": "#/components/schemas/Capability"}})),
+        "channels": or_null(&json!({"type": "array", "maxItems": 32, "items": {"type": "string"}})),
+    });
+    let name = json!({"type": ["string", "null"], "minLength": 1, "maxLength": 100});
+    let mut key = answered(json!({
+        "id": id("ptkid"), "name": maybe_text(), "hint": {"type": "string"}, "publishable": {"type": "boolean"},
+        "permissions": {"type": "array", "items": {"type": "string"}}, "policy": {"$ref": "#/components/schemas/MintPolicy"},
+        "created_at": time(), "expires_at": maybe_time(), "last_used_at": maybe_time(), "revoked_at": maybe_time(),
+    }));
+    key["properties"]["secret"] = json!({"type": "string", "description": "Only in the answer that made it."});
+    json!({
+        "MintPolicy": taken(&policy, &[]),
+        "Key": key,
+        "KeyPage": page("Key"),
+        "NewKey": taken(&json!({
+            "name": name, "permissions": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": permissions()}},
+            "policy": or_null(&json!({"$ref": "#/components/schemas/MintPolicy"})), "expires_at": maybe_time(),
+        }), &["permissions"]),
+        "KeyChange": taken(&json!({
+            "name": name, "policy": or_null(&json!({"$ref": "#/components/schemas/MintPolicy"})), "expires_at": maybe_time(),
+        }), &[]),
+    })
+}
+
+fn permissions() -> Vec<&'static str> {
+    let named = tollgate_core::permissions::Permissions::NAMED.iter().map(|(name, _)| *name);
+    std::iter::once("all").chain(named).collect()
+}
+
+fn audit() -> Value {
+    json!({
+        "AuditEntry": answered(json!({
+            "sequence": {"type": "integer"}, "at": time(), "actor": {"type": "string"}, "action": {"type": "string"},
+            "subject": {"type": "string"}, "outcome": {"type": "string", "enum": ["done", "refused"]},
+            "count": {"type": "integer"}, "detail": maybe_text(), "request_id": maybe_text(), "address": maybe_text(),
+            "mac": {"type": "string"},
+        })),
+        "AuditPage": page("AuditEntry"),
+        "AuditProof": answered(json!({
+            "intact": {"type": "boolean"}, "first_sequence": {"type": ["integer", "null"]},
+            "last_sequence": {"type": ["integer", "null"]}, "last_mac": maybe_text(), "problem": maybe_text(),
+        })),
+    })
+}
