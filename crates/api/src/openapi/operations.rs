@@ -35,6 +35,20 @@ operations! {
         POST "/v2/keys/:key/rotate" rotateKey "manage_keys" "Make a successor; the old key works until its grace ends" () Grace -> 201 Key;
         POST "/v2/keys/:key/revoke" revokeKey "manage_keys" "Revoke a key, at once and for good" () -> 200 Key;
     }
+    "Tokens" {
+        POST "/v2/tokens/revoke" revokeTokens "manage_tokens" "Revoke every token that all given criteria fit, durably and at once" () Revoke -> 200 Revoked;
+        POST "/v2/tokens/batch" batchTokens "manage_tokens" "Create, revoke, rotate or introspect up to 1,000 tokens; what it creates needs create_leap_token, too" () Batch -> 200 BatchResults;
+        POST "/v2/tokens/:token/restore" restoreToken "manage_tokens" "Undo a revocation" () -> 200 Restored;
+    }
+    "Jobs" {
+        GET "/v2/jobs" listJobs "manage_tokens" "Background jobs, oldest first" ("limit", "cursor") -> 200 JobPage;
+        POST "/v2/jobs" createJob "manage_tokens" "Submit a job: all entries at once, or how many will follow in parts" () NewJob -> 202 Job;
+        GET "/v2/jobs/:job" getJob "manage_tokens" "How far a job is" () -> 200 Job;
+        PUT "/v2/jobs/:job/parts/:part" putJobPart "manage_tokens" "Send a part, up to 1,000 entries, as an array or as lines; sending it again changes nothing" () JobPart -> 200 Job;
+        POST "/v2/jobs/:job/start" startJob "manage_tokens" "Start a job whose parts have all arrived" () -> 202 Job;
+        POST "/v2/jobs/:job/cancel" cancelJob "manage_tokens" "Stop a job; what was done stays done" () -> 200 Job;
+        GET "/v2/jobs/:job/results" readJobResults "manage_tokens" "What came of a part, handed out once, secrets among it" ("part") -> 200 JobResults;
+    }
     "Audit" {
         GET "/v2/audit" listAudit "read_audit" "Entries, the latest first" ("limit", "cursor", "order", "subject", "actor", "action", "since", "until") -> 200 AuditPage;
         GET "/v2/audit/export" exportAudit "read_audit" "Up to 1,000 entries as JSON lines, the oldest first" ("after", "subject", "actor", "action", "since", "until") -> 200 Lines;

@@ -126,7 +126,7 @@ pub(super) fn schemas() -> Value {
         }), &["burst", "per_second"]),
         "Grace": taken(&json!({"grace_s": {"type": "integer", "minimum": 0, "maximum": 604_800}}), &[]),
     });
-    for part in [project(), keys(), audit()] {
+    for part in [project(), keys(), revocation(), jobs(), audit()] {
         if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
             all.extend(part);
         }
@@ -199,6 +199,83 @@ fn keys() -> Value {
 fn permissions() -> Vec<&'static str> {
     let named = tollgate_core::permissions::Permissions::NAMED.iter().map(|(name, _)| *name);
     std::iter::once("all").chain(named).collect()
+}
+
+fn revocation() -> Value {
+    let secret = json!({"type": "string", "minLength": 1, "maxLength": 8192, "description": "A token's id or its secret."});
+    let criteria = json!({
+        "token": secret,
+        "token_type_hint": {"type": "string"},
+        "tokens": {"type": "array", "maxItems": 1000, "items": secret},
+        "user_id": {"type": "string", "minLength": 1, "maxLength": 900},
+        "device_id": {"type": "string", "minLength": 1, "maxLength": 150},
+        "key_number": {"type": "integer", "minimum": 0, "maximum": 65535},
+        "made_by": id("ptkid"),
+        "capability": taken(&json!({
+            "channels": {"type": "string", "minLength": 1, "maxLength": 255},
+            "operation": {"$ref": "#/components/schemas/Operation"},
+        }), &["channels", "operation"]),
+        "metadata": {"type": "object"},
+        "kind": {"type": "string", "enum": ["plain", "user_token", "session", "issued"]},
+        "issued_before": time(),
+        "all": {"type": "boolean"},
+        "grace_s": {"type": "integer", "minimum": 0, "maximum": 604_800},
+        "reason": {"type": "string", "maxLength": 255},
+        "dry_run": {"type": "boolean"},
+        "delete": {"type": "boolean"},
+    });
+    json!({
+        "Revoke": taken(&criteria, &[]),
+        "Revoked": answered(json!({
+            "matched": {"type": "integer"}, "revoked": {"type": "integer"}, "connections_closed": {"type": "integer"},
+            "last_closed_at": maybe_time(), "effective_at": time(), "dry_run": {"type": "boolean"},
+        })),
+        "Restored": answered(json!({"id": id("tok"), "restored": {"type": "boolean"}})),
+    })
+}
+
+fn jobs() -> Value {
+    let entries = |least: u32| {
+        json!({
+            "type": "array", "minItems": least, "maxItems": 1000,
+            "items": {"description": "To create: what POST /v2/tokens takes. Else: a token's id or secret, alone or as `token` of an object."},
+        })
+    };
+    let action = json!({"type": "string", "enum": ["create", "revoke", "rotate", "introspect"]});
+    let mut outcome = json!({
+        "type": "object", "required": ["status"],
+        "properties": {"status": {"type": "string", "enum": ["created", "revoked", "rotated", "active", "inactive", "refused"]}},
+    });
+    for name in ["id", "secret", "code", "detail"] {
+        outcome["properties"][name] = json!({"type": "string"});
+    }
+    outcome["properties"]["generation"] = json!({"type": "integer"});
+    json!({
+        "Outcome": outcome,
+        "Batch": taken(&json!({
+            "action": action, "mode": {"type": "string", "enum": ["best_effort", "atomic"]}, "entries": entries(0),
+        }), &["action", "entries"]),
+        "BatchResults": answered(json!({
+            "action": action, "results": {"type": "array", "items": {"$ref": "#/components/schemas/Outcome"}},
+        })),
+        "NewJob": {"oneOf": [
+            taken(&json!({"action": action, "total": {"type": "integer", "minimum": 1, "maximum": 1_000_000}}), &["action", "total"]),
+            taken(&json!({"action": action, "entries": entries(1)}), &["action", "entries"]),
+        ]},
+        "Job": answered(json!({
+            "id": id("job"), "action": action,
+            "status": {"type": "string", "enum": ["receiving", "running", "finished", "cancelled", "failed"]},
+            "total": {"type": "integer"}, "received": {"type": "integer"}, "parts": {"type": "integer"},
+            "parts_done": {"type": "integer"}, "parts_read": {"type": "integer"}, "succeeded": {"type": "integer"},
+            "failed": {"type": "integer"}, "submitted_by": {"type": "string"}, "created_at": time(),
+            "ended_at": maybe_time(), "expires_at": maybe_time(), "failure": maybe_text(),
+        })),
+        "JobPage": page("Job"),
+        "JobPart": entries(1),
+        "JobResults": answered(json!({
+            "part": {"type": "integer"}, "results": {"type": "array", "items": {"$ref": "#/components/schemas/Outcome"}},
+        })),
+    })
 }
 
 fn audit() -> Value {
