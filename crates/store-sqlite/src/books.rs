@@ -12,186 +12,18 @@
 //! Not noticed: the whole file put back from an earlier time, as restoring a backup does; channels' states and versions, which change too
 //! often for what they are worth to an attacker; the probe's count.
 
+mod record;
+
 use rusqlite::Connection;
 use tollgate_core::audit::{AuditDraft, AuditEntry, ChainHead, LedgerKey};
-use tollgate_core::clock::UnixMillis;
-use tollgate_core::credentials::RowKind;
-use tollgate_core::ids::ProjectId;
-use tollgate_core::model::{Capabilities, Channel, ChannelType, Project};
-use tollgate_core::ports::store::{Row, RowName, StoreError, Vault};
+use tollgate_core::ports::store::StoreError;
 
+pub(crate) use self::record::{ChannelRecord, Record};
+use self::record::{PARTS, Part, Term};
 use crate::units::{Failure, execute, find};
-
-/// How many kinds of records are summed apart.
-const PARTS: usize = 4 + RowKind::ALL.len();
 
 /// The format of what is written.
 const VERSION: u8 = 1;
-
-/// A kind of record with a sum of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Vault,
-    Projects,
-    Channels,
-    Subscriptions,
-    Rows(RowKind),
-}
-
-impl Part {
-    fn all() -> impl Iterator<Item = Self> {
-        [Self::Vault, Self::Projects, Self::Channels, Self::Subscriptions]
-            .into_iter()
-            .chain(RowKind::ALL.into_iter().map(Self::Rows))
-    }
-
-    /// Its place among [`Part::all`].
-    fn place(self) -> usize {
-        match self {
-            Self::Vault => 0,
-            Self::Projects => 1,
-            Self::Channels => 2,
-            Self::Subscriptions => 3,
-            Self::Rows(kind) => {
-                4 + RowKind::ALL.iter().position(|one| *one == kind).expect("invariant: ALL has every kind")
-            }
-        }
-    }
-
-    /// Its number in what is written, below those of the kinds of rows.
-    fn number(self) -> u8 {
-        match self {
-            Self::Vault => 1,
-            Self::Projects => 2,
-            Self::Channels => 3,
-            Self::Subscriptions => 4,
-            Self::Rows(kind) => kind.number(),
-        }
-    }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Vault => "vault",
-            Self::Projects => "project",
-            Self::Channels => "channel",
-            Self::Subscriptions => "subscription",
-            Self::Rows(kind) => kind.word(),
-        }
-    }
-}
-
-/// A record, as far as the books prove it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Record<'a> {
-    Vault(&'a Vault),
-    Project(&'a Project),
-    Row { name: RowName, revision: u32, sealed: &'a [u8] },
-    Channel(ChannelRecord<'a>),
-    Subscription { token: u64, channel: u64, ephemeral: bool },
-}
-
-/// A channel without its state.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ChannelRecord<'a> {
-    pub(crate) sequence: u64,
-    pub(crate) project: ProjectId,
-    pub(crate) id: &'a str,
-    pub(crate) kind: ChannelType,
-    pub(crate) capabilities: Capabilities,
-    pub(crate) created_at: UnixMillis,
-}
-
-impl<'a> From<&'a Row> for Record<'a> {
-    fn from(row: &'a Row) -> Self {
-        Self::Row { name: row.name, revision: row.revision, sealed: &row.sealed }
-    }
-}
-
-impl<'a> From<&'a Channel> for Record<'a> {
-    fn from(channel: &'a Channel) -> Self {
-        Self::Channel(ChannelRecord {
-            sequence: channel.sequence,
-            project: channel.project,
-            id: channel.id.as_str(),
-            kind: channel.kind,
-            capabilities: channel.capabilities,
-            created_at: channel.created_at,
-        })
-    }
-}
-
-impl Record<'_> {
-    fn part(&self) -> Part {
-        match self {
-            Self::Vault(_) => Part::Vault,
-            Self::Project(_) => Part::Projects,
-            Self::Row { name, .. } => Part::Rows(name.kind),
-            Self::Channel(_) => Part::Channels,
-            Self::Subscription { .. } => Part::Subscriptions,
-        }
-    }
-
-    /// The record's term. Each kind has a label of its own and parts whose lengths are under the HMAC.
-    fn term(&self, key: &LedgerKey) -> Term {
-        let mac = match *self {
-            Self::Row { name, revision, sealed } => {
-                let mut head = [0; 21];
-                head[0] = name.kind.number();
-                head[1..9].copy_from_slice(&name.project.get().to_be_bytes());
-                head[9..17].copy_from_slice(&name.id.to_be_bytes());
-                head[17..].copy_from_slice(&revision.to_be_bytes());
-                key.mac(b"row", &[&head, sealed])
-            }
-            Self::Subscription { token, channel, ephemeral } => {
-                key.mac(b"subscription", &[&token.to_be_bytes(), &channel.to_be_bytes(), &[u8::from(ephemeral)]])
-            }
-            Self::Channel(channel) => key.mac(
-                b"channel",
-                &[
-                    &channel.sequence.to_be_bytes(),
-                    &channel.project.get().to_be_bytes(),
-                    channel.id.as_bytes(),
-                    channel.kind.word().as_bytes(),
-                    &channel.capabilities.bits().to_be_bytes(),
-                    &channel.created_at.0.to_be_bytes(),
-                ],
-            ),
-            Self::Project(project) => {
-                let (id, at) = (project.id.get().to_be_bytes(), project.created_at.0.to_be_bytes());
-                let numbers: Vec<_> =
-                    project.wrapped_data_keys.iter().map(|(number, _)| number.to_be_bytes()).collect();
-                let mut parts: Vec<&[u8]> = vec![&id, &at, project.name.as_bytes()];
-                for (number, (_, wrapped)) in numbers.iter().zip(&project.wrapped_data_keys) {
-                    parts.extend([&number[..], wrapped]);
-                }
-                key.mac(b"project", &parts)
-            }
-            Self::Vault(vault) => {
-                let heads: Vec<_> = vault
-                    .ring
-                    .iter()
-                    .map(|one| {
-                        let mut head = one.number.to_be_bytes().to_vec();
-                        head.push(u8::from(one.active));
-                        head.extend(one.created_at.0.to_be_bytes());
-                        head
-                    })
-                    .collect();
-                let last_number = vault.last_number.to_be_bytes();
-                let mut parts: Vec<&[u8]> = vec![&vault.key_check, &vault.ledger_key, &last_number];
-                for (head, one) in heads.iter().zip(&vault.ring) {
-                    parts.extend([&head[..], &one.wrapped]);
-                }
-                key.mac(b"vault", &parts)
-            }
-        };
-        Term(mac)
-    }
-}
-
-/// A record's term in a sum. Never written, never shown.
-#[derive(Clone, Copy)]
-pub(crate) struct Term([u8; 32]);
 
 /// How many records of a kind there are, and the sum of their terms: a number of 256 bits, its lowest 64 first.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -226,13 +58,6 @@ impl Total {
             bytes[place * 8..][..8].copy_from_slice(&limb.to_be_bytes());
         }
         key.mac(b"sum", &[&[part.number()], &bytes])
-    }
-}
-
-impl Term {
-    fn limbs(&self) -> [u64; 4] {
-        let (limbs, _) = self.0.as_chunks::<8>();
-        std::array::from_fn(|place| u64::from_le_bytes(limbs[place]))
     }
 }
 
@@ -356,18 +181,19 @@ impl Books {
         }
         self.totals.last_channel = take_number(&mut rest).ok_or_else(unknown)?;
         let (parts, []) = rest.as_chunks::<41>() else { return Err(unknown()) };
+        let mut differences = Vec::new();
         for (part, total) in Part::all().zip(&self.totals.parts) {
             let (count, tag) = match parts.iter().find(|written| written[0] == part.number()) {
                 Some(written) => written[1..].split_at(8),
                 None => (&[0; 8][..], &[][..]),
             };
-            let count = count.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
             let is_same = if tag.is_empty() { *total == Total::EMPTY } else { total.tag(part, &self.key) == tag };
             if !is_same {
-                return Err(differs(part, total.count, count));
+                let count = count.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+                differences.push(differs(part, total.count, count));
             }
         }
-        Ok(())
+        if differences.is_empty() { Ok(()) } else { Err(damaged(&differences.join("; "))) }
     }
 }
 
@@ -382,13 +208,13 @@ fn take_number(rest: &mut &[u8]) -> Option<u64> {
     take::<8>(rest).map(u64::from_be_bytes)
 }
 
-fn differs(part: Part, found: u64, written: u64) -> Failure {
+fn differs(part: Part, found: u64, written: u64) -> String {
     let word = part.word();
-    damaged(&if found == written {
+    if found == written {
         format!("one or more of its {written} records of the kind `{word}` are not what was committed last")
     } else {
         format!("it has {found} records of the kind `{word}`, and {written} were committed")
-    })
+    }
 }
 
 pub(crate) fn damaged(what: &str) -> Failure {

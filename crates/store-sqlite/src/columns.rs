@@ -8,6 +8,7 @@ use tollgate_core::audit::{AuditDraft, AuditEntry, AuditOutcome};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ids::{ChannelId, ProjectId};
 use tollgate_core::json::JsonObject;
+use tollgate_core::limits::CHANNEL_STATE_BYTES_MAX;
 use tollgate_core::model::{Capabilities, Channel, ChannelType};
 use tollgate_core::ports::store::WrappedRingKey;
 
@@ -55,8 +56,14 @@ pub(crate) fn channel(columns: &Columns<'_>) -> rusqlite::Result<Channel> {
         capabilities: capabilities(columns, 4)?,
         version: number(columns, 5)?,
         created_at: time(columns, 6)?,
-        state: JsonObject::from_stored(columns.get(7)?),
+        state: state(columns, 7)?,
     })
+}
+
+/// A state, read as strictly as one that comes from outside: the books do not prove it.
+fn state(columns: &Columns<'_>, at: usize) -> rusqlite::Result<JsonObject> {
+    let text = columns.get_ref(at)?.as_str()?;
+    JsonObject::parse(text.as_bytes(), CHANNEL_STATE_BYTES_MAX).map_err(|error| damaged(at, Type::Text, error.detail))
 }
 
 pub(crate) fn channel_id(columns: &Columns<'_>, at: usize) -> rusqlite::Result<ChannelId> {

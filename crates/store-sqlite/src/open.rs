@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 /// Marks a SQLite file as ours ("TOLL"); shown by `file` and checked before anything is written.
@@ -145,6 +146,11 @@ fn configure(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     set("journal_size_limit", &LOG_BYTES_MAX)?;
     // What a savepoint needs to go back is small and must not depend on room in another folder.
     set("temp_store", &"MEMORY")?;
+    // Our schema has neither, so one that is there was planted; and functions that it names are not to be trusted.
+    for config in [DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW] {
+        connection.set_db_config(config, false).map_err(described)?;
+    }
+    set("trusted_schema", &false)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_MAX);
     Ok(())
 }

@@ -11,7 +11,10 @@ use crate::books::{Books, Record, damaged};
 use crate::columns::{self, CHANNEL_COLUMNS};
 use crate::units::{Failure, find, read_vault};
 
-/// Adds every record to `books`, and tells `observer` of those that memory keeps.
+/// Adds every record to `books`, proves them, and tells `observer` of the records that memory keeps.
+///
+/// # Errors
+/// `Damaged`; the observer has been told of records that may not be genuine.
 pub(crate) fn replay(db: &Connection, books: &mut Books, observer: &dyn Changes) -> Result<(), Failure> {
     if let Some(vault) = read_vault(db)? {
         books.add(Record::Vault(&vault));
@@ -27,7 +30,13 @@ pub(crate) fn replay(db: &Connection, books: &mut Books, observer: &dyn Changes)
         observer.committed(Change::ChannelCreated(channel));
         Ok(())
     })?;
-    subscriptions(db, books, observer)
+    let strays = subscriptions(db, books, observer)?;
+    // Records that do not fit each other come last: what the books have to say is more to the point.
+    books.prove(db)?;
+    if strays {
+        return Err(damaged("it has subscriptions without their channel or token"));
+    }
+    Ok(())
 }
 
 fn each(db: &Connection, sql: &str, mut read: impl FnMut(&Columns<'_>) -> Result<(), Failure>) -> Result<(), Failure> {
@@ -87,17 +96,23 @@ fn rows(db: &Connection, kind: RowKind, books: &mut Books, observer: &dyn Change
     Ok(())
 }
 
-fn subscriptions(db: &Connection, books: &mut Books, observer: &dyn Changes) -> Result<(), Failure> {
-    let all = "SELECT s.token, s.channel, s.ephemeral, c.project, c.id, (SELECT project FROM rows WHERE kind = 23 AND id = s.token) \
-               FROM subscriptions s LEFT JOIN channels c ON c.sequence = s.channel ORDER BY s.token, s.channel";
-    each(db, all, |columns| {
+/// Gives whether there are subscriptions of nobody or to nothing.
+fn subscriptions(db: &Connection, books: &mut Books, observer: &dyn Changes) -> Result<bool, Failure> {
+    let token = RowKind::Token.number();
+    let all = format!(
+        "SELECT s.token, s.channel, s.ephemeral, c.project, c.id FROM subscriptions s \
+         LEFT JOIN rows r ON r.kind = {token} AND r.id = s.token \
+         LEFT JOIN channels c ON c.sequence = s.channel AND c.project = r.project ORDER BY s.token, s.channel"
+    );
+    let mut strays = false;
+    each(db, &all, |columns| {
         let (token, channel) = (columns::number(columns, 0)?, columns::number(columns, 1)?);
         let ephemeral = columns::flag(columns, 2)?;
-        let owners = (columns.get::<_, Option<i64>>(3)?, columns.get::<_, Option<i64>>(5)?);
-        if owners.0.is_none() || owners.0 != owners.1 {
-            return Err(damaged("it has subscriptions without their channel or token"));
-        }
         books.add(Record::Subscription { token, channel, ephemeral });
+        if columns.get::<_, Option<i64>>(3)?.is_none() {
+            strays = true;
+            return Ok(());
+        }
         let (project, channel) = (columns::project_id(columns, 3)?, columns::channel_id(columns, 4)?);
         observer.committed(Change::Subscribed(Subscription {
             project,
@@ -106,5 +121,6 @@ fn subscriptions(db: &Connection, books: &mut Books, observer: &dyn Changes) -> 
             ephemeral,
         }));
         Ok(())
-    })
+    })?;
+    Ok(strays)
 }

@@ -267,10 +267,7 @@ impl Writer {
         if self.observer.is_some() {
             return Err(StoreError::Unavailable("an observer is attached already".into()));
         }
-        let replayed = catch_unwind(AssertUnwindSafe(|| {
-            replay(&self.db, &mut books, &*observer)?;
-            books.prove(&self.db)
-        }));
+        let replayed = catch_unwind(AssertUnwindSafe(|| replay(&self.db, &mut books, &*observer)));
         replayed.unwrap_or_else(|panic| Err(Failure::panic(&*panic))).map_err(StoreError::from)?;
         (self.observer, self.books) = (Some(observer), Some(books));
         Ok(())

@@ -160,3 +160,20 @@ fn the_file_is_set_up_for_durability() {
     use rusqlite::types::Value::{Integer, Text};
     assert_eq!(settings, [Text("wal".into()), Integer(2), Integer(1), Integer(0x544F_4C4C), Integer(1)]);
 }
+
+#[test]
+fn the_schema_from_before_the_first_release_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    Connection::open(file(&folder))
+        .unwrap()
+        .execute_batch(
+            "CREATE TABLE vault (key_check BLOB); CREATE TABLE project_keys (id INTEGER PRIMARY KEY);
+             PRAGMA application_id = 0x544F4C4C; PRAGMA user_version = 1",
+        )
+        .unwrap();
+    let before = std::fs::read(file(&folder)).unwrap();
+    let refused = SqliteStore::open(&file(&folder)).unwrap_err();
+    assert!(matches!(refused, OpenError::Unreleased { .. }), "{refused}");
+    assert!(refused.to_string().contains("move the data folder away"), "{refused}");
+    assert_eq!(std::fs::read(file(&folder)).unwrap(), before, "and left alone");
+}

@@ -5,6 +5,7 @@ mod crash;
 mod disk;
 mod files;
 mod group;
+mod tamper;
 
 use std::path::PathBuf;
 use std::pin::Pin;
