@@ -30,7 +30,7 @@ pub(crate) enum Job {
     /// Do this and make it durable.
     Unit(Box<dyn Unit>),
     /// Prove these books, replay everything to this observer, then tell it of every change.
-    Attach(Arc<dyn Changes>, Books, Reply<()>),
+    Attach(Arc<dyn Changes>, Box<Books>, Reply<()>),
     /// Take no more, finish, close the file.
     Close(Reply<()>),
 }
@@ -263,13 +263,13 @@ impl Writer {
         })
     }
 
-    fn attach(&mut self, observer: Arc<dyn Changes>, mut books: Books) -> StoreResult<()> {
+    fn attach(&mut self, observer: Arc<dyn Changes>, mut books: Box<Books>) -> StoreResult<()> {
         if self.observer.is_some() {
             return Err(StoreError::Unavailable("an observer is attached already".into()));
         }
         let replayed = catch_unwind(AssertUnwindSafe(|| replay(&self.db, &mut books, &*observer)));
         replayed.unwrap_or_else(|panic| Err(Failure::panic(&*panic))).map_err(StoreError::from)?;
-        (self.observer, self.books) = (Some(observer), Some(books));
+        (self.observer, self.books) = (Some(observer), Some(*books));
         Ok(())
     }
 

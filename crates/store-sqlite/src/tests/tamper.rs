@@ -168,7 +168,7 @@ fn any_changed_value_is_refused() {
 
 fn rows(db: &Connection, table: &str) -> Vec<Vec<(String, Value)>> {
     let mut statement = db.prepare(&format!("SELECT * FROM {table}")).unwrap();
-    let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let read = |row: &rusqlite::Row<'_>| {
         let value = |(at, name): (usize, &String)| Ok((name.clone(), row.get(at)?));
         names.iter().enumerate().map(value).collect()

@@ -126,7 +126,7 @@ impl Store for SqliteStore {
 
     fn attach(&self, changes: Arc<dyn Changes>, ledger: LedgerKey) -> Pending<'_, StoreResult<()>> {
         let (reply, answer) = oneshot::channel();
-        Box::pin(self.ask(Job::Attach(changes, Books::new(ledger), reply), answer))
+        Box::pin(self.ask(Job::Attach(changes, Box::new(Books::new(ledger)), reply), answer))
     }
 
     fn commit(&self, unit: Unit) -> Pending<'_, StoreResult<()>> {
