@@ -138,8 +138,10 @@ fn slowness_ends_at_the_deadline_wherever_it_is() {
             let _ = tell.send(closed);
         });
         let outbound = outbound();
+        let clock = SystemClock::new();
         let answered = ask(&outbound, OutboundCall { timeout_ms: 200, ..get(&url(address)) });
         assert_eq!(answered, Err(OutboundFailure::Timeout(200)), "{first:?} {again:?}");
+        assert!((200..2_000).contains(&clock.monotonic().0), "{} ms", clock.monotonic().0);
         assert_eq!(outbound.counters().timed_out.get(), 1);
         assert_eq!(ended.recv_timeout(DEADLINE), Ok(true), "the connection is closed");
     }
