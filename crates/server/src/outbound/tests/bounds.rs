@@ -37,9 +37,10 @@ fn a_host_that_does_not_answer_holds_up_its_own_calls_only() {
 fn too_many_calls_are_refused_at_once() {
     let (slow, requests, _ended) = silent();
     let outbound = outbound();
-    let Bounds { calls_max, places_max, places_per_host_max, .. } = Bounds::SHARED;
+    let Bounds { calls_max, places_max, .. } = Bounds::SHARED;
     let call = |host: usize| outbound.call(get(&format!("http://h{host}.example:{}/", slow.port())));
-    let waiting: Vec<_> = (0..places_max).map(|number| call(number / places_per_host_max)).collect();
+    // More hosts than it takes to fill all turns.
+    let waiting: Vec<_> = (0..places_max).map(|number| call(number % 16)).collect();
     let another = call(places_max);
     assert_eq!(wait(another), Err(OutboundFailure::Overloaded));
     for _ in 0..calls_max {
