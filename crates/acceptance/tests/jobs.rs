@@ -1,0 +1,107 @@
+//! Jobs against a server that is killed in the middle of them: each entry is done once, and each result is there to be read once. And what
+//! a job costs others meanwhile.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tollgate_testkit::{Api, Random, Server, until};
+
+const PART: usize = 200;
+/// The longest that a create may take while a job is at work. A build without optimisation gets four times as long.
+const CREATED_WITHIN: Duration = Duration::from_millis(if cfg!(debug_assertions) { 200 } else { 50 });
+
+fn ask(api: &Api<'_>, method: &str, path: &str, body: &Value) -> Value {
+    let reply = api.try_call(method, path, Some(body.to_string().as_bytes())).unwrap();
+    assert!(matches!(reply.status, 200..=202), "{method} {path}: {reply:?}");
+    reply.json()
+}
+
+fn look(api: &Api<'_>, path: &str) -> Value {
+    let reply = api.try_call("GET", path, None).unwrap();
+    assert_eq!(reply.status, 200, "{path}: {reply:?}");
+    reply.json()
+}
+
+/// A job that makes `parts` times [`PART`] tokens, started: its path.
+fn started(server: &Server, parts: usize) -> String {
+    let api = server.api();
+    let job = ask(&api, "POST", "/v2/jobs", &json!({"action": "create", "total": parts * PART}));
+    let path = format!("/v2/jobs/{}", job["id"].as_str().unwrap());
+    for part in 1..=parts {
+        let entries: Vec<Value> = (0..PART).map(|n| json!({"state": {"part": part, "n": n}})).collect();
+        ask(&api, "PUT", &format!("{path}/parts/{part}"), &json!(entries));
+    }
+    ask(&api, "POST", &format!("{path}/start"), &json!({}));
+    path
+}
+
+fn tokens(server: &Server) -> Vec<Value> {
+    server.api().get("/v1/channels/tokens").data()["tokens"].as_array().unwrap().clone()
+}
+
+#[test]
+fn a_job_that_is_killed_again_and_again_does_each_entry_once() {
+    let mut random = Random::announced("jobs");
+    let mut server = Server::start();
+    let parts = 20;
+    let path = started(&server, parts);
+    let mut kills = 0;
+    while look(&server.api(), &path)["status"] == "running" {
+        // The random point: nothing is waited for here.
+        std::thread::sleep(Duration::from_millis(random.below(60)));
+        server.kill();
+        server.start_again();
+        let view = look(&server.api(), &path);
+        assert_eq!(
+            view["succeeded"].as_u64(),
+            view["parts_done"].as_u64().map(|parts| parts * PART as u64),
+            "progress and tokens are one: {view}"
+        );
+        kills += 1;
+        assert!(kills < 400, "it makes no progress");
+    }
+    let view = look(&server.api(), &path);
+    assert_eq!((&view["status"], &view["succeeded"], &view["failed"]), (&json!("finished"), &json!(parts * PART), &json!(0)));
+    let states: BTreeSet<String> = tokens(&server).iter().map(|token| token["state"].to_string()).collect();
+    assert_eq!((states.len(), tokens(&server).len()), (parts * PART, parts * PART), "none twice, none left out");
+
+    let mut secrets = BTreeSet::new();
+    for part in 1..=parts {
+        let of = format!("{path}/results?part={part}");
+        let results = look(&server.api(), &of);
+        secrets.extend(results["results"].as_array().unwrap().iter().map(|one| one["secret"].as_str().unwrap().to_owned()));
+        assert_eq!(server.api().try_call("GET", &of, None).unwrap().status, 410);
+        if part == parts / 2 {
+            server.kill();
+            server.start_again();
+            assert_eq!(server.api().try_call("GET", &of, None).unwrap().status, 410, "read is read");
+        }
+    }
+    assert_eq!(secrets.len(), parts * PART);
+    for secret in secrets.iter().step_by(500) {
+        server.identified(Some(secret)).0.close();
+    }
+    assert!(kills >= 2, "{kills} kills in the middle of it prove little");
+}
+
+#[test]
+fn others_do_not_wait_for_a_job() {
+    let server = Server::start();
+    let path = started(&server, 60);
+    let (api, mut longest, mut creates) = (server.api(), Duration::ZERO, 0);
+    while look(&api, &path)["status"] == "running" {
+        let start = Instant::now();
+        ask(&api, "POST", "/v1/channels/tokens", &json!({}));
+        longest = longest.max(start.elapsed());
+        creates += 1;
+    }
+    assert!(creates > 10, "only {creates} creates while the job was at work");
+    assert!(longest < CREATED_WITHIN, "a create took {longest:?} while a job was at work");
+    let done = until(Duration::from_secs(10), "the job to be done", || {
+        let view = look(&api, &path);
+        (view["status"] == "finished").then_some(view)
+    });
+    assert_eq!(done["succeeded"], 60 * PART);
+}
