@@ -45,12 +45,12 @@ fn tokens(server: &Server) -> Vec<Value> {
 fn a_job_that_is_killed_again_and_again_does_each_entry_once() {
     let mut random = Random::announced("jobs");
     let mut server = Server::start();
-    let parts = 20;
+    let parts = 12;
     let path = started(&server, parts);
     let mut kills = 0;
     while look(&server.api(), &path)["status"] == "running" {
         // The random point: nothing is waited for here.
-        std::thread::sleep(Duration::from_millis(random.below(60)));
+        std::thread::sleep(Duration::from_millis(random.below(200)));
         server.kill();
         server.start_again();
         let view = look(&server.api(), &path);

@@ -29,12 +29,12 @@ impl Node {
     /// Does jobs until it is dropped; part of the upkeep.
     pub(super) async fn work_for_ever(self: Arc<Self>) {
         loop {
-            // Whether it was told or looks by itself makes no difference.
-            let _ = timeout(LOOK_EVERY, self.jobs.work.notified()).await;
-            self.forget_jobs().await;
             while self.work_on_jobs().await {
                 sleep(PAUSE).await;
             }
+            self.forget_jobs().await;
+            // Whether it was told or looks by itself makes no difference.
+            let _ = timeout(LOOK_EVERY, self.jobs.work.notified()).await;
         }
     }
 
