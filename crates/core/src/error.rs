@@ -43,6 +43,8 @@ kinds! {
     TokenRotated => "token_rotated",
     /// The credential is good but does not allow this.
     Forbidden => "forbidden",
+    /// The user whose token it is may not get in.
+    UserBanned => "user_banned",
     /// No such project, channel, token or route.
     NotFound => "not_found",
     /// The id is taken.

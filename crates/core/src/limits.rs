@@ -66,6 +66,24 @@ pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 pub const IDEMPOTENCY_MS: u64 = 86_400_000;
 /// How long an auth token lasts unless its maker says otherwise, in milliseconds (source: social.plus's documentation).
 pub const AUTH_TOKEN_LIFE_MS_DEFAULT: u64 = 600_000;
+/// How long a session or user token lasts unless the project or its maker says otherwise, in milliseconds: 30 days (source:
+/// social.plus's documentation).
+pub const SESSION_LIFE_MS_DEFAULT: u64 = 30 * 86_400_000;
+/// Shortest life of a login session that social.plus's SDKs renew in time, in milliseconds: they look every 10 minutes in the last
+/// fifth of it (source: their behaviour; 0.2 × (life − 5 min) must hold a tick).
+pub const LOGIN_LIFE_MS_MIN: u64 = 55 * 60_000;
+/// How long a token is kept after its end unless the project says otherwise, in milliseconds: seven days.
+pub const ENDED_TOKEN_LIFE_MS_DEFAULT: u64 = 7 * 86_400_000;
+/// Ended tokens that are kept of one user; the oldest go when new ones are made.
+pub const ENDED_TOKENS_PER_USER_MAX: usize = 100;
+/// Within so many milliseconds the same request for a session from the same device is answered with the same token.
+pub const DUPLICATE_MS: u64 = 10_000;
+/// Most auth tokens of a project that have not ended.
+pub const AUTH_TOKENS_MAX: usize = 100_000;
+/// How long an auth token is remembered after its end, so that its refusal can say why, in milliseconds.
+pub const AUTH_TOKEN_REMEMBERED_MS: u64 = 3_600_000;
+/// Longest model of a device, in characters (source: social.plus's OpenAPI). A longer one is cut: it is for reading only.
+pub const DEVICE_MODEL_CHARS_MAX: usize = 100;
 /// Most issuers, and most webhook endpoints, of a project.
 pub const ISSUERS_MAX: usize = 32;
 /// Most signing keys of a project that still verify.

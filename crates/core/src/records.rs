@@ -435,6 +435,8 @@ pub struct SettingsRecord {
     pub signing_key_life_ms: Option<u64>,
     /// How long audit entries are kept, in milliseconds; `None` is for ever.
     pub audit_life_ms: Option<u64>,
+    /// What signs the devices of visitors where sessions need an auth token. A secret: sealed with the record, never shown.
+    pub visitor_secret: Option<String>,
     /// How long a token is kept after its end, in milliseconds.
     pub ended_token_life_ms: Option<u64>,
     /// Buckets.

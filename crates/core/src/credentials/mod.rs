@@ -4,6 +4,7 @@
 //! comes in as `&dyn Entropy` (but for the keys that sign JWTs, which aws-lc only draws by itself), keys as values. Decisions: `docs/adr/0001-credentials-derived-token-secrets.md` and
 //! `docs/adr/0002-secrets-at-rest.md`. All cryptography is aws-lc-rs.
 
+mod auth_token;
 pub mod base62;
 mod hook_signature;
 pub mod jwt;
@@ -19,6 +20,7 @@ mod test_entropy;
 #[cfg(test)]
 mod token_tests;
 
+pub use auth_token::{AUTH_TOKEN_CHARS, AuthTokenRefusal, AuthTokenSecret};
 pub use hook_signature::sign_hook;
 pub use key_ring::{KeyRing, RING_KEYS_MAX, RingError, RingKey};
 pub use master_key::{MasterKey, MasterKeyError, WrongMasterKey};
