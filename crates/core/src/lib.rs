@@ -19,6 +19,7 @@ pub mod limits;
 pub mod model;
 pub mod peer;
 pub mod permissions;
+pub mod policy;
 pub mod ports;
 pub mod records;
 

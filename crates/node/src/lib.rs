@@ -6,6 +6,7 @@
 pub mod counters;
 pub mod directory;
 pub mod hub;
+pub mod limits;
 pub mod operations;
 
 mod broker;
@@ -28,11 +29,15 @@ pub use directory::KeyEntry;
 pub use operations::audit::AUDIT_PAGE_MAX;
 pub use operations::keyring::{DataKeyStatus, KeyringStatus, TokenKeyStatus};
 pub use operations::keys::{KeyUpdate, NewKey};
+pub use operations::auth_tokens::NewAuthToken;
 pub use operations::clients::{Client, Outcome};
 pub use operations::batch::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, EntryResult};
 pub use operations::jobs::JobView;
 pub use operations::revoke::{RevokeRequest, Revoked};
 pub use operations::selector::{Selector, kind_word};
+pub use operations::sessions::{SessionRequest, SessionView};
+pub use operations::signing::AccessToken;
+pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
 pub use operations::writing::{Origin, actor, with_origin};
 pub use operations::views::{ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView};
 pub use start::{NodeParts, StartError, start};
@@ -61,6 +66,11 @@ pub struct Node {
     /// Held shared by who makes keys that the master key wraps, exclusively by who turns the keyring over.
     keyring_turns: tokio::sync::RwLock<()>,
     jobs: operations::jobs::Jobs,
+    buckets: limits::Buckets,
+    refusals: operations::refusals::Refusals,
+    signing: operations::signing::SigningKeys,
+    user_names: operations::users::UserNames,
+    recent: operations::sessions::Recent,
     /// When the store was last tried, and what came of it. Held while it is tried: who asks meanwhile waits for that answer.
     probed: tokio::sync::Mutex<Option<(Monotonic, bool)>>,
     is_new: bool,

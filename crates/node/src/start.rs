@@ -102,6 +102,11 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         key_uses,
         keyring_turns: tokio::sync::RwLock::default(),
         jobs: crate::operations::jobs::Jobs::default(),
+        buckets: crate::limits::Buckets::default(),
+        refusals: crate::operations::refusals::Refusals::default(),
+        signing: crate::operations::signing::SigningKeys::default(),
+        user_names: crate::operations::users::UserNames::default(),
+        recent: crate::operations::sessions::Recent::default(),
         probed: tokio::sync::Mutex::default(),
         is_new,
     };

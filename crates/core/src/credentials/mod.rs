@@ -6,6 +6,7 @@
 
 mod auth_token;
 pub mod base62;
+mod fingerprint;
 mod hook_signature;
 pub mod jwt;
 mod key_ring;
@@ -21,6 +22,7 @@ mod test_entropy;
 mod token_tests;
 
 pub use auth_token::{AUTH_TOKEN_CHARS, AuthTokenRefusal, AuthTokenSecret};
+pub use fingerprint::{fingerprint, number_of};
 pub use hook_signature::sign_hook;
 pub use key_ring::{KeyRing, RING_KEYS_MAX, RingError, RingKey};
 pub use master_key::{MasterKey, MasterKeyError, WrongMasterKey};

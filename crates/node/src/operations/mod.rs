@@ -1,23 +1,33 @@
 //! The operations: what any door may ask for, one file per group. Each takes a caller and begins with a decision; each answers after its
 //! change is durable and has reached the shards.
 
+mod admission;
 pub(crate) mod audit;
 pub(crate) mod batch;
 mod channels;
 pub(crate) mod clients;
 mod job_worker;
 pub(crate) mod jobs;
+pub(crate) mod auth_tokens;
+mod channels;
+pub(crate) mod clients;
+mod ended;
+mod identity;
 pub(crate) mod keyring;
 pub(crate) mod keys;
 pub(crate) mod projects;
 mod publish;
 pub(crate) mod revoke;
 pub(crate) mod selector;
+pub(crate) mod refusals;
+pub(crate) mod sessions;
 pub(crate) mod settings;
+pub(crate) mod signing;
 mod state;
 mod subscriptions;
 mod tokens;
 mod upkeep;
+pub(crate) mod users;
 pub(crate) mod views;
 pub(crate) mod writing;
 

@@ -52,11 +52,11 @@ impl Node {
             .and_then(|secret| self.directory.key_by_hash(&secret.hash().0));
         let now = self.now();
         let Some(key) = found.filter(|key| key.record.works(now)) else {
-            self.counters.authentications_failed.add(1);
-            return Err(Error::new(
+            let error = Error::new(
                 ErrorKind::InvalidAuth,
                 "This is not a valid project key. Send a key that starts with `ptk_` in the Authorization header.",
-            ));
+            );
+            return Err(self.failed_authentication(None, "unknown_key", error));
         };
         self.key_uses.note(&key, now);
         Ok(Caller::ProjectKey { project: key.project, key: key.id, permissions: key.record.permissions })

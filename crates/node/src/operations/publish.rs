@@ -11,7 +11,7 @@ use tollgate_core::json::JsonValue;
 use tollgate_core::limits::{EVENT_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 use crate::Node;
-use crate::hub::{ConnectionKey, Request, ShardIndex};
+use crate::hub::{ConnectionKey, ConnectionRef, Request, ShardIndex};
 
 impl Node {
     /// Publishes a message into a channel; answered once it is handed over for delivery.
@@ -48,10 +48,15 @@ impl Node {
         let publication = publication(event, data)?;
         let token = self.resolve_token(&entry, token)?;
         let connections = entry.read().token(token).map(|found| found.connections()).unwrap_or_default();
+        Ok(self.send_direct(connections, publication).await)
+    }
+
+    /// Sends a direct message to these connections; answers how many they are.
+    pub(super) async fn send_direct(&self, connections: Vec<ConnectionRef>, publication: Publication) -> u32 {
         self.counters.direct_messages.add(1);
         if connections.is_empty() {
             self.counters.direct_messages_unheard.add(1);
-            return Ok(0);
+            return 0;
         }
         let frames = self.hub.encode(&Delivery::Direct { publication: publication.clone() });
         let mut by_shard: BTreeMap<u16, Vec<ConnectionKey>> = BTreeMap::new();
@@ -66,7 +71,7 @@ impl Node {
                 )
                 .await;
         }
-        Ok(u32::try_from(connections.len()).unwrap_or(u32::MAX))
+        u32::try_from(connections.len()).unwrap_or(u32::MAX)
     }
 }
 

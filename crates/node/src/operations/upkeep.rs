@@ -15,6 +15,8 @@ const EVERY: Duration = Duration::from_millis(500);
 const KEY_USES_EVERY: u32 = 60;
 /// Every how many rounds records under older data keys are sealed again.
 const RESEAL_EVERY: u32 = 10;
+/// Every how many rounds refusals are written down, and what has ended is forgotten: once a minute.
+const MINUTELY: u32 = 120;
 /// Every how many rounds old audit entries are forgotten.
 const PRUNE_EVERY: u32 = 1_200;
 
@@ -38,6 +40,10 @@ impl Node {
             {
                 tracing::warn!(%error, "records could not be sealed again");
             }
+            if round % MINUTELY == MINUTELY - 1 {
+                self.keep_refusals().await;
+                self.forget_ended().await;
+            }
             if round % PRUNE_EVERY == PRUNE_EVERY - 1 {
                 self.prune_audit().await;
             }
@@ -58,6 +64,14 @@ impl Node {
         }
     }
 
+    /// Deletes the records of tokens and auth tokens that ended long enough ago.
+    pub async fn forget_ended(&self) {
+        for entry in self.directory.projects() {
+            self.forget_auth_tokens(&entry).await;
+            self.forget_ended_tokens(&entry).await;
+        }
+    }
+
     /// Writes the uses of keys noted since the last time. Also to be called at shutdown.
     pub async fn keep_key_uses(&self) {
         for (project, key, at) in self.key_uses.take() {
@@ -74,7 +88,7 @@ impl Node {
     }
 }
 
-fn report(result: Result<(), StoreError>) {
+pub(super) fn report(result: Result<(), StoreError>) {
     match result {
         // Somebody else deleted it first.
         Ok(()) | Err(StoreError::NotFound(_) | StoreError::Conflict(_)) => {}

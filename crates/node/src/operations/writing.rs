@@ -11,7 +11,7 @@ use tollgate_core::authorize::Caller;
 use tollgate_core::credentials::{RowBinding, RowKind};
 use tollgate_core::error::{Error, Result};
 use tollgate_core::ids::ProjectId;
-use tollgate_core::ports::store::{Row, RowName, StoreError, StoreResult, Unit, Write};
+use tollgate_core::ports::store::{Row, RowName, StoreError, StoreResult, Subject, Unit, Write};
 use tollgate_core::records;
 
 use super::refusal;
@@ -131,7 +131,8 @@ impl Node {
             let (writes, audit, answer) = make()?;
             match self.commit(writes, audit).await {
                 Ok(()) => return Ok(answer),
-                Err(StoreError::Conflict(_)) => {}
+                // A row that is gone is gone from memory, too: `make` sees it.
+                Err(StoreError::Conflict(_) | StoreError::NotFound(Subject::Row(_))) => {}
                 Err(error) => return Err(refusal(error, named)),
             }
         }
