@@ -22,6 +22,7 @@ pub(crate) struct Asked {
     pub(crate) parts: Parts,
     pub(crate) params: Params,
     pub(crate) body: Bytes,
+    pub(crate) request_id: HeaderValue,
 }
 
 /// The context of a handler.

@@ -14,6 +14,7 @@ mod fields;
 mod health;
 mod hop;
 mod json;
+mod jwks;
 mod openapi;
 mod percent;
 mod query;

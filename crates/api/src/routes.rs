@@ -7,7 +7,7 @@ use tollgate_node::Node;
 use crate::answer::Answer;
 use crate::call::{Asked, Call};
 use crate::refusal::Refusal;
-use crate::{health, hop, openapi, v2};
+use crate::{health, hop, jwks, openapi, socialplus, v2};
 
 /// One verb on one path.
 #[derive(Debug)]
@@ -26,7 +26,6 @@ pub(crate) enum Run {
     /// A project key.
     Keyed(for<'a> fn(&'a Call) -> Pending<'a, tollgate_core::Result<Answer>>),
     /// What the handler itself asks for.
-    #[allow(dead_code)] // by facades
     Own(for<'a> fn(&'a Asked) -> Pending<'a, Result<Answer, Refusal>>),
 }
 
@@ -45,10 +44,28 @@ macro_rules! v2 {
     };
 }
 
+macro_rules! social_plus {
+    ($method:ident $template:literal => $($handler:ident)::+) => {
+        Route {
+            method: Method::$method,
+            template: $template,
+            run: Run::Own(|asked| {
+                Box::pin(socialplus::run(asked, |called| Box::pin(socialplus::$($handler)::+(called))))
+            }),
+        }
+    };
+}
+
 /// Every route. The first that fits wins, so `tokens` as a second segment stands before channel ids.
 pub(crate) static ROUTES: &[Route] = &[
     Route { method: Method::GET, template: "/livez", run: Run::Open(|node| Box::pin(health::alive(node))) },
     Route { method: Method::GET, template: "/readyz", run: Run::Open(|node| Box::pin(health::ready(node))) },
+    Route { method: Method::GET, template: "/.well-known/jwks.json", run: Run::Own(|asked| Box::pin(jwks::get(asked))) },
+    Route {
+        method: Method::GET,
+        template: "/projects/:project/.well-known/jwks.json",
+        run: Run::Own(|asked| Box::pin(jwks::get(asked))),
+    },
     keyed!(GET "/v1/projects/@this" => projects::this),
     keyed!(GET "/v1/users/@me" => projects::me),
     keyed!(GET "/v1/channels/tokens" => tokens::list),
@@ -96,6 +113,26 @@ pub(crate) static ROUTES: &[Route] = &[
     v2!(GET "/v2/audit" => audit::list),
     v2!(GET "/v2/audit/export" => audit::export),
     v2!(GET "/v2/audit/verify" => audit::verify),
+    social_plus!(POST "/api/v3/sessions" => sessions::create),
+    social_plus!(GET "/api/v3/sessions" => sessions::verify),
+    social_plus!(DELETE "/api/v3/sessions" => sessions::end),
+    social_plus!(DELETE "/api/v3/sessions/users/:user" => sessions::end_of_user),
+    social_plus!(POST "/api/v4/sessions" => sessions::create),
+    social_plus!(GET "/api/v4/sessions" => sessions::verify),
+    social_plus!(DELETE "/api/v4/sessions" => sessions::end),
+    social_plus!(DELETE "/api/v4/sessions/users/:user" => sessions::end_of_user),
+    social_plus!(POST "/api/v5/sessions" => sessions::create),
+    social_plus!(GET "/api/v5/sessions" => sessions::verify),
+    social_plus!(DELETE "/api/v5/sessions" => sessions::end),
+    social_plus!(DELETE "/api/v5/sessions/users/:user" => sessions::end_of_user),
+    social_plus!(POST "/api/v5/sessions/visitor" => sessions::create_visitor),
+    social_plus!(POST "/api/v5/sessions/bot" => sessions::create_bot),
+    social_plus!(GET "/api/v1/accessToken" => sessions::refresh),
+    social_plus!(POST "/api/v4/authentication/token" => auth_tokens::create),
+    social_plus!(GET "/api/v3/authentication/token" => auth_tokens::get),
+    social_plus!(GET "/api/v3/users/me" => users::me),
+    social_plus!(GET "/api/v3/users/:user" => users::get),
+    social_plus!(GET "/api/v3/network-settings/chat" => users::chat_settings),
 ];
 
 /// The route for a request. HEAD is served as GET (the connection leaves the body out).
@@ -104,6 +141,10 @@ pub(crate) static ROUTES: &[Route] = &[
 /// (so that an SDK called with an empty id is told so), and for nothing elsewhere.
 pub(crate) fn find(routes: &'static [Route], method: &Method, path: &str) -> Result<(&'static Route, Params), Refusal> {
     let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    // Where social.plus's SDKs end up whose region was given as `example.com/`.
+    if let [".amity.co", "api", ..] = segments.as_slice() {
+        segments.remove(0);
+    }
     let ends_in_slash = !segments.is_empty() && path.ends_with('/');
     let method = if method == Method::HEAD { &Method::GET } else { method };
     if ends_in_slash {

@@ -25,6 +25,7 @@ use crate::call::{Asked, Call, credential};
 use crate::refusal::{Door, Refusal};
 use crate::request_id::RequestIds;
 use crate::routes::{Params, Route, Run, find};
+use crate::socialplus;
 
 /// Answers every plain HTTP request. A handle: cheap to clone, one is enough for all connections of all threads.
 #[derive(Clone)]
@@ -120,7 +121,7 @@ impl Shared {
             request_id: request_id.to_str().ok().map(Arc::from),
             address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
         };
-        let work = with_origin(origin, contained(self.outcome(found, parts, &mut upload)));
+        let work = with_origin(origin, contained(self.outcome(found, parts, &mut upload, request_id)));
         let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
         let answer = outcome.unwrap_or_else(|refusal| {
             log(&refusal);
@@ -142,12 +143,16 @@ impl Shared {
         found: Result<(&'static Route, Params), Refusal>,
         parts: Parts,
         upload: &mut Upload<B>,
+        request_id: &HeaderValue,
     ) -> Result<Answer, Refusal>
     where
         B: Body<Data = Bytes> + Unpin,
     {
         if parts.method == Method::OPTIONS {
-            return Ok(Answer::preflight());
+            return Ok(match Door::of(parts.uri.path()) {
+                Door::SocialPlus => socialplus::preflight(&self.node, &parts.headers),
+                Door::Hop | Door::V2 => Answer::preflight(),
+            });
         }
         let (route, params) = found?;
         // Before the body: a stranger's bytes are not kept.
@@ -156,7 +161,8 @@ impl Shared {
             Run::Keyed(handler) => (handler, self.node.authenticate(&credential(&parts.headers)?)?),
             Run::Own(handler) => {
                 let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
-                return handler(&Asked { node: self.node.clone(), parts, params, body }).await;
+                let request_id = request_id.clone();
+                return handler(&Asked { node: self.node.clone(), parts, params, body, request_id }).await;
             }
         };
         let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;

@@ -35,7 +35,7 @@ pub use operations::batch::{BatchAction, BatchEntry, BatchRequest, EntryOutcome,
 pub use operations::jobs::JobView;
 pub use operations::revoke::{RevokeRequest, Revoked};
 pub use operations::selector::{Selector, kind_word};
-pub use operations::sessions::{SessionRequest, SessionView};
+pub use operations::sessions::{SessionRequest, SessionView, VisitorProof};
 pub use operations::signing::AccessToken;
 pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
 pub use operations::writing::{Origin, actor, with_origin};

@@ -4,7 +4,7 @@
 pub(crate) mod channels;
 pub(crate) mod messages;
 pub(crate) mod projects;
-mod render;
+pub(crate) mod render;
 pub(crate) mod state;
 pub(crate) mod subscribers;
 pub(crate) mod tokens;

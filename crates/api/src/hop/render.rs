@@ -75,7 +75,7 @@ pub(super) fn list<T>(
 }
 
 /// RFC 3339 in UTC, with milliseconds. Times beyond the year 9999, which the format cannot say, become its last moment.
-fn timestamp(time: UnixMillis) -> String {
+pub(crate) fn timestamp(time: UnixMillis) -> String {
     let last = 253_402_300_799_999;
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(time.0.min(last)) * 1_000_000)
         .expect("invariant: within the years 1970 to 9999");

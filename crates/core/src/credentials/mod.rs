@@ -14,6 +14,7 @@ mod master_key;
 mod project_key;
 mod sealing;
 mod token_secret;
+mod visitor;
 mod webhook_signature;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use master_key::{MasterKey, MasterKeyError, WrongMasterKey};
 pub use project_key::{PROJECT_KEY_CHARS, ProjectKeyHash, ProjectKeyRefusal, ProjectKeySecret};
 pub use sealing::{DataKey, DataKeys, RowBinding, RowKind, SEAL_OVERHEAD_BYTES, SealRefusal};
 pub use token_secret::{TokenClaims, TokenRefusal, TokenSecret, TokenSpelling, UnverifiedToken};
+pub use visitor::verify_visitor;
 pub use webhook_signature::{
     WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER, WebhookSecret, WebhookSecretError,
     sign_webhook, verify_webhook,

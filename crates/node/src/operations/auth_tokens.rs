@@ -94,7 +94,7 @@ impl Node {
         is_reusable: bool,
     ) -> Result<Option<Write>> {
         let refuse = |why: String| Err(Error::new(ErrorKind::Forbidden, why));
-        let Some((id, Kept { revision, record })) = find(records, secret) else {
+        let Some((id, Kept { revision, record, .. })) = find(records, secret) else {
             return refuse("The authToken is unknown: it was not made by this project, or it ended more than an hour ago. Have your backend make a new one for this user.".into());
         };
         let now = self.now();

@@ -3,23 +3,21 @@
 
 mod admission;
 pub(crate) mod audit;
-pub(crate) mod batch;
-mod channels;
-pub(crate) mod clients;
-mod job_worker;
-pub(crate) mod jobs;
 pub(crate) mod auth_tokens;
+pub(crate) mod batch;
 mod channels;
 pub(crate) mod clients;
 mod ended;
 mod identity;
+mod job_worker;
+pub(crate) mod jobs;
 pub(crate) mod keyring;
 pub(crate) mod keys;
 pub(crate) mod projects;
 mod publish;
+pub(crate) mod refusals;
 pub(crate) mod revoke;
 pub(crate) mod selector;
-pub(crate) mod refusals;
 pub(crate) mod sessions;
 pub(crate) mod settings;
 pub(crate) mod signing;

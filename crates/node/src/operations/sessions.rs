@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::command::PresentedSecret;
-use tollgate_core::credentials::{AuthTokenSecret, RowKind, TokenSecret, fingerprint};
+use tollgate_core::credentials::{AuthTokenSecret, RowKind, TokenSecret, fingerprint, verify_visitor};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::grants::{self, Grant};
 use tollgate_core::ids::{ChannelId, TokenId, UserId};
@@ -65,6 +65,15 @@ pub struct SessionRequest {
     pub channels: Vec<ChannelId>,
     /// The backend's own notes, at most 8 KiB.
     pub metadata: Option<JsonObject>,
+}
+
+/// A backend's word for the device of a visitor.
+#[derive(Clone, Debug, Default)]
+pub struct VisitorProof {
+    /// The signature, lowercase hexadecimal.
+    pub signature: Option<String>,
+    /// Until when it is good: the text that was signed.
+    pub expires_at: Option<String>,
 }
 
 /// A session, with its secrets: to be handed out once.
@@ -156,6 +165,53 @@ impl Node {
         let access_token = self.access_token(&entry, token).await?;
         self.recent.put(wanted.fingerprint, self.clock.monotonic(), token, access_token.clone());
         self.view_session(&entry, token, access_token, user)
+    }
+
+    /// Creates a session for whoever is not signed in: its user is made from the device, and it may only receive what a backend subscribes it to.
+    /// In secure mode the backend vouches for the device by a signature.
+    ///
+    /// # Errors
+    /// As [`Node::create_session`].
+    pub async fn create_visitor_session(
+        &self,
+        caller: &Caller,
+        user_type: &str,
+        mut request: SessionRequest,
+        proof: &VisitorProof,
+    ) -> Result<SessionView> {
+        let entry = self.authorize(caller, Action::CreateSession)?;
+        let Some(device) = request.device_id.clone() else {
+            return Err(Error::new(ErrorKind::InvalidInput, "`deviceId` is missing: it is what a visitor is known by."));
+        };
+        self.check_visitor(&entry, &device, proof)?;
+        let project = entry.project.id.get().to_be_bytes();
+        let name = fingerprint(&[b"visitor", &project, user_type.as_bytes(), device.as_bytes()]);
+        let hex: String = name.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        (request.user_id, request.is_visitor) = (format!("{user_type}-{hex}"), true);
+        self.create_session(caller, request).await
+    }
+
+    fn check_visitor(&self, entry: &ProjectEntry, device: &str, proof: &VisitorProof) -> Result<()> {
+        let settings = entry.settings();
+        if !settings.secure_mode {
+            return Ok(());
+        }
+        let refuse = |why: &str| {
+            let error = Error::new(ErrorKind::Forbidden, why);
+            Err(self.failed_authentication(Some(entry.project.id), "visitor_signature", error))
+        };
+        let (Some(secret), Some(signature), Some(expires_at)) =
+            (&settings.visitor_secret, &proof.signature, &proof.expires_at)
+        else {
+            return refuse("This project is in secure mode: a visitor needs authSignature and authSignatureExpiresAt, made by your backend with the visitor secret.");
+        };
+        if !verify_visitor(secret, device, expires_at, signature) {
+            return refuse("The authSignature does not fit this deviceId and authSignatureExpiresAt.");
+        }
+        match UnixMillis::from_rfc3339(expires_at) {
+            Some(end) if end > self.now() => Ok(()),
+            _ => refuse("The authSignature has expired, or its authSignatureExpiresAt is no RFC 3339 time in UTC; have your backend make a new one."),
+        }
     }
 
     /// A newer JWT of a session's token, for whoever has its refresh token.
