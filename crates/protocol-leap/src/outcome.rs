@@ -57,6 +57,7 @@ fn connect_failed(kind: ErrorKind) -> Outcome {
         ErrorKind::InvalidAuth
         | ErrorKind::TokenNotYetValid
         | ErrorKind::TokenRotated
+        | ErrorKind::UserBanned
         | ErrorKind::NotFound
         | ErrorKind::Forbidden
         | ErrorKind::NotGranted
@@ -82,7 +83,10 @@ fn subscribe_failed(kind: ErrorKind) -> Outcome {
             Outcome::Unavailable(ErrorCode::NotGranted)
         }
         ErrorKind::NotFound | ErrorKind::InvalidInput => Outcome::Unavailable(ErrorCode::Unknown),
-        ErrorKind::InvalidAuth | ErrorKind::TokenNotYetValid | ErrorKind::TokenRotated => {
+        ErrorKind::InvalidAuth
+        | ErrorKind::TokenNotYetValid
+        | ErrorKind::TokenRotated
+        | ErrorKind::UserBanned => {
             Outcome::Close(CloseReason::InvalidCredential)
         }
         ErrorKind::TokenExpired => Outcome::Close(CloseReason::TokenExpired),
@@ -105,7 +109,10 @@ fn unsubscribe_failed(kind: ErrorKind) -> Outcome {
         ErrorKind::NotFound | ErrorKind::InvalidInput | ErrorKind::NotGranted | ErrorKind::Forbidden => {
             Outcome::Nothing
         }
-        ErrorKind::InvalidAuth | ErrorKind::TokenNotYetValid | ErrorKind::TokenRotated => {
+        ErrorKind::InvalidAuth
+        | ErrorKind::TokenNotYetValid
+        | ErrorKind::TokenRotated
+        | ErrorKind::UserBanned => {
             Outcome::Close(CloseReason::InvalidCredential)
         }
         ErrorKind::TokenExpired => Outcome::Close(CloseReason::TokenExpired),
@@ -128,7 +135,10 @@ fn unsubscribe_failed(kind: ErrorKind) -> Outcome {
 fn write_failed(kind: ErrorKind) -> Outcome {
     match kind {
         ErrorKind::NotFound => Outcome::Unavailable(ErrorCode::Unknown),
-        ErrorKind::InvalidAuth | ErrorKind::TokenNotYetValid | ErrorKind::TokenRotated => {
+        ErrorKind::InvalidAuth
+        | ErrorKind::TokenNotYetValid
+        | ErrorKind::TokenRotated
+        | ErrorKind::UserBanned => {
             Outcome::Close(CloseReason::InvalidCredential)
         }
         ErrorKind::TokenExpired => Outcome::Close(CloseReason::TokenExpired),

@@ -55,10 +55,6 @@ impl Failure {
         self
     }
 
-    pub(crate) const fn kind(&self) -> ErrorKind {
-        self.error.kind
-    }
-
     pub(super) fn answer(self, asked: &Asked) -> Answer {
         let retry_after_s = retry_after_s(&self.error);
         let (status, code) = (self.status.as_u16(), self.error.kind.code());

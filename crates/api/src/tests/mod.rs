@@ -8,6 +8,7 @@ mod bulk;
 mod channels;
 mod general;
 mod messages;
+mod socialplus;
 mod tokens;
 
 use std::sync::Arc;
@@ -32,18 +33,26 @@ use tollgate_node::{ConnectionKey, Node, NodeParts, Outlet, ShardParts, Written,
 
 use crate::{ApiConfig, Router, router};
 
-/// 2026-11-22T20:25:21.073Z: what every clock of these tests shows.
+/// 2026-11-22T20:25:21.073Z: what every clock of these tests shows at first.
 const NOW: u64 = 1_795_379_121_073;
 const NOW_TEXT: &str = "2026-11-22T20:25:21.073Z";
 
-struct StoppedClock;
+/// Shows [`NOW`] and what a test adds to it.
+#[derive(Default)]
+struct TestClock(AtomicU64);
 
-impl Clock for StoppedClock {
+impl TestClock {
+    fn advance(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
     fn monotonic(&self) -> Monotonic {
-        Monotonic(0)
+        Monotonic(self.0.load(Ordering::Relaxed))
     }
     fn unix(&self) -> UnixMillis {
-        UnixMillis(NOW)
+        UnixMillis(NOW + self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -81,6 +90,7 @@ struct Door {
     node: Arc<Node>,
     project: ProjectId,
     key: String,
+    clock: Arc<TestClock>,
 }
 
 /// An answer, its envelope checked.
@@ -96,11 +106,11 @@ impl Door {
     }
 
     async fn with(config: ApiConfig) -> Self {
-        let entropy = Arc::new(Counting::default());
+        let (entropy, clock) = (Arc::new(Counting::default()), Arc::new(TestClock::default()));
         let parts = NodeParts {
             store: Arc::new(MemoryStore::default()),
             master_key: MasterKey::generate(entropy.as_ref()),
-            clock: Arc::new(StoppedClock),
+            clock: clock.clone(),
             entropy,
             hook: Arc::new(NoHook),
             outbound: Arc::new(NoOutbound),
@@ -112,7 +122,8 @@ impl Door {
             run(shard);
         }
         let (project, key) = node.create_project(&Caller::Operator, "first").await.unwrap();
-        Self { router: router(node.clone(), config), node, project: project.id, key: key.expose().to_string() }
+        let key = key.expose().to_string();
+        Self { router: router(node.clone(), config), node, project: project.id, key, clock }
     }
 
     /// Another key of the same project.

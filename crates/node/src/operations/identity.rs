@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tollgate_core::authorize::Caller;
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::credentials::UnverifiedToken;
+use tollgate_core::credentials::jwt::JwtRefusal;
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::TokenId;
 
@@ -51,9 +52,10 @@ impl Node {
             };
             return match self.verify_access_token(&entry, text) {
                 Ok((token, generation)) => Ok(Presented { entry, token, generation, key_number: 0 }),
-                // Genuine, and over: no guess.
-                Err(refusal @ tollgate_core::credentials::jwt::JwtRefusal::Expired { .. }) => {
-                    Err(Error::new(ErrorKind::TokenExpired, sentence(&refusal)))
+                // Genuine, and over or still to come: no guess.
+                Err(refusal @ JwtRefusal::Expired { .. }) => Err(Error::new(ErrorKind::TokenExpired, sentence(&refusal))),
+                Err(refusal @ JwtRefusal::NotYetValid { .. }) => {
+                    Err(Error::new(ErrorKind::TokenNotYetValid, sentence(&refusal)))
                 }
                 Err(refusal) => refuse(refusal.reason(), sentence(&refusal)),
             };
