@@ -89,13 +89,15 @@ impl Buckets {
 
 /// When a bucket will be full again after `count` more calls, and from when on there is room for them.
 fn after(full_at: u64, bucket: Bucket, count: u32) -> (u64, u64) {
-    // A bucket that never fills lets nothing in; settings refuse such a one.
-    let call_us = if bucket.per_second > 0.0 { (1_000_000.0 / bucket.per_second).max(1.0) } else { f64::MAX };
+    // One that never fills lets nothing in.
+    if bucket.per_second <= 0.0 || count > bucket.burst {
+        return (full_at, u64::MAX);
+    }
+    let call_us = (1_000_000.0 / bucket.per_second).max(1.0);
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // saturating, and never negative
     let micros = |calls: u32| (call_us * f64::from(calls)) as u64;
     let next = full_at.saturating_add(micros(count));
-    let room_at = if count > bucket.burst { u64::MAX } else { next.saturating_sub(micros(bucket.burst)) };
-    (next, room_at)
+    (next, next.saturating_sub(micros(bucket.burst)))
 }
 
 impl Kept {
@@ -164,7 +166,7 @@ mod tests {
         assert_eq!(buckets.take(&[(key(1), TEN)], 9, Monotonic(0)), Ok(()), "what was refused was not taken");
         assert_eq!(buckets.take(&[(key(3), TEN)], 11, Monotonic(0)), Err(u64::MAX));
         assert_eq!(buckets.take(&[(key(3), TEN)], 10, Monotonic(0)), Ok(()));
-        assert_eq!(buckets.take(&[(key(3), Bucket { burst: 1, per_second: 0.0 })], 1, Monotonic(0)).is_err(), true);
+        assert_eq!(buckets.take(&[(key(3), Bucket { burst: 1, per_second: 0.0 })], 1, Monotonic(0)), Err(u64::MAX));
     }
 
     #[test]

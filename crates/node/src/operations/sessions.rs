@@ -385,7 +385,8 @@ impl Node {
         let (replaced, said) = self.make_way(entry, &records, settings, request, user)?;
         writes.extend(replaced);
         detail.push_str(&said);
-        let record = token_record(self.now(), made_by(caller), user, request, asked);
+        let key_number = self.directory.ring().active();
+        let record = TokenRecord { key_number, ..token_record(self.now(), made_by(caller), user, request, asked) };
         writes.push(self.insert(entry, RowKind::Token, token.get(), &record));
         let project = entry.project.id;
         for channel in &asked.channels {
@@ -443,6 +444,7 @@ fn token_record(
         not_before: request.not_before,
         expires_at: asked.expires_at,
         made_by,
+        key_number: 0,
         issuer: None,
         revoked: None,
         terms: TokenTerms {
