@@ -40,6 +40,19 @@ operations! {
         POST "/v2/tokens/batch" batchTokens "manage_tokens" "Create, revoke, rotate or introspect up to 1,000 tokens; what it creates needs create_leap_token, too" () Batch -> 200 BatchResults;
         POST "/v2/tokens/:token/restore" restoreToken "manage_tokens" "Undo a revocation" () -> 200 Restored;
     }
+    "Users" {
+        GET "/v2/users" listUsers "manage_users" "Users, in the order of their ids here" ("limit", "cursor") -> 200 UserPage;
+        POST "/v2/users" createUser "manage_users" "Create a user; one that a session names comes to be by itself" () NewUser -> 201 User;
+        GET "/v2/users/:user" getUser "manage_users" "One user, by your own id" () -> 200 User;
+        PATCH "/v2/users/:user" changeUser "manage_users" "Change a user's name or attributes" () UserChange -> 200 User;
+        DELETE "/v2/users/:user" deleteUser "manage_users" "Delete a user with all its tokens; none of them ever comes back" () -> 200 TokensEnded;
+        POST "/v2/users/:user/ban" banUser "manage_users" "Revoke a user's tokens and let it get no others" () -> 200 TokensEnded;
+        POST "/v2/users/:user/unban" unbanUser "manage_users" "Lift a ban; the revoked tokens stay revoked" () -> 200 User;
+        POST "/v2/users/:user/messages" messageUser "message_token" "Send a direct message to all connections of a user" () Message -> 200 Reached;
+    }
+    "Auth tokens" {
+        POST "/v2/auth-tokens" createAuthToken "create_auth_token" "Vouch for a user: make an auth token, good for one session" () NewAuthToken -> 201 AuthToken;
+    }
     "Jobs" {
         GET "/v2/jobs" listJobs "manage_tokens" "Background jobs, oldest first" ("limit", "cursor") -> 200 JobPage;
         POST "/v2/jobs" createJob "manage_tokens" "Submit a job: all entries at once, or how many will follow in parts" () NewJob -> 202 Job;

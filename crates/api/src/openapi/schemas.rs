@@ -126,7 +126,7 @@ pub(super) fn schemas() -> Value {
         }), &["burst", "per_second"]),
         "Grace": taken(&json!({"grace_s": {"type": "integer", "minimum": 0, "maximum": 604_800}}), &[]),
     });
-    for part in [project(), keys(), revocation(), jobs(), audit()] {
+    for part in [project(), keys(), revocation(), users(), jobs(), audit()] {
         if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
             all.extend(part);
         }
@@ -231,6 +231,32 @@ fn revocation() -> Value {
             "last_closed_at": maybe_time(), "effective_at": time(), "dry_run": {"type": "boolean"},
         })),
         "Restored": answered(json!({"id": id("tok"), "restored": {"type": "boolean"}})),
+    })
+}
+
+fn users() -> Value {
+    let user_id = json!({"type": "string", "minLength": 1, "maxLength": 50, "pattern": "^[^\\x00-\\x1f]+$"});
+    let name = json!({"type": ["string", "null"], "maxLength": 100});
+    let attributes = json!({"type": ["object", "null"], "description": "At most 8 KiB of JSON."});
+    let counts = json!({"user_id": {"type": "string"}, "tokens": {"type": "integer"}, "connections_closed": {"type": "integer"}});
+    json!({
+        "User": answered(json!({
+            "id": id("user"), "user_id": {"type": "string"}, "display_name": maybe_text(), "attributes": attributes,
+            "created_at": time(), "updated_at": time(), "banned_at": maybe_time(),
+            "active_tokens": {"type": "integer"}, "is_online": {"type": "boolean"},
+        })),
+        "UserPage": page("User"),
+        "NewUser": taken(&json!({"user_id": user_id, "display_name": name, "attributes": attributes}), &["user_id"]),
+        "UserChange": taken(&json!({"display_name": name, "attributes": attributes}), &[]),
+        "TokensEnded": answered(counts),
+        "Message": taken(&json!({
+            "event": {"type": "string", "minLength": 1, "maxLength": 255}, "data": {"description": "Any JSON, at most 1 MiB."},
+        }), &["event"]),
+        "Reached": answered(json!({"connections": {"type": "integer"}})),
+        "NewAuthToken": taken(&json!({
+            "user_id": user_id, "ttl_s": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
+        }), &["user_id"]),
+        "AuthToken": answered(json!({"auth_token": {"type": "string"}, "user_id": {"type": "string"}, "expires_at": time()})),
     })
 }
 

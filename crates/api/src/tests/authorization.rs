@@ -41,6 +41,12 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("GET", "/v2/jobs" | "/v2/jobs/:job" | "/v2/jobs/:job/results") => (P::MANAGE_TOKENS, ""),
         ("PUT", "/v2/jobs/:job/parts/:part") => (P::MANAGE_TOKENS, "[{}]"),
         ("POST", "/v2/jobs/:job/start" | "/v2/jobs/:job/cancel") => (P::MANAGE_TOKENS, ""),
+        ("GET", "/v2/users" | "/v2/users/:user") | ("DELETE", "/v2/users/:user") => (P::MANAGE_USERS, ""),
+        ("POST", "/v2/users") => (P::MANAGE_USERS, r#"{"user_id":"bob"}"#),
+        ("PATCH", "/v2/users/:user") => (P::MANAGE_USERS, "{}"),
+        ("POST", "/v2/users/:user/ban" | "/v2/users/:user/unban") => (P::MANAGE_USERS, ""),
+        ("POST", "/v2/users/:user/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
+        ("POST", "/v2/auth-tokens") => (P::CREATE_AUTH_TOKEN, r#"{"user_id":"alice"}"#),
         _ => panic!("{method} {template} is not in the table of permissions"),
     })
 }
@@ -54,11 +60,12 @@ async fn b13_every_route_needs_a_key_with_its_permission() {
     let key = key.as_str().unwrap().to_owned();
     let job = door.call("POST", "/v2/jobs", r#"{"action":"create","total":1}"#).await.json["id"].clone();
     let job = job.as_str().unwrap().to_owned();
+    door.call("POST", "/v2/users", r#"{"user_id":"alice"}"#).await;
     let stranger = door.stranger().await;
     for route in ROUTES.iter().filter(|route| matches!(route.run, Run::Keyed(_))) {
         let (method, template) = (route.method.as_str(), route.template);
         let path = template.replace(":channel", "room").replace(":token", &token).replace(":key", &key);
-        let path = path.replace(":job", &job).replace(":part", "1");
+        let path = path.replace(":job", &job).replace(":part", "1").replace(":user", "alice");
         door.call_with(method, &path, &[], "").await.refused(401, "invalid_auth");
         let Some((permission, body)) = needs(method, template) else { continue };
         let others = Permissions::from_bits(Permissions::all().bits() & !permission.bits());

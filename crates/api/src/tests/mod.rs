@@ -10,6 +10,7 @@ mod general;
 mod messages;
 mod socialplus;
 mod tokens;
+mod users;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

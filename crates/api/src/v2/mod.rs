@@ -2,11 +2,13 @@
 //! cursor; errors are problem details (RFC 9457) with a stable `code`.
 
 pub(crate) mod audit;
+pub(crate) mod auth_tokens;
 pub(crate) mod batch;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod project;
 pub(crate) mod revoke;
+pub(crate) mod users;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
