@@ -105,3 +105,31 @@ fn others_do_not_wait_for_a_job() {
     });
     assert_eq!(done["succeeded"], 60 * PART);
 }
+
+#[test]
+fn a_file_is_imported_with_its_progress_and_its_results_are_the_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let server = Server::start();
+    let dir = server.dir();
+    let (file, out) = (dir.path().join("tokens.ndjson"), dir.path().join("results.ndjson"));
+    let lines: Vec<String> =
+        (0..2_500).map(|n| if n == 7 { "{\"x\":1}".into() } else { format!("{{\"state\":{{\"n\":{n}}}}}") }).collect();
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let (data, file, to) = (server.data(), file.display().to_string(), out.display().to_string());
+    let args = ["token", "import", &file, "--out", &to, "--json", "--data-dir", data.to_str().unwrap()];
+    let said = tollgate_testkit::binary::run(&args);
+    assert!(said.ok, "{said:#?}");
+    let summary: Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((&summary["succeeded"], &summary["failed"]), (&json!(2_499), &json!(1)));
+    assert!(said.stderr.contains("100 % done (2500 of 2500)"), "{}", said.stderr);
+    assert_eq!(std::fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
+    let results: Vec<Value> =
+        std::fs::read_to_string(&out).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((results.len(), &results[7]["status"]), (2_500, &json!("refused")));
+    for n in [0, 1_234, 2_499] {
+        let (_, init) = server.identified(results[n]["secret"].as_str());
+        assert_eq!(init["metadata"], json!({"n": n}), "results stand in the order of the lines");
+    }
+    let again = tollgate_testkit::binary::run(&args);
+    assert!(!again.ok && again.stderr.contains("results.ndjson"), "a file that is there is not written over: {again:#?}");
+}

@@ -211,10 +211,7 @@ fn revocation() -> Value {
         "device_id": {"type": "string", "minLength": 1, "maxLength": 150},
         "key_number": {"type": "integer", "minimum": 0, "maximum": 65535},
         "made_by": id("ptkid"),
-        "capability": taken(&json!({
-            "channels": {"type": "string", "minLength": 1, "maxLength": 255},
-            "operation": {"$ref": "#/components/schemas/Operation"},
-        }), &["channels", "operation"]),
+        "capability": {"$ref": "#/components/schemas/Capability"},
         "metadata": {"type": "object"},
         "kind": {"type": "string", "enum": ["plain", "user_token", "session", "issued"]},
         "issued_before": time(),

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tollgate_core::command::PresentedSecret;
-use tollgate_core::grants::Operation;
+use tollgate_core::grants::Grant;
 use tollgate_core::json::JsonObject;
 use tollgate_core::records::TokenKind;
 use tollgate_core::{Error, ErrorKind, Result};
@@ -26,7 +26,8 @@ struct Wanted {
     device_id: Option<String>,
     key_number: Option<u16>,
     made_by: Option<String>,
-    capability: Option<Capability>,
+    /// Any of its operations, on any channel that its pattern names.
+    capability: Option<Grant>,
     metadata: Option<JsonObject>,
     kind: Option<TokenKind>,
     issued_before: Option<Time>,
@@ -35,13 +36,6 @@ struct Wanted {
     reason: Option<String>,
     dry_run: bool,
     delete: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Capability {
-    channels: String,
-    operation: Operation,
 }
 
 #[derive(Serialize)]
@@ -65,7 +59,7 @@ pub(crate) async fn revoke(call: &Call) -> Result<Answer> {
             device_id: wanted.device_id,
             key_number: wanted.key_number,
             made_by,
-            capability: wanted.capability.map(|one| (one.channels, one.operation)),
+            capability: wanted.capability,
             metadata: wanted.metadata,
             kind: wanted.kind,
             issued_before: wanted.issued_before.map(|time| time.0),

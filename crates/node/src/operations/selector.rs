@@ -5,7 +5,7 @@ use std::fmt;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::grants::{self, Operation};
+use tollgate_core::grants::{self, Grant, Operation};
 use tollgate_core::ids::{KeyId, TokenId};
 use tollgate_core::json::{JsonObject, JsonPart};
 use tollgate_core::limits::BATCH_MAX;
@@ -27,8 +27,8 @@ pub struct Selector {
     pub key_number: Option<u16>,
     /// Those made with this project key.
     pub made_by: Option<KeyId>,
-    /// Those that are granted this operation on at least one channel that this pattern names.
-    pub capability: Option<(String, Operation)>,
+    /// Those that are granted at least one of its operations on at least one channel that its pattern names.
+    pub capability: Option<Grant>,
     /// Those whose metadata has every top-level key of this object with an equal value.
     pub metadata: Option<JsonObject>,
     /// Those of this kind.
@@ -57,6 +57,9 @@ impl Selector {
                 "Nothing says which tokens are meant; name some, or say `all` for every token of the project.",
             ));
         }
+        if let Some(capability) = &self.capability {
+            grants::check(std::slice::from_ref(capability))?;
+        }
         if self.tokens.len() > BATCH_MAX {
             return Err(Error::new(
                 ErrorKind::LimitReached,
@@ -75,7 +78,10 @@ impl Selector {
 /// The criteria in words, for the audit log: ids and numbers, and never a secret.
 impl fmt::Display for Selector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let capability = self.capability.as_ref().map(|(channels, operation)| format!("{} on {channels}", operation.word()));
+        let capability = self.capability.as_ref().map(|wanted| {
+            let operations: Vec<&str> = wanted.operations.iter().copied().map(Operation::word).collect();
+            format!("{} on {}", operations.join(","), wanted.channels)
+        });
         let words = [
             (!self.tokens.is_empty()).then(|| format!("tokens: {}", self.tokens.len())),
             self.user_id.as_ref().map(|user| format!("user: {user}")),
@@ -145,8 +151,9 @@ fn pick(records: &Records, tokens: Vec<TokenId>, fits: impl Fn(&TokenEntry) -> b
 fn fits(token: &TokenEntry, selector: &Selector, metadata: Option<&JsonPart>) -> bool {
     let terms = token.terms();
     let device = || terms.and_then(|terms| terms.device.as_deref());
-    let granted = |channels: &str, operation: Operation| {
-        terms.and_then(|terms| terms.grants.as_deref()).is_some_and(|held| grants::touches(held, operation, channels))
+    let granted = |wanted: &Grant| {
+        let held = terms.and_then(|terms| terms.grants.as_deref()).unwrap_or_default();
+        wanted.operations.iter().any(|operation| grants::touches(held, *operation, &wanted.channels))
     };
     let spelled_under = |number: u16| {
         token.key_number == number || token.live_connections().iter().any(|live| live.key_number == number)
@@ -154,7 +161,7 @@ fn fits(token: &TokenEntry, selector: &Selector, metadata: Option<&JsonPart>) ->
     selector.device_id.as_deref().is_none_or(|wanted| device() == Some(wanted))
         && selector.key_number.is_none_or(spelled_under)
         && selector.made_by.is_none_or(|key| token.made_by == Some(key))
-        && selector.capability.as_ref().is_none_or(|(channels, operation)| granted(channels, *operation))
+        && selector.capability.as_ref().is_none_or(granted)
         && selector.kind.is_none_or(|kind| token.kind == kind)
         && selector.issued_before.is_none_or(|before| token.created_at < before)
         && metadata.is_none_or(|part| {
