@@ -45,6 +45,12 @@ pub enum Command {
         /// The token, if the client has one.
         token: Option<PresentedSecret>,
     },
+    /// Go on with this token in place of the one that the connection came with: its later generation, the same one anew, or another of the same
+    /// user. Whether it succeeds or fails, the connection stays.
+    Renew {
+        /// The token.
+        token: PresentedSecret,
+    },
     /// Subscribe to a channel.
     Subscribe {
         /// The channel's id.
@@ -81,6 +87,8 @@ pub enum Reply {
     /// Done; what follows from it arrives as notices and deliveries. A subscribe that succeeded is always told by
     /// [`Notice::Subscribed`], never by its reply, so that the snapshot and the first delivery cannot swap places.
     Done,
+    /// The connection goes on with the token of its [`Command::Renew`], until then, or without an end.
+    Renewed(Option<Expiry>),
     /// The caller is subscribed, but the channel's settings do not let it write. Nothing was done.
     NotAllowed,
     /// The caller is not subscribed to the channel. Nothing was done.

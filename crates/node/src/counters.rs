@@ -15,12 +15,18 @@ tollgate_core::counters! {
         connects,
         /// Clients refused when they identified themselves.
         connects_refused,
+        /// Connections that went on with another secret.
+        renewals,
+        /// Secrets refused when connections wanted to go on with them.
+        renewals_refused,
         /// Subscriptions refused.
         subscribes_refused,
         /// Publications and states of clients that the channel's settings do not allow: dropped.
         client_writes_refused,
         /// Failed authentications of project keys.
         authentications_failed,
+        /// Sums of use that found no room until upkeep took the others.
+        usage_lost,
         /// Connections closed because they read too slowly.
         slow_consumers,
         /// Committed records that could not be opened: a wrong key or a damaged store.

@@ -25,7 +25,7 @@ pub use hub::{
     ConnectionKey, ConnectionRef, FormatIndex, Outlet, PeerWord, Request, Shard, ShardIndex, ShardParts, WireFormat,
     Written,
 };
-pub use directory::KeyEntry;
+pub use directory::{KeyEntry, UsageDelta, UsageKey};
 pub use operations::audit::AUDIT_PAGE_MAX;
 pub use operations::keyring::{DataKeyStatus, KeyringStatus, TokenKeyStatus};
 pub use operations::keys::{KeyUpdate, NewKey};

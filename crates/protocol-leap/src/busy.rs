@@ -27,6 +27,7 @@ pub(crate) const MERGE_FROM: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Connect,
+    Renew,
     Subscribe,
     Unsubscribe,
     Publish,
@@ -37,7 +38,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Pending {
     pub(crate) kind: Kind,
-    /// The channel as the client spelled it; empty for a connect.
+    /// The channel as the client spelled it; empty for a connect or a renewal.
     pub(crate) channel: Arc<str>,
     number: RequestNumber,
     bytes: usize,
@@ -48,6 +49,7 @@ impl Pending {
     pub(crate) fn of(number: RequestNumber, command: &Command) -> Self {
         let (kind, channel, payload): (Kind, &str, usize) = match command {
             Command::Connect { .. } => (Kind::Connect, "", 0),
+            Command::Renew { token } => (Kind::Renew, "", token.expose().len()),
             Command::Subscribe { channel } => (Kind::Subscribe, channel, 0),
             Command::Unsubscribe { channel } => (Kind::Unsubscribe, channel, 0),
             Command::Publish { channel, event, data } => (Kind::Publish, channel, event.len() + data.as_str().len()),
@@ -125,7 +127,7 @@ impl Busy {
         }
         match pending.kind {
             Kind::Subscribe => _ = self.subscribing.insert(pending.channel.clone(), pending.number),
-            Kind::Connect | Kind::Unsubscribe | Kind::Publish | Kind::SetState => {
+            Kind::Connect | Kind::Renew | Kind::Unsubscribe | Kind::Publish | Kind::SetState => {
                 _ = self.subscribing.remove(&pending.channel)
             }
         }

@@ -12,7 +12,7 @@ pub(crate) const fn code_and_text(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::TokenRevoked => (4001, "Token revoked"),
         CloseReason::IdentifyTimeout => (4002, "Identify timeout"),
         CloseReason::NotIdentified => (4003, "Not authenticated: send op 2 first"),
-        CloseReason::UnknownOperation => (4004, "Unknown opcode: clients may send 0, 2 and 3"),
+        CloseReason::UnknownOperation => (4004, "Unknown opcode: clients may send 0, 2, 3 and 10"),
         CloseReason::InvalidPayload => (4005, "Invalid payload"),
         CloseReason::Idle => (4007, "Out of sync: no heartbeat"),
         CloseReason::SlowConsumer => (4000, "Too slow: unread data was dropped, reconnect"),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Command, Connected, Notice, Reply};
+use tollgate_core::command::{Command, Connected, Expiry, Notice, Reply};
 use tollgate_core::limits::CHANNEL_ID_BYTES_MAX;
 use tollgate_core::{CloseReason, Result};
 use tollgate_protocol::{Dialect, Effect, ExpiryWatch, Frame, RequestNumber};
@@ -90,7 +90,13 @@ impl LeapDialect {
             (ClientFrame::Identify { .. }, _) => {
                 self.end(CloseReason::InvalidPayload, Some("Invalid payload: already identified"), effects);
             }
-            (ClientFrame::Event(_), Phase::Opened { .. }) => self.end(CloseReason::NotIdentified, None, effects),
+            (ClientFrame::Renew { token }, Phase::Live { .. }) => self.perform(Command::Renew { token }, effects),
+            (ClientFrame::Renew { .. }, Phase::Identifying) => {
+                self.end(CloseReason::InvalidPayload, Some("Invalid payload: a renewal comes after INIT"), effects);
+            }
+            (ClientFrame::Event(_) | ClientFrame::Renew { .. }, Phase::Opened { .. } | Phase::Ended) => {
+                self.end(CloseReason::NotIdentified, None, effects)
+            }
             (ClientFrame::Event(d), Phase::Identifying) => {
                 if let Err(Full) = self.busy().keep_early(d) {
                     self.end(
@@ -144,6 +150,7 @@ impl LeapDialect {
                 return;
             }
             Command::Connect { .. }
+            | Command::Renew { .. }
             | Command::Subscribe { .. }
             | Command::Unsubscribe { .. }
             | Command::Publish { .. }
@@ -166,6 +173,13 @@ impl LeapDialect {
             if self.phase != Phase::Ended {
                 self.event(&d, effects);
             }
+        }
+    }
+
+    fn renewed(&mut self, now: Monotonic, outcome: &Result<Option<Expiry>>, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Send(write::renewed(outcome)));
+        if let (Phase::Live { expiry }, Ok(renewed)) = (&mut self.phase, outcome) {
+            expiry.set(now, *renewed);
         }
     }
 
@@ -221,6 +235,7 @@ impl Dialect for LeapDialect {
         };
         match outcome(pending.kind, result) {
             Outcome::Init(connected) => self.init(now, &connected, effects),
+            Outcome::Renewed(outcome) => self.renewed(now, &outcome, effects),
             Outcome::Nothing => {}
             Outcome::Refused => self.config.counters.refused_writes.one(),
             Outcome::Failed => self.config.counters.failed_writes.one(),

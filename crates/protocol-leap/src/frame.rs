@@ -38,6 +38,11 @@ pub enum ClientFrame<'a> {
         /// The token; nothing when it is absent, null or empty.
         token: Option<PresentedSecret>,
     },
+    /// Op 10, of Tollgate's own.
+    Renew {
+        /// The new token.
+        token: PresentedSecret,
+    },
     /// Op 3.
     Heartbeat {
         /// The tag, if there is one and it is a string. The empty string is a tag.
@@ -57,6 +62,11 @@ struct Identify<'a> {
     #[serde(borrow)]
     project_id: Cow<'a, str>,
     token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Renew {
+    token: String,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +135,7 @@ impl<'a> ClientFrame<'a> {
             0 => envelope.d.map(RawValue::get).filter(|d| is_object(d)).map(Self::Event).ok_or(NO_EVENT),
             2 => identify(envelope.d),
             3 => heartbeat(envelope.d),
+            10 => renew(envelope.d),
             _ => Err(Refusal { reason: CloseReason::UnknownOperation, text: None }),
         }
     }
@@ -136,6 +147,12 @@ fn identify(d: Option<&RawValue>) -> Result<ClientFrame<'_>, Refusal> {
         .ok_or(invalid("Invalid payload: identify needs d {project_id: string, token?: string}"))?;
     let token = identify.token.filter(|token| !token.is_empty()).map(PresentedSecret::new);
     Ok(ClientFrame::Identify { project: identify.project_id.into_owned(), token })
+}
+
+fn renew(d: Option<&RawValue>) -> Result<ClientFrame<'_>, Refusal> {
+    let renew: Renew =
+        d.and_then(|d| object(d.get())).ok_or(invalid("Invalid payload: op 10 needs d {token: string}"))?;
+    Ok(ClientFrame::Renew { token: PresentedSecret::new(renew.token) })
 }
 
 /// Clients send anything from no `d` to a null tag here; whatever is not a string tag is a heartbeat without one.

@@ -1,6 +1,6 @@
 //! What the outcome of a command means to a Leap client: one table, no state. Not how it is spelled, which is `write`.
 
-use tollgate_core::command::{Connected, Reply};
+use tollgate_core::command::{Connected, Expiry, Reply};
 use tollgate_core::{CloseReason, ErrorKind, Result};
 
 use crate::busy::Kind;
@@ -11,6 +11,8 @@ use crate::write::ErrorCode;
 pub(crate) enum Outcome {
     /// The connection is identified.
     Init(Box<Connected>),
+    /// The connection goes on with its new token, or with the old one: then this says why.
+    Renewed(Result<Option<Expiry>>),
     /// Nothing is said.
     Nothing,
     /// A write was not allowed: said to nobody, counted. An `UNAVAILABLE` would make Hop's clients drop the channel's state.
@@ -28,6 +30,7 @@ pub(crate) fn outcome(kind: Kind, result: Result<Reply>) -> Outcome {
     match result {
         Ok(reply) => succeeded(kind, reply),
         Err(error) => match kind {
+            Kind::Renew => Outcome::Renewed(Err(error)),
             Kind::Connect => connect_failed(error.kind),
             Kind::Subscribe => subscribe_failed(error.kind),
             Kind::Unsubscribe => unsubscribe_failed(error.kind),
@@ -39,9 +42,9 @@ pub(crate) fn outcome(kind: Kind, result: Result<Reply>) -> Outcome {
 fn succeeded(kind: Kind, reply: Reply) -> Outcome {
     match (kind, reply) {
         (Kind::Connect, Reply::Connected(connected)) => Outcome::Init(connected),
-        (Kind::Connect, Reply::Done | Reply::NotAllowed | Reply::NotSubscribed) | (_, Reply::Connected(_)) => {
-            Outcome::Close(CloseReason::Internal)
-        }
+        (Kind::Renew, Reply::Renewed(expiry)) => Outcome::Renewed(Ok(expiry)),
+        (Kind::Connect | Kind::Renew, Reply::Done | Reply::NotAllowed | Reply::NotSubscribed)
+        | (_, Reply::Connected(_) | Reply::Renewed(_)) => Outcome::Close(CloseReason::Internal),
         (_, Reply::Done) => Outcome::Nothing,
         (Kind::Subscribe, Reply::NotAllowed) => Outcome::Unavailable(ErrorCode::NotGranted),
         (Kind::Unsubscribe, Reply::NotAllowed | Reply::NotSubscribed) => Outcome::Nothing,
@@ -168,6 +171,7 @@ mod tests {
     fn letters(kind: Kind) -> String {
         let letter = |&error| match outcome(kind, Err(Error::new(error, "no"))) {
             Outcome::Init(_) => 'I',
+            Outcome::Renewed(_) => 't',
             Outcome::Nothing => '.',
             Outcome::Refused => 'R',
             Outcome::Failed => 'F',
@@ -185,13 +189,14 @@ mod tests {
 
     #[test]
     fn errors_mean_this_to_a_client() {
-        // invalid_auth, token_expired, token_revoked, token_not_yet_valid, token_rotated, forbidden, not_found, already_exists,
-        // invalid_body, invalid_input, version_mismatch, idempotency_mismatch, wrong_state, gone, payload_too_large, limit_reached,
-        // rate_limited, not_granted, unavailable, internal_error
-        assert_eq!(letters(Kind::Connect), "1ev11110110000088100");
-        assert_eq!(letters(Kind::Subscribe), "1ev11nu00u00000nnn00");
-        assert_eq!(letters(Kind::Unsubscribe), "1ev11..00.0000000.00");
-        assert_eq!(letters(Kind::Publish), "1ev11RuFFFFFFFFFFRFF");
-        assert_eq!(letters(Kind::SetState), "1ev11RuFFFFFFFFFFRFF");
+        // invalid_auth, token_expired, token_revoked, token_not_yet_valid, token_rotated, forbidden, user_banned, not_found,
+        // already_exists, invalid_body, invalid_input, version_mismatch, idempotency_mismatch, wrong_state, gone,
+        // payload_too_large, limit_reached, rate_limited, not_granted, unavailable, internal_error
+        assert_eq!(letters(Kind::Connect), "1ev111110110000088100");
+        assert_eq!(letters(Kind::Renew), "t".repeat(ErrorKind::ALL.len()), "no failure ends the connection");
+        assert_eq!(letters(Kind::Subscribe), "1ev11n1u00u00000nnn00");
+        assert_eq!(letters(Kind::Unsubscribe), "1ev11.1.00.0000000.00");
+        assert_eq!(letters(Kind::Publish), "1ev11R1uFFFFFFFFFFRFF");
+        assert_eq!(letters(Kind::SetState), "1ev11R1uFFFFFFFFFFRFF");
     }
 }

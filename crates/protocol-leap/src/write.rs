@@ -2,7 +2,8 @@
 //! is spelled in this file and nowhere else.
 
 use bytes::Bytes;
-use tollgate_core::command::{ChannelSnapshot, Connected};
+use tollgate_core::Result;
+use tollgate_core::command::{ChannelSnapshot, Connected, Expiry};
 use tollgate_core::delivery::Publication;
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::JsonObject;
@@ -66,6 +67,27 @@ pub(crate) fn ack(tag: Option<(&str, u64)>) -> Bytes {
     out.extend_from_slice(br#"{"op":4,"d":{"tag":"#);
     string(&mut out, tag);
     out.extend_from_slice(format!(r#","latency":{latency_ms}}}}}"#).as_bytes());
+    out.into()
+}
+
+/// Op 11: what a renewal came to. Only who sent op 10 gets it.
+pub(crate) fn renewed(outcome: &Result<Option<Expiry>>) -> Bytes {
+    let mut out = Vec::with_capacity(192);
+    out.extend_from_slice(br#"{"op":11,"d":{"#);
+    match outcome {
+        Ok(Some(expiry)) => {
+            out.extend_from_slice(format!(r#""success":true,"expires_in_ms":{}"#, expiry.left_ms).as_bytes())
+        }
+        Ok(None) => out.extend_from_slice(br#""success":true,"expires_in_ms":null"#),
+        Err(error) => {
+            out.extend_from_slice(
+                format!(r#""success":false,"error":{{"code":"{}","message":"#, error.kind.code()).as_bytes(),
+            );
+            string(&mut out, &error.detail);
+            out.push(b'}');
+        }
+    }
+    out.extend_from_slice(END);
     out.into()
 }
 

@@ -110,6 +110,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => dispatch.prop_map(|frame| frame.to_string()),
         4 => hostile().prop_map(|tag| serde_json::json!({ "op": 3, "d": { "tag": tag } }).to_string()),
+        1 => hostile().prop_map(|token| serde_json::json!({ "op": 10, "d": { "token": token } }).to_string()),
         2 => Just(r#"{"op":3}"#.to_owned()),
         1 => (any::<i64>(), json()).prop_map(|(op, d)| serde_json::json!({ "op": op, "d": d }).to_string()),
         1 => (-2..6_i64, json()).prop_map(|(op, d)| serde_json::json!({ "op": op, "d": d }).to_string()),
@@ -122,6 +123,7 @@ fn reply() -> impl Strategy<Value = Result<Reply, Error>> {
     let kinds = (0..ErrorKind::ALL.len()).prop_map(|index| Err(Error::new(ErrorKind::ALL[index], "no")));
     prop_oneof![
         4 => Just(Ok(Reply::Done)),
+        1 => proptest::option::of(expiry()).prop_map(|expiry| Ok(Reply::Renewed(expiry))),
         2 => Just(Ok(Reply::NotAllowed)),
         2 => Just(Ok(Reply::NotSubscribed)),
         1 => connected().prop_map(|connected| Ok(Reply::Connected(Box::new(connected)))),
@@ -193,6 +195,7 @@ fn check(frame: &[u8]) {
         1 => assert!(d["heartbeat_interval"].is_u64(), "{frame}"),
         3 => assert!(d["tag"].is_string(), "{frame}"),
         4 => assert!(frame.get("d").is_none() || (d["tag"].is_string() && d["latency"].is_u64()), "{frame}"),
+        11 => assert!(d["success"].is_boolean(), "{frame}"),
         op => panic!("op {op} is not ours to send"),
     }
 }

@@ -13,6 +13,7 @@
 //! | `+10ms`, `+10s`, `+2m`, `+9h` | time goes by; the dialect is woken whenever it asked to be |
 //! | `answer 1 done`, `… not_allowed`, `… not_subscribed` | command 1 was carried out, with this reply |
 //! | `answer 1 error not_found` | command 1 failed, with this code |
+//! | `answer 2 renewed 5000`, `… renewed 5000 of 90000`, `… renewed never` | the connection goes on with the new token |
 //! | `answer 1 connected {"cid", "count", "project", "token": null or {"state", "expires_in_ms", "life_ms"?}, "channels"}` | the client is identified |
 //! | `notice subscribed {"id", "project", "type", "capabilities", "state"}` | it is subscribed to this channel |
 //! | `notice unsubscribed "room1"` | it is not any more |
@@ -25,6 +26,7 @@
 //! |---|---|
 //! | `> TEXT` | it sends this text message |
 //! | `= 1 connect "project_x" anonymous`, `= 1 connect "project_x" "SECRET"` | it wants this performed, as command 1 |
+//! | `= 2 renew "SECRET"` | |
 //! | `= 2 subscribe "room1"`, `= 2 unsubscribe "room1"` | |
 //! | `= 2 publish "room1" "X" {"v":1}`, `= 2 set_state "room1" {"v":1}` | |
 //! | `close 4002 Identify timeout (identify_timeout)` | it closes with this code and text, for the reason in brackets; nothing may follow |

@@ -44,10 +44,10 @@ impl Engine {
         }
         let Some((number, command)) = rare.commands.pop_front() else { return connection.trim() };
         rare.performing = Some(number);
-        let peer = if matches!(command, Command::Connect { .. }) { rare.peer.take() } else { None };
+        let peer = rare.peer.take_if(|_| matches!(command, Command::Connect { .. }));
         let (shard, mut sockets) = self.split();
         let Some(client) = shard.prepare(key, &command, &mut sockets) else { return };
-        let client = client.with_peer(peer);
+        let client = if peer.is_some() { client.with_peer(peer) } else { client };
         let node: Arc<Node> = Arc::clone(&self.node);
         let mut performing: Performing = Contained(Box::pin(async move { node.perform(client, command).await }));
         match Pin::new(&mut performing).poll(&mut Context::from_waker(Waker::noop())) {

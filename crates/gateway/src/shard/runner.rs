@@ -62,6 +62,7 @@ pub(crate) async fn run(
             if engine.now >= stalls_at {
                 stalls_at = engine.now.plus(STALLS_EVERY_MS);
                 engine.end_stalled();
+                engine.shard.report_usage();
             }
             // A gateway that was dropped without a word drains, too.
             if *draining.borrow() || draining.has_changed().is_err() {

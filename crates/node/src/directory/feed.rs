@@ -51,7 +51,7 @@ impl Changes for Directory {
             Change::Unsubscribed { project, token, channel } => {
                 let connections = self.with(project, |records| records.unsubscribe(token, &channel, now));
                 let key = ChannelKey { project, channel };
-                self.tell_through_home(connections, &key, Request::Leave);
+                self.tell_through_home(connections, &key, |connection, key| Request::Leave(connection, key, token));
             }
         }
     }
@@ -74,7 +74,7 @@ impl Directory {
         &self,
         connections: Option<Vec<ConnectionRef>>,
         key: &ChannelKey,
-        word: fn(ConnectionRef, ChannelKey) -> Request,
+        word: impl Fn(ConnectionRef, ChannelKey) -> Request,
     ) {
         let Some(hub) = self.hub.get() else { return };
         for connection in connections.unwrap_or_default() {

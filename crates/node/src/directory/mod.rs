@@ -10,12 +10,13 @@ mod feed;
 mod records;
 mod rows;
 mod tokens;
+mod usage;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tollgate_core::clock::{Clock, Monotonic};
-use tollgate_core::command::ChannelSnapshot;
+use tollgate_core::command::{ChannelSnapshot, Expiry};
 use tollgate_core::credentials::{DataKeys, KeyRing, MasterKey};
 use tollgate_core::ids::{ChannelId, ChannelKey, KeyId, ProjectId, TokenId};
 use tollgate_core::model::Project;
@@ -24,6 +25,9 @@ use tollgate_core::records::{KeyRecord, SettingsRecord};
 pub(crate) use feed::{expiry, open_ring};
 pub(crate) use records::{ChannelEntry, Records, Table, UserEntry};
 pub(crate) use tokens::{Kept, LiveConnection, TokenEnd, TokenEntry};
+pub use usage::{USAGE_ADDRESSES_MAX, USAGE_TOKENS_MAX, UsageDelta, UsageKey};
+
+use usage::UsageSums;
 
 use crate::counters::Counters;
 use crate::hub::{ConnectionRef, Hub};
@@ -98,6 +102,7 @@ pub struct Directory {
     ring: RwLock<Arc<KeyRing>>,
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
+    usage: UsageSums,
 }
 
 impl std::fmt::Debug for Directory {
@@ -121,6 +126,7 @@ impl Directory {
             ring: RwLock::new(Arc::new(ring)),
             clock,
             counters,
+            usage: UsageSums::default(),
         }
     }
 
@@ -206,6 +212,34 @@ impl Directory {
         if let Some(entry) = self.project(channel.project) {
             entry.write().anonymous_left(&channel.channel, channel.sequence, now);
         }
+    }
+
+    /// When this connection of the token has to end, as the records say now. Nothing if it is not the token's any more.
+    pub(crate) fn expiry_of(
+        &self,
+        project: ProjectId,
+        token: TokenId,
+        connection: ConnectionRef,
+    ) -> Option<Option<Expiry>> {
+        let entry = self.project(project)?;
+        let records = entry.read();
+        let token = records.token(token)?;
+        let live = token.live_connections().iter().find(|live| live.connection == connection)?;
+        Some(expiry(token.created_at, token.ends_at(live.generation), self.clock.unix()))
+    }
+
+    /// Adds to what tokens, and anonymous clients of projects, used. Never waits; what finds no room is counted as lost.
+    pub(crate) fn used(&self, deltas: impl IntoIterator<Item = (UsageKey, UsageDelta)>) {
+        let mut deltas = deltas.into_iter().peekable();
+        if deltas.peek().is_some() {
+            let last_at = self.clock.unix();
+            self.usage.add(&self.counters, deltas.map(|(key, delta)| (key, UsageDelta { last_at, ..delta })));
+        }
+    }
+
+    /// All that was used since the last call, for upkeep to keep.
+    pub(crate) fn take_usage(&self) -> HashMap<UsageKey, UsageDelta> {
+        self.usage.take()
     }
 
     /// A token's connection ended. If it was the last, its session ends after the grace time.

@@ -9,11 +9,11 @@ use tollgate_core::ids::{ChannelId, TokenId, UserId};
 use tollgate_core::limits::{JOB_PARTS_MAX, SESSION_GRACE_MS};
 use tollgate_core::model::Capabilities;
 use tollgate_core::records::{
-    AuthTokenRecord, DeliveryRecord, IdempotencyRecord, IssuerRecord, JobRecord, SettingsRecord, SigningKeyRecord, TokenRecord,
-    UsageRecord, UserRecord, WebhookRecord,
+    AuthTokenRecord, DeliveryRecord, IdempotencyRecord, IssuerRecord, JobRecord, SettingsRecord, SigningKeyRecord,
+    TokenRecord, UsageRecord, UserRecord, WebhookRecord,
 };
 
-use super::tokens::{Kept, TokenEntry};
+use super::tokens::{Kept, LiveConnection, TokenEntry};
 use crate::hub::ConnectionRef;
 
 /// A channel.
@@ -327,6 +327,20 @@ impl Records {
         }
     }
 
+    /// A live connection goes on with another secret: of the same token, or of another one, and then for that one. Nothing if it is not there.
+    pub(crate) fn reconnect(&mut self, old: TokenId, new: TokenId, live: LiveConnection, now: Monotonic) -> Option<()> {
+        let connections = &mut self.tokens.get_mut(&old)?.live_mut().connections;
+        let known = connections.iter_mut().find(|one| one.connection == live.connection)?;
+        let live = LiveConnection { since: known.since, ..live };
+        if old == new {
+            *known = live;
+        } else {
+            self.tokens.get_mut(&new)?.connect(live);
+            self.disconnect(old, live.connection, now);
+        }
+        Some(())
+    }
+
     /// What has ended by now and to which nobody came back: ephemeral subscriptions, and ephemeral channels. Answered once. Who came back and went
     /// again meanwhile has a later ending of its own.
     pub(crate) fn ended(&mut self, now: Monotonic) -> (Vec<(TokenId, ChannelId)>, Vec<ChannelId>) {
@@ -334,9 +348,11 @@ impl Records {
         while self.endings.front().is_some_and(|(at, _)| *at <= now) {
             match self.endings.pop_front() {
                 Some((_, Ending::Session(token))) => {
-                    let Some(entry) = self.tokens.get(&token).filter(|entry| {
-                        !entry.is_online() && now.since(entry.offline_at()) >= SESSION_GRACE_MS
-                    }) else {
+                    let Some(entry) = self
+                        .tokens
+                        .get(&token)
+                        .filter(|entry| !entry.is_online() && now.since(entry.offline_at()) >= SESSION_GRACE_MS)
+                    else {
                         continue;
                     };
                     subscriptions.extend(

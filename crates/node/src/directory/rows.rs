@@ -10,9 +10,8 @@ use tollgate_core::ids::{KeyId, TokenId, UserId};
 use tollgate_core::ports::store::{Row, RowName};
 use tollgate_core::records::{self, TokenRecord};
 
-use super::feed::expiry;
 use super::records::Table;
-use super::{Directory, KeyEntry, Kept, ProjectEntry, TokenEntry};
+use super::{Directory, Kept, KeyEntry, ProjectEntry, TokenEntry};
 use crate::hub::Request;
 
 impl Directory {
@@ -115,16 +114,14 @@ impl Directory {
         let before = records.token(id).map(ends).unwrap_or_default();
         let token = records.put_token(id, record, row.revision, sealed_under(row));
         let revoked = token.revoked().is_some_and(|revoked| revoked.is_in_force(now));
-        let (after, created_at) = (ends(token), token.created_at);
+        let after = ends(token);
         drop(records);
         let Some(hub) = self.hub.get() else { return Some(()) };
         for ((connection, end), (_, end_before)) in after.into_iter().zip(before) {
-            let over = end.is_some_and(|end| end <= now);
-            if revoked || over {
-                let reason = if revoked { CloseReason::TokenRevoked } else { CloseReason::TokenExpired };
-                hub.tell(connection.shard, Request::Close(connection.key, reason));
+            if revoked {
+                hub.tell(connection.shard, Request::Close(connection.key, CloseReason::TokenRevoked));
             } else if end != end_before {
-                hub.tell(connection.shard, Request::ExpiryChanged(connection.key, expiry(created_at, end, now)));
+                hub.tell(connection.shard, Request::ExpiryChanged(connection.key));
             }
         }
         Some(())

@@ -208,11 +208,10 @@ impl TokenEntry {
         (generation != self.generation && !in_grace()).then_some(TokenEnd::Rotated)
     }
 
-    /// When a connection that came in with this generation must end at the latest.
+    /// When a connection that came in with this generation must end at the latest: long ago, if the generation works no longer at all.
     pub(crate) fn ends_at(&self, generation: u32) -> Option<UnixMillis> {
-        let rotated = (generation != self.generation)
-            .then(|| self.previous().filter(|previous| previous.generation == generation).map(|one| one.until))
-            .flatten();
+        let grace = || self.previous().filter(|previous| previous.generation == generation).map(|one| one.until);
+        let rotated = (generation != self.generation).then(|| grace().unwrap_or(UnixMillis(0)));
         [self.expires_at, self.revoked().map(|revoked| revoked.effective_at), rotated].into_iter().flatten().min()
     }
 }

@@ -51,15 +51,15 @@ impl Shard {
             Request::Join(connection, channel) => {
                 self.pass_on(connection.shard, PeerWord::Join(connection.key, channel), outlet);
             }
-            Request::Leave(connection, channel) => {
-                self.pass_on(connection.shard, PeerWord::Leave(connection.key, channel), outlet);
+            Request::Leave(connection, channel, token) => {
+                self.pass_on(connection.shard, PeerWord::Leave(connection.key, channel, token), outlet);
             }
             Request::Direct { connections, publication, frames } => {
                 for connection in connections {
                     self.direct(connection, &publication, &frames, outlet);
                 }
             }
-            Request::ExpiryChanged(connection, expiry) => self.move_end(connection, expiry, outlet),
+            Request::ExpiryChanged(connection) => self.move_end(connection, outlet),
             Request::Close(connection, reason) => self.end(connection, reason, outlet),
             Request::Settle(reply) => {
                 let _caller_left = reply.send(());
@@ -91,6 +91,7 @@ impl Shard {
             }
             Phase::Connected => {
                 let frame = &frames[usize::from(link.format.0)];
+                link.count_out(1);
                 self.send(connection, frame, outlet);
             }
             Phase::Fresh | Phase::Ending => {}
@@ -167,7 +168,12 @@ impl Shard {
             PeerWord::Live(snapshot, ask) => self.go_live(&snapshot, ask, outlet),
             PeerWord::Missing(channel, ask) => self.go_missing(&channel, ask, outlet),
             PeerWord::Join(connection, channel) => self.join(connection, channel, outlet),
-            PeerWord::Leave(connection, channel) => self.leave(connection, &channel, true, outlet),
+            PeerWord::Leave(connection, channel, token) => {
+                // Of a token that the connection had before: it has left that one's channels already.
+                if self.link(connection).is_some_and(|link| link.token == Some(token)) {
+                    self.leave(connection, &channel, true, outlet);
+                }
+            }
             PeerWord::Settle(channel, reply) => self.settle_later(&channel, reply),
             PeerWord::Published(channel, frames) => self.append(&channel, &frames),
             PeerWord::Changed(snapshot, frames) => self.change(&snapshot, frames.as_ref()),

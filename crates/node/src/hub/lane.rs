@@ -37,11 +37,22 @@ pub(super) struct Pass {
 }
 
 impl Pass {
-    /// Where in the batch the part begins for a subscriber that gets frames from number `from` on.
-    fn part_from(&self, from: u64) -> Option<usize> {
+    /// Where in the batch the part begins for a subscriber that gets frames from number `from` on, and how many frames that is.
+    fn part_from(&self, from: u64) -> Option<(usize, usize)> {
         let skip = usize::try_from(from.saturating_sub(self.first)).ok()?;
-        self.starts.get(skip).copied()
+        self.starts.get(skip).map(|start| (*start, self.starts.len() - skip))
     }
+}
+
+/// A subscriber's turn in a pass.
+#[derive(Debug)]
+pub(super) struct Visit<'a> {
+    pub(super) connection: ConnectionKey,
+    pub(super) batch: &'a Bytes,
+    /// Where in the batch its part begins.
+    pub(super) start: usize,
+    /// How many frames that part has.
+    pub(super) frames: usize,
 }
 
 /// The lane.
@@ -84,7 +95,7 @@ impl Lane {
         let Some(subscriber) = self.subscribers.get(place as usize) else { return Vec::new() };
         let mut unwritten = Vec::new();
         if let Some(pass) = self.pass.as_ref().filter(|pass| pass.next <= place as usize)
-            && let Some(start) = pass.part_from(subscriber.from)
+            && let Some((start, _)) = pass.part_from(subscriber.from)
         {
             unwritten.push(pass.batch.slice(start..));
         }
@@ -145,26 +156,25 @@ impl Lane {
         bytes
     }
 
-    /// The next subscriber of the pass under way, the batch, and where in it this subscriber's part begins; `None` when the pass is over,
-    /// which ends it.
-    pub(super) fn visit(&mut self) -> Option<(ConnectionKey, &Bytes, usize)> {
+    /// The next subscriber of the pass under way, and what it is to get; `None` when the pass is over, which ends it.
+    pub(super) fn visit(&mut self) -> Option<Visit<'_>> {
         let found = self.next_visit();
         if found.is_none() {
             self.pass = None;
         }
-        let (connection, start) = found?;
-        self.pass.as_ref().map(|pass| (connection, &pass.batch, start))
+        let (connection, (start, frames)) = found?;
+        self.pass.as_ref().map(|pass| Visit { connection, batch: &pass.batch, start, frames })
     }
 
-    fn next_visit(&mut self) -> Option<(ConnectionKey, usize)> {
+    fn next_visit(&mut self) -> Option<(ConnectionKey, (usize, usize))> {
         let pass = self.pass.as_mut()?;
         while let Some(subscriber) = self.subscribers.get(pass.next) {
             pass.next += 1;
             if subscriber.has_left() {
                 continue;
             }
-            if let Some(start) = pass.part_from(subscriber.from) {
-                return Some((subscriber.connection, start));
+            if let Some(part) = pass.part_from(subscriber.from) {
+                return Some((subscriber.connection, part));
             }
         }
         None
@@ -206,10 +216,9 @@ mod tests {
 
     fn visits(lane: &mut Lane) -> Vec<(u32, Bytes)> {
         lane.begin_pass();
-        let got = std::iter::from_fn(|| {
-            lane.visit().map(|(connection, batch, start)| (connection.slot, batch.slice(start..)))
-        })
-        .collect();
+        let got =
+            std::iter::from_fn(|| lane.visit().map(|visit| (visit.connection.slot, visit.batch.slice(visit.start..))))
+                .collect();
         lane.sweep();
         got
     }
@@ -271,7 +280,7 @@ mod tests {
                         lane.join(key(9));
                     }
                     match lane.visit() {
-                        Some((connection, ..)) => seen.push(connection.slot),
+                        Some(visit) => seen.push(visit.connection.slot),
                         None => break,
                     }
                 }

@@ -2,14 +2,17 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::Connected;
+use tollgate_core::command::{Connected, Expiry};
 use tollgate_core::delivery::Publication;
 use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
 use tollgate_core::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
+use tollgate_core::peer::Peer;
 
+use super::origins::OriginNumber;
 use super::{FormatIndex, FrameBytes, Outlet};
 
 /// An identified connection on its way in.
@@ -17,12 +20,21 @@ use super::{FormatIndex, FrameBytes, Outlet};
 pub struct Admission {
     pub(crate) project: ProjectId,
     pub(crate) token: Option<TokenId>,
-    /// Where it comes from, when the transport knows it.
-    pub(crate) address: Option<IpAddr>,
+    /// Who is at the other end, when the transport knows it.
+    pub(crate) peer: Option<Arc<Peer>>,
     /// Its durable subscriptions at the moment it was registered.
     pub(crate) channels: Vec<ChannelId>,
     /// What the client will be told, channels aside.
     pub(crate) connected: Connected,
+}
+
+/// What a connection's renewal came to.
+#[derive(Debug)]
+pub struct Renewal {
+    /// The end of the new token.
+    pub(crate) expiry: Option<Expiry>,
+    /// The other token that the connection is registered with from now on, if it is another, and what that one is subscribed to.
+    pub(crate) moved: Option<(ProjectId, TokenId, Vec<ChannelId>)>,
 }
 
 /// What became of a write.
@@ -102,8 +114,13 @@ pub(super) struct Link {
     pub(super) token: Option<TokenId>,
     /// Where it comes from, once identified.
     pub(super) address: Option<IpAddr>,
+    /// The origin of its page.
+    pub(super) origin: OriginNumber,
     /// When its token ends: nothing is delivered from then on. [`NEVER`] if it does not.
     pub(super) ends_at: Monotonic,
+    /// Messages of its client, and written to it, since they were last reported.
+    pub(super) messages_in: u32,
+    pub(super) messages_out: u32,
     pub(super) subscriptions: Vec<Held>,
     pub(super) outbox: Option<Box<Outbox>>,
 }
@@ -117,7 +134,10 @@ impl Link {
             project: None,
             token: None,
             address: None,
+            origin: OriginNumber::NONE,
             ends_at: NEVER,
+            messages_in: 0,
+            messages_out: 0,
             subscriptions: Vec::new(),
             outbox: None,
         }
@@ -126,6 +146,11 @@ impl Link {
     /// Whether the client has been told that it is connected, and may be sent to.
     pub(super) const fn is_connected(&self) -> bool {
         matches!(self.phase, Phase::Connected)
+    }
+
+    /// Notes messages that were written to it, or put into its outbox.
+    pub(super) fn count_out(&mut self, messages: usize) {
+        self.messages_out = self.messages_out.saturating_add(u32::try_from(messages).unwrap_or(u32::MAX));
     }
 
     /// Gives up what waits for the socket.
@@ -241,6 +266,12 @@ mod tests {
     use super::*;
     use crate::hub::link::Written::{All, Part};
 
+    /// Every idle connection has one.
+    #[test]
+    fn a_link_is_small() {
+        assert!(size_of::<Link>() <= 120, "{} bytes", size_of::<Link>());
+    }
+
     /// Frames of the tests: a digit, and as many bytes as it says.
     fn digit(bytes: &[u8]) -> usize {
         1 + usize::from(bytes[0] - b'0')
@@ -323,7 +354,7 @@ mod tests {
             channels: Vec::new(),
         };
         let admission =
-            Admission { project: ProjectId::new(1), token: None, address: None, channels: Vec::new(), connected };
+            Admission { project: ProjectId::new(1), token: None, peer: None, channels: Vec::new(), connected };
         let mut gathering =
             Gathering { admission, wanted: Vec::new(), outstanding: 1, asking: false, held: Vec::new(), held_bytes: 0 };
         let publication = Publication { event: "e".into(), data: JsonValue::null() };

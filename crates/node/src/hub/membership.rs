@@ -1,13 +1,14 @@
 //! Who is subscribed to what on this shard: joining, leaving, being admitted with everything at once.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tollgate_core::CloseReason;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{ChannelSnapshot, Expiry, Notice};
+use tollgate_core::command::{ChannelSnapshot, Notice, Reply};
 use tollgate_core::ids::ChannelKey;
 
-use super::link::{Admission, Gathering, Held, NEVER, Phase};
+use super::link::{Admission, Gathering, Held, NEVER, Phase, Renewal};
 use super::local::{LocalChannel, Standing, Waiter};
 use super::shard::{Outlet, Shard, link_mut};
 use super::{ConnectionKey, FormatIndex, PeerWord};
@@ -110,7 +111,8 @@ impl Shard {
         };
         link.project = Some(project);
         link.token = token;
-        link.address = admission.address;
+        link.address = admission.peer.as_ref().map(|peer| peer.address);
+        link.origin = self.origins.number(admission.peer.as_ref().and_then(|peer| peer.origin.as_ref()));
         let expiry = admission.connected.token.as_ref().and_then(|token| token.expiry);
         link.ends_at = expiry.map_or(NEVER, |expiry| self.now.plus(expiry.left_ms));
         let mut admission = admission;
@@ -340,10 +342,49 @@ impl Shard {
         }
     }
 
-    /// The end of a connection's token was moved.
-    pub(super) fn move_end(&mut self, connection: ConnectionKey, expiry: Option<Expiry>, outlet: &mut dyn Outlet) {
+    /// A connection goes on with a new token. If it is another one's, it joins that one's channels first and then leaves those that only the old
+    /// one had; in channels of both it stays as it is.
+    pub(super) fn renew(&mut self, connection: ConnectionKey, renewal: Renewal, outlet: &mut dyn Outlet) -> Reply {
+        let Renewal { expiry, moved } = renewal;
         let now = self.now;
+        let Some(link) = link_mut(&mut self.links, connection) else {
+            // It went meanwhile, and its old token was told.
+            if let Some((project, token, _)) = moved {
+                self.directory.disconnected(project, token, self.reference(connection), now);
+            }
+            return Reply::Renewed(expiry);
+        };
+        link.ends_at = expiry.map_or(NEVER, |expiry| now.plus(expiry.left_ms));
+        if let Some((project, token, channels)) = moved {
+            let used = link.take_usage();
+            link.token = Some(token);
+            let held: Vec<_> = link.subscriptions.iter().map(|held| held.channel).collect();
+            self.directory.used(used);
+            let (mut kept, mut left) = (BTreeSet::new(), Vec::new());
+            for local in held.into_iter().filter_map(|place| self.locals.get(place)).filter(|local| !local.deleted) {
+                if channels.contains(&local.key.channel) {
+                    kept.insert(local.key.channel.clone());
+                } else {
+                    left.push(local.key.clone());
+                }
+            }
+            for channel in channels.into_iter().filter(|channel| !kept.contains(channel)) {
+                self.join(connection, ChannelKey { project, channel }, outlet);
+            }
+            for channel in left {
+                self.leave(connection, &channel, true, outlet);
+            }
+        }
+        Reply::Renewed(expiry)
+    }
+
+    /// The end of a connection's token was moved.
+    pub(super) fn move_end(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
+        let (now, me) = (self.now, self.reference(connection));
         let Some(link) = link_mut(&mut self.links, connection) else { return };
+        let (Some(project), Some(token)) = (link.project, link.token) else { return };
+        // Asked and not told: it may have been renewed since.
+        let Some(expiry) = self.directory.expiry_of(project, token, me) else { return };
         link.ends_at = expiry.map_or(NEVER, |expiry| now.plus(expiry.left_ms));
         match &mut link.phase {
             // It will hear of it when it is told that it is connected.
@@ -355,6 +396,7 @@ impl Shard {
             Phase::Connected => outlet.notify(connection, Notice::ExpiryChanged(expiry)),
             Phase::Fresh | Phase::Ending => {}
         }
+        self.expire(connection, outlet);
     }
 
     /// When a connection's token ends, if it does.

@@ -9,8 +9,10 @@ mod lane;
 mod link;
 mod local;
 mod membership;
+mod origins;
 mod pass;
 mod shard;
+mod usage;
 mod words;
 
 use std::hash::{BuildHasher, RandomState};
@@ -21,7 +23,7 @@ use tokio::sync::mpsc;
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::ids::ChannelKey;
 
-pub use link::{Admission, Written};
+pub use link::{Admission, Renewal, Written};
 pub use shard::{Outlet, Shard, Waiting};
 pub use words::{PeerWord, Request};
 

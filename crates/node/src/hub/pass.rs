@@ -5,6 +5,7 @@
 use tollgate_core::CloseReason;
 use tollgate_core::limits::PASS_CHUNK;
 
+use super::lane::Visit;
 use super::shard::{Outlet, Shard, Writer, link_mut};
 
 impl Shard {
@@ -34,7 +35,7 @@ impl Shard {
         for lane in &mut channel.lanes {
             self.pending_bytes -= lane.begin_pass();
             while budget > 0 {
-                let Some((connection, batch, start)) = lane.visit() else { break };
+                let Some(Visit { connection, batch, start, frames }) = lane.visit() else { break };
                 budget -= 1;
                 let Some(link) = link_mut(&mut self.links, connection).filter(|link| link.is_connected()) else {
                     continue;
@@ -44,6 +45,7 @@ impl Shard {
                     continue;
                 }
                 deliveries += 1;
+                link.count_out(frames);
                 if !writer.write(link, connection, batch, start) {
                     slow.push(connection);
                 }

@@ -12,10 +12,12 @@ use tollgate_core::authorize::Caller;
 use tollgate_core::clock::Monotonic;
 use tollgate_core::command::{Command, Connected, Notice, Reply};
 use tollgate_core::ids::{ChannelId, ChannelKey};
+use tollgate_core::peer::Peer;
 
 use super::home::HomeChannels;
 use super::link::{Link, Outbox, Phase, Written};
 use super::local::LocalChannels;
+use super::origins::Origins;
 use super::{ConnectionKey, ConnectionRef, FormatIndex, Hub, PeerWord, ShardIndex, WireFormat};
 use crate::counters::Counters;
 use crate::directory::Directory;
@@ -66,6 +68,9 @@ pub struct Shard {
     pub(super) blocked: Vec<ConnectionKey>,
     /// Words that another shard's inbox had no room for, in order.
     pub(super) overflow: VecDeque<(ShardIndex, PeerWord)>,
+    /// Up to where the use of connections was reported in this round.
+    pub(super) reported: usize,
+    pub(super) origins: Origins,
 }
 
 impl std::fmt::Debug for Shard {
@@ -95,6 +100,8 @@ impl Shard {
             pending_bytes: 0,
             blocked: Vec::new(),
             overflow: VecDeque::new(),
+            reported: 0,
+            origins: Origins::default(),
         }
     }
 
@@ -141,7 +148,8 @@ impl Shard {
         if self.link(connection).is_none() {
             return;
         }
-        let Some(link) = self.links[connection.slot as usize].take() else { return };
+        let Some(mut link) = self.links[connection.slot as usize].take() else { return };
+        self.report_link(&mut link);
         for held in &link.subscriptions {
             self.detach(held.channel, held.place, link.format, link.token.is_none());
         }
@@ -257,7 +265,10 @@ impl Shard {
                 Command::Publish { channel, .. } | Command::SetState { channel, .. } => {
                     self.holds(connection, link, channel)
                 }
-                Command::Connect { .. } | Command::Subscribe { .. } | Command::Unsubscribe { .. } => false,
+                Command::Connect { .. }
+                | Command::Renew { .. }
+                | Command::Subscribe { .. }
+                | Command::Unsubscribe { .. } => false,
             },
         );
         if let (Command::Unsubscribe { channel }, Some(project)) = (command, project)
@@ -271,14 +282,27 @@ impl Shard {
             caller,
             subscribed,
             subscriptions: link.subscriptions.len(),
-            peer: None,
+            peer: matches!(command, Command::Renew { .. }).then(|| self.peer(link)).flatten(),
         })
+    }
+
+    /// What is still known of who is at the other end.
+    fn peer(&self, link: &Link) -> Option<Arc<Peer>> {
+        let origin = self.origins.text(link.origin);
+        link.address.map(|address| Arc::new(Peer { address, origin, user_agent: None }))
     }
 
     /// The last step: what the operation came to takes effect on this connection. Without a reply, the answer comes through [`Outlet::connected`].
     pub fn settle(&mut self, connection: ConnectionKey, outcome: Outcome, outlet: &mut dyn Outlet) -> Option<Reply> {
         match outcome {
             Outcome::Reply(reply) => Some(reply),
+            Outcome::Written => {
+                if let Some(link) = link_mut(&mut self.links, connection) {
+                    link.messages_in = link.messages_in.saturating_add(1);
+                }
+                Some(Reply::Done)
+            }
+            Outcome::Renewed(renewal) => Some(self.renew(connection, *renewal, outlet)),
             Outcome::Join(channel) => {
                 self.join(connection, channel, outlet);
                 Some(Reply::Done)

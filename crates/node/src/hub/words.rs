@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tollgate_core::CloseReason;
-use tollgate_core::command::{ChannelSnapshot, Expiry};
+use tollgate_core::command::ChannelSnapshot;
 use tollgate_core::delivery::{Position, Publication};
-use tollgate_core::ids::ChannelKey;
+use tollgate_core::ids::{ChannelKey, TokenId};
 
 use super::{ConnectionKey, ConnectionRef, Frames, ShardIndex};
 
@@ -30,8 +30,9 @@ pub enum Request {
     Deleted(ChannelKey, u64),
     /// To a channel's home, for a connection's shard: its token was subscribed to the channel.
     Join(ConnectionRef, ChannelKey),
-    /// To a channel's home, for a connection's shard: its token's subscription ended. What was published before it is still delivered.
-    Leave(ConnectionRef, ChannelKey),
+    /// To a channel's home, for a connection's shard: this token's subscription ended, which is the connection's unless it goes on with another.
+    /// What was published before it is still delivered.
+    Leave(ConnectionRef, ChannelKey, TokenId),
     /// To the shard of these connections of one token: a direct message.
     Direct {
         /// The connections.
@@ -41,8 +42,8 @@ pub enum Request {
         /// The same, encoded.
         frames: Frames,
     },
-    /// To a connection's shard: its token ends then, or never any more.
-    ExpiryChanged(ConnectionKey, Option<Expiry>),
+    /// To a connection's shard: the end of its token was moved; the directory knows to when.
+    ExpiryChanged(ConnectionKey),
     /// To a connection's shard: end it.
     Close(ConnectionKey, CloseReason),
     /// Answers once everything asked before has taken effect on this shard.
@@ -69,7 +70,7 @@ pub enum PeerWord {
     /// From the home, passed on: see [`Request::Join`].
     Join(ConnectionKey, ChannelKey),
     /// From the home, passed on: see [`Request::Leave`].
-    Leave(ConnectionKey, ChannelKey),
+    Leave(ConnectionKey, ChannelKey, TokenId),
     /// From the home, passed on: see [`Request::SettleChannel`].
     Settle(ChannelKey, oneshot::Sender<()>),
     /// From the home: the channel with this number was deleted.

@@ -19,8 +19,8 @@ use tollgate_core::ports::store::{StateChange, StoreError, Subject};
 use super::publish::publication;
 use super::refusal;
 use crate::Node;
-use crate::directory::{LiveConnection, ProjectEntry, expiry};
-use crate::hub::{Admission, ConnectionRef};
+use crate::directory::{LiveConnection, ProjectEntry, UsageDelta, expiry};
+use crate::hub::{Admission, ConnectionRef, Renewal};
 
 /// Who asks: made by [`crate::Shard::prepare`].
 #[derive(Clone, Debug)]
@@ -32,12 +32,12 @@ pub struct Client {
     pub(crate) subscribed: bool,
     /// How many channels the connection is subscribed to.
     pub(crate) subscriptions: usize,
-    /// Who is at the other end: for a connect, when the transport knows it.
+    /// Who is at the other end, when the transport knows it: for a connect, and without its user agent for a renewal.
     pub(crate) peer: Option<Arc<Peer>>,
 }
 
 impl Client {
-    /// Says who is at the other end. To be told with a connect; nothing but the address is kept after it.
+    /// Says who is at the other end. To be told with a connect; address and origin are kept after it.
     #[must_use]
     pub fn with_peer(self, peer: Option<Arc<Peer>>) -> Self {
         Self { peer, ..self }
@@ -51,8 +51,12 @@ pub enum Outcome {
     Reply(Reply),
     /// Subscribe the connection, then answer.
     Join(ChannelKey),
+    /// A message or state of the client was taken: count it, then answer.
+    Written,
     /// The connection is identified.
     Admit(Box<Admission>),
+    /// The connection goes on with another secret; then answer.
+    Renewed(Box<Renewal>),
 }
 
 /// A channel that a client named, as it stands.
@@ -76,6 +80,11 @@ impl Node {
                 if outcome.is_err() { &self.counters.connects_refused } else { &self.counters.connects }.add(1);
                 Box::pin(std::future::ready(outcome))
             }
+            Command::Renew { token } => {
+                let outcome = self.renew(&client, &token);
+                if outcome.is_err() { &self.counters.renewals_refused } else { &self.counters.renewals }.add(1);
+                Box::pin(std::future::ready(outcome))
+            }
             Command::Subscribe { channel } => Box::pin(async move { self.client_subscribe(&client, &channel).await }),
             Command::Unsubscribe { channel } => {
                 Box::pin(async move { self.client_unsubscribe(&client, &channel).await })
@@ -86,7 +95,7 @@ impl Node {
                     Err(refused) => return Ok(Outcome::Reply(refused)),
                 };
                 self.broker.publish(named.key, publication(&event, data)?).await?;
-                Ok(Outcome::Reply(Reply::Done))
+                Ok(Outcome::Written)
             }),
             Command::SetState { channel, state } => Box::pin(async move {
                 let named = match self.writable(&client, &channel, authorize::client_set_state)? {
@@ -98,7 +107,7 @@ impl Node {
                     .change_state(project, channel.clone(), StateChange::Replace(state), None)
                     .await
                     .map_err(|error| refusal(error, &channel))?;
-                Ok(Outcome::Reply(Reply::Done))
+                Ok(Outcome::Written)
             }),
         }
     }
@@ -113,16 +122,22 @@ impl Node {
         let project = entry.project.id;
         let id = self.next_connection();
         let connected = Connected { connection: id, project, token: None, connection_count: 1, channels: Vec::new() };
-        let address = client.peer.as_ref().map(|peer| peer.address);
+        let peer = client.peer.clone();
+        let address = peer.as_ref().map(|peer| peer.address);
+        let came = |token| {
+            let delta = UsageDelta { connects: 1, addresses: address.into_iter().collect(), ..UsageDelta::default() };
+            self.directory.used([((project, token), delta)]);
+        };
         let Some(presented) = token else {
-            let admission = Admission { project, token: None, address, channels: Vec::new(), connected };
+            came(None);
+            let admission = Admission { project, token: None, peer, channels: Vec::new(), connected };
             return Ok(Outcome::Admit(Box::new(admission)));
         };
         // The signature first: a forged token costs no look-up.
         let claims = self.directory.ring().verify(project, presented.expose()).map_err(|_| refused())?;
-        let (channels, connected) =
-            self.register(&entry, client.connection, claims, connected).ok_or_else(refused)?;
-        Ok(Outcome::Admit(Box::new(Admission { project, token: Some(claims.token), address, channels, connected })))
+        let (channels, connected) = self.register(&entry, client.connection, claims, connected).ok_or_else(refused)?;
+        came(Some(claims.token));
+        Ok(Outcome::Admit(Box::new(Admission { project, token: Some(claims.token), peer, channels, connected })))
     }
 
     /// Adds a connection to its token's session. In one step with reading the subscriptions: a change that comes later finds the connection.
@@ -135,8 +150,7 @@ impl Node {
     ) -> Option<(Vec<ChannelId>, Connected)> {
         let now: UnixMillis = self.now();
         let mut records = entry.write();
-        let record =
-            records.token_mut(claims.token).filter(|record| record.end(claims.generation, now).is_none())?;
+        let record = records.token_mut(claims.token).filter(|record| record.end(claims.generation, now).is_none())?;
         if record.live_connections().len() >= CONNECTIONS_PER_TOKEN_MAX {
             return None;
         }
@@ -198,7 +212,9 @@ impl Node {
             Ok(true) => Ok(Outcome::Reply(Reply::Done)),
             Ok(false) => Ok(Outcome::Join(named.key)),
             // The token was deleted meanwhile; its connections are being closed.
-            Err(StoreError::NotFound(Subject::Row(RowKind::Token))) => Err(self.refuse_subscribe(ErrorKind::NotGranted, &named)),
+            Err(StoreError::NotFound(Subject::Row(RowKind::Token))) => {
+                Err(self.refuse_subscribe(ErrorKind::NotGranted, &named))
+            }
             Err(error) => Err(refusal(error, &named.key.channel)),
         }
     }
@@ -259,6 +275,6 @@ impl Node {
     }
 }
 
-fn identified(client: &Client) -> Result<Caller> {
+pub(super) fn identified(client: &Client) -> Result<Caller> {
     client.caller.ok_or_else(|| Error::new(ErrorKind::InvalidAuth, "Identify this connection first."))
 }

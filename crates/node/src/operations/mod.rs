@@ -16,6 +16,7 @@ pub(crate) mod keys;
 pub(crate) mod projects;
 mod publish;
 pub(crate) mod refusals;
+mod renew;
 pub(crate) mod revoke;
 pub(crate) mod selector;
 pub(crate) mod sessions;
@@ -90,7 +91,10 @@ fn refusal(error: StoreError, id: &dyn std::fmt::Display) -> Error {
         }
         StoreError::Conflict(kind) => Error::new(
             ErrorKind::Unavailable,
-            format!("The {} was changed by another request at the same moment; nothing was changed. Try again.", kind.word()),
+            format!(
+                "The {} was changed by another request at the same moment; nothing was changed. Try again.",
+                kind.word()
+            ),
         ),
         StoreError::NotFound(Subject::Project) => Error::new(ErrorKind::NotFound, "There is no such project."),
         StoreError::AlreadyExists(subject) => Error::new(

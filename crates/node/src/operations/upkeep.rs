@@ -8,6 +8,7 @@ use tollgate_core::ports::store::StoreError;
 use tollgate_core::records::KeyRecord;
 
 use crate::Node;
+use crate::directory::{UsageDelta, UsageKey};
 
 /// How often sessions are looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -72,10 +73,18 @@ impl Node {
         }
     }
 
+    /// What tokens, and the anonymous clients of projects, used since the last call. Bounded: unless somebody takes it every minute or so, what
+    /// finds no room is counted as lost.
+    pub fn take_usage(&self) -> std::collections::HashMap<UsageKey, UsageDelta> {
+        self.directory.take_usage()
+    }
+
     /// Writes the uses of keys noted since the last time. Also to be called at shutdown.
     pub async fn keep_key_uses(&self) {
         for (project, key, at) in self.key_uses.take() {
-            let (Some(entry), Some(found)) = (self.directory.project(project), self.directory.key(key)) else { continue };
+            let (Some(entry), Some(found)) = (self.directory.project(project), self.directory.key(key)) else {
+                continue;
+            };
             if found.record.last_used_at >= Some(at) {
                 continue;
             }

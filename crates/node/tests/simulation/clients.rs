@@ -41,8 +41,8 @@ pub(crate) struct SimClient {
     pub(crate) gone: bool,
     pub(crate) blocked: bool,
     pub(crate) partial: Vec<u8>,
-    /// When the first byte of the frame arrived that is being received.
-    begun_at: Monotonic,
+    /// Whether the frame that is being received began before the end of the token, as it was known then.
+    begun_in_time: bool,
     /// Whether that was after its close was asked for.
     begun_late: bool,
     /// When its token ends, as the shard told it last; nothing may be delivered before it did.
@@ -65,7 +65,7 @@ impl SimClient {
             gone: false,
             blocked: false,
             partial: Vec::new(),
-            begun_at: Monotonic(0),
+            begun_in_time: true,
             begun_late: false,
             ends_at: Monotonic(0),
             intervals: Vec::new(),
@@ -121,16 +121,16 @@ impl SimClient {
     /// Bytes arrive on the socket; whole lines are frames.
     pub(crate) fn receive(&mut self, now: Monotonic, bytes: &[u8]) {
         if self.partial.is_empty() {
-            (self.begun_at, self.begun_late) = (now, self.closing || self.dead);
+            (self.begun_in_time, self.begun_late) = (now < self.ends_at, self.closing || self.dead);
         }
         self.partial.extend_from_slice(bytes);
         while let Some(end) = self.partial.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = self.partial.drain(..=end).collect();
             if line != b"news\n" && line != b"bye\n" {
-                assert!(self.begun_at < self.ends_at, "a delivery at or after the token's end");
+                assert!(self.begun_in_time, "a delivery at or after the token's end");
             }
             assert!(!self.begun_late || line == b"bye\n", "{} after its close", String::from_utf8_lossy(&line));
-            (self.begun_at, self.begun_late) = (now, self.closing || self.dead);
+            (self.begun_in_time, self.begun_late) = (now < self.ends_at, self.closing || self.dead);
             let line = String::from_utf8(line).expect("whole frames only");
             self.on_frame(line.trim_end());
         }

@@ -35,7 +35,8 @@ fn act(world: &mut World, rng: &mut Rng) {
             world.spawn(async move { node.publish(&caller, &id, "m", data).await.map(drop) });
         }
         64..67 => world.pass_time(rng),
-        67..70 => world.move_an_end(rng),
+        67..69 => world.move_an_end(rng),
+        69 => world.renew(rng),
         70..84 => {
             let state = world.next_state(channel);
             let (node, caller) = (world.node.clone(), world.key);

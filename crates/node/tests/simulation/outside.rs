@@ -132,21 +132,26 @@ impl Outlet for SimOutlet {
     }
 }
 
+/// A connection is told when its token ends.
+pub(crate) fn told_end(outlet: &SimOutlet, connection: ConnectionKey, expiry: Option<Expiry>) {
+    let mut clients = outlet.clients.borrow_mut();
+    let is_meant = |client: &&mut SimClient| client.shard == outlet.shard && client.connection == connection;
+    if let Some(client) = clients.iter_mut().find(is_meant) {
+        client.ends_at = expiry.map_or(Monotonic(u64::MAX), |expiry| outlet.now().plus(expiry.left_ms));
+    }
+}
+
 /// Carries out what the outlet was told. As a dialect would, the news goes through the connection's outbox: behind what waits there.
 pub(crate) fn carry_out(parts: &mut ShardParts, outlet: &mut SimOutlet) {
     for word in std::mem::take(&mut outlet.told) {
-        let (now, shard) = (outlet.now(), outlet.shard);
-        let told_end = |connection: ConnectionKey, expiry: Option<Expiry>| {
-            let mut clients = outlet.clients.borrow_mut();
-            let is_meant = |client: &&mut SimClient| client.shard == shard && client.connection == connection;
-            if let Some(client) = clients.iter_mut().find(is_meant) {
-                client.ends_at = expiry.map_or(Monotonic(u64::MAX), |expiry| now.plus(expiry.left_ms));
-            }
-        };
         match &word {
-            Told::Notice(connection, Notice::ExpiryChanged(expiry)) => told_end(*connection, *expiry),
+            Told::Notice(connection, Notice::ExpiryChanged(expiry)) => {
+                // A dialect says nothing about it.
+                told_end(outlet, *connection, *expiry);
+                continue;
+            }
             Told::Connected(connection, connected) => {
-                told_end(*connection, connected.token.as_ref().and_then(|token| token.expiry));
+                told_end(outlet, *connection, connected.token.as_ref().and_then(|token| token.expiry));
             }
             Told::Notice(..) | Told::Close(..) => {}
         }

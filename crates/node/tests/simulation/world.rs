@@ -25,7 +25,9 @@ use tollgate_node::{
 };
 
 use super::clients::{News, SimClient};
-use super::outside::{Lines, Rng, SimClock, SimEntropy, SimOutlet, bring, carry_out, let_go_if_closed, number_of};
+use super::outside::{
+    Lines, Rng, SimClock, SimEntropy, SimOutlet, bring, carry_out, let_go_if_closed, number_of, told_end,
+};
 
 type SimShard = (Rc<RefCell<ShardParts>>, Rc<RefCell<SimOutlet>>);
 type Task = Pin<Box<dyn Future<Output = ()>>>;
@@ -181,7 +183,11 @@ impl World {
             if let Ok(outcome) = outcome {
                 parts.borrow_mut().shard.set_now(clock.monotonic());
                 let reply = parts.borrow_mut().shard.settle(connection, outcome, &mut *outlet.borrow_mut());
-                assert!(!matches!(reply, Some(Reply::Connected(_))), "connected comes through the outlet");
+                match reply {
+                    Some(Reply::Connected(_)) => panic!("connected comes through the outlet"),
+                    Some(Reply::Renewed(expiry)) => told_end(&outlet.borrow(), connection, expiry),
+                    Some(Reply::Done | Reply::NotAllowed | Reply::NotSubscribed) | None => {}
+                }
                 carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
             }
         };
@@ -242,6 +248,12 @@ impl World {
         let (node, caller, token) = (self.node.clone(), self.key, self.any_token(rng));
         let update = TokenUpdate { expires_at: Some(end), ..TokenUpdate::default() };
         self.spawn(async move { node.change_token(&caller, &token, update).await.map(drop) });
+    }
+
+    /// A connected client goes on with a secret: its own, or one that is refused.
+    pub(crate) fn renew(&mut self, rng: &mut Rng) {
+        let token = self.any_token(rng);
+        self.command(rng, Command::Renew { token });
     }
 
     /// Time goes by. The timers of connections fire, or are late.

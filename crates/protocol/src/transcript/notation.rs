@@ -66,6 +66,7 @@ fn spell(command: &Command) -> String {
         Command::Connect { project, token: Some(token) } => {
             format!("connect {} {}", quoted(project), quoted(token.expose()))
         }
+        Command::Renew { token } => format!("renew {}", quoted(token.expose())),
         Command::Subscribe { channel } => format!("subscribe {}", quoted(channel)),
         Command::Unsubscribe { channel } => format!("unsubscribe {}", quoted(channel)),
         Command::Publish { channel, event, data } => {
@@ -118,6 +119,8 @@ fn answer(rest: &str) -> Result<Told<'_>, String> {
     let (word, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let result = match word {
         "done" => Ok(Reply::Done),
+        "renewed" if rest == "never" => Ok(Reply::Renewed(None)),
+        "renewed" => Ok(Reply::Renewed(Some(expiry(rest)?))),
         "not_allowed" => Ok(Reply::NotAllowed),
         "not_subscribed" => Ok(Reply::NotSubscribed),
         "connected" => Ok(Reply::Connected(Box::new(json::<ConnectedText>(rest)?.read()?))),

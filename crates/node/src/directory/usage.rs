@@ -1,0 +1,114 @@
+//! What was used since somebody last took it: a bounded sum per token in memory. Keeping it is upkeep's; what a token may use is not decided here.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use tollgate_core::clock::UnixMillis;
+use tollgate_core::ids::{ProjectId, TokenId};
+
+use crate::counters::Counters;
+
+/// Most tokens whose use is summed up at once. More than this number of tokens in use within one round of upkeep are counted as lost.
+pub const USAGE_TOKENS_MAX: usize = 262_144;
+/// Most addresses that one sum names; more are only counted.
+pub const USAGE_ADDRESSES_MAX: usize = 8;
+
+/// What a token, or the anonymous clients of a project, used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageDelta {
+    /// Connections that were identified.
+    pub connects: u64,
+    /// Messages and states that its clients published.
+    pub messages_in: u64,
+    /// Messages, states and direct messages that were written to its connections.
+    pub messages_out: u64,
+    /// Where its connections came from, each once, at most [`USAGE_ADDRESSES_MAX`].
+    pub addresses: Vec<IpAddr>,
+    /// Addresses that did not fit, perhaps counted more than once.
+    pub addresses_more: u64,
+    /// When it was last used.
+    pub last_at: UnixMillis,
+}
+
+impl UsageDelta {
+    /// Adds another sum to this one.
+    pub fn add(&mut self, other: Self) {
+        self.connects = self.connects.saturating_add(other.connects);
+        self.messages_in = self.messages_in.saturating_add(other.messages_in);
+        self.messages_out = self.messages_out.saturating_add(other.messages_out);
+        self.addresses_more = self.addresses_more.saturating_add(other.addresses_more);
+        self.last_at = self.last_at.max(other.last_at);
+        for address in other.addresses {
+            if self.addresses.contains(&address) {
+                continue;
+            }
+            if self.addresses.len() < USAGE_ADDRESSES_MAX {
+                self.addresses.push(address);
+            } else {
+                self.addresses_more = self.addresses_more.saturating_add(1);
+            }
+        }
+    }
+}
+
+/// Whose use it is: a token's, or that of a project's anonymous clients.
+pub type UsageKey = (ProjectId, Option<TokenId>);
+
+/// The sums.
+#[derive(Debug, Default)]
+pub(super) struct UsageSums(Mutex<HashMap<UsageKey, UsageDelta>>);
+
+impl UsageSums {
+    /// Adds to several sums under one lock.
+    pub(super) fn add(&self, counters: &Counters, deltas: impl IntoIterator<Item = (UsageKey, UsageDelta)>) {
+        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, delta) in deltas {
+            let is_full = sums.len() >= USAGE_TOKENS_MAX;
+            match sums.get_mut(&key) {
+                Some(sum) => sum.add(delta),
+                None if is_full => counters.usage_lost.add(1),
+                None => {
+                    sums.entry(key).or_default().add(delta);
+                }
+            }
+        }
+    }
+
+    pub(super) fn take(&self) -> HashMap<UsageKey, UsageDelta> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn delta(connects: u64, address: u8, last_at: u64) -> UsageDelta {
+        let address = IpAddr::from([10, 0, 0, address]);
+        UsageDelta { connects, addresses: vec![address], last_at: UnixMillis(last_at), ..UsageDelta::default() }
+    }
+
+    #[test]
+    fn sums_are_taken_once_and_hold_each_address_once() {
+        let (sums, counters) = (UsageSums::default(), Counters::default());
+        let key = (ProjectId::new(1), Some(TokenId::new(2)));
+        sums.add(&counters, [(key, delta(1, 1, 7)), (key, delta(2, 1, 5)), ((key.0, None), delta(4, 2, 1))]);
+        let taken = sums.take();
+        assert_eq!((taken.len(), &taken[&key]), (2, &delta(3, 1, 7)));
+        assert!(sums.take().is_empty());
+    }
+
+    #[test]
+    fn addresses_and_tokens_are_bounded_and_what_is_over_is_counted() {
+        let (sums, counters) = (UsageSums::default(), Counters::default());
+        let key = |token| (ProjectId::new(1), Some(TokenId::new(token)));
+        sums.add(&counters, (0..20).map(|address| (key(0), delta(1, address, 1))));
+        sums.add(&counters, (1..USAGE_TOKENS_MAX as u64 + 3).map(|token| (key(token), delta(1, 1, 1))));
+        let taken = sums.take();
+        assert_eq!((taken.len(), counters.usage_lost.get()), (USAGE_TOKENS_MAX, 3));
+        let first = &taken[&key(0)];
+        assert_eq!((first.connects, first.addresses.len(), first.addresses_more), (20, USAGE_ADDRESSES_MAX, 12));
+    }
+}

@@ -1,0 +1,67 @@
+//! Renewal: a live connection goes on with another secret, without leaving a channel that both may hear. What the shard does about it is
+//! the hub's; whether a secret is good is asked in the same words as when a client connects.
+
+use tollgate_core::authorize::Caller;
+use tollgate_core::command::PresentedSecret;
+use tollgate_core::error::{Error, ErrorKind, Result};
+use tollgate_core::ids::TokenId;
+use tollgate_core::limits::CONNECTIONS_PER_TOKEN_MAX;
+
+use super::clients::{Client, Outcome, identified};
+use crate::Node;
+use crate::directory::{LiveConnection, Records, expiry};
+use crate::hub::Renewal;
+
+impl Node {
+    /// Verified like a connect, and done within this call: the connection is registered anew and then settled with nothing in between. A
+    /// failure changes nothing.
+    pub(super) fn renew(&self, client: &Client, presented: &PresentedSecret) -> Result<Outcome> {
+        let Caller::Token { project, token: old } = identified(client)? else {
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                "This connection has no token that could be renewed; connect anew with one.",
+            ));
+        };
+        let refused = || Error::new(ErrorKind::InvalidAuth, "The token is not valid.");
+        let entry = self.project(project)?;
+        let claims = self.directory.ring().verify(project, presented.expose()).map_err(|_| refused())?;
+        let (new, now) = (claims.token, self.now());
+        let mut records = entry.write();
+        let token =
+            records.token(new).filter(|token| token.end(claims.generation, now).is_none()).ok_or_else(refused)?;
+        let expiry = expiry(token.created_at, token.ends_at(claims.generation), now);
+        let live = LiveConnection {
+            connection: client.connection,
+            generation: claims.generation,
+            key_number: claims.key_number,
+            since: now,
+        };
+        let moved = if new == old {
+            None
+        } else {
+            may_move(&records, old, new)?;
+            let channels = token.subscriptions().iter().map(|(channel, _)| channel.clone()).collect();
+            Some((project, new, channels))
+        };
+        records.reconnect(old, new, live, self.clock.monotonic()).ok_or_else(refused)?;
+        Ok(Outcome::Renewed(Box::new(Renewal { expiry, moved })))
+    }
+}
+
+/// Whether a connection may go on as another token: one of the same user, with room for one more connection.
+fn may_move(records: &Records, old: TokenId, new: TokenId) -> Result<()> {
+    let user = |token| records.token(token).and_then(|token| token.user);
+    if user(old).is_none() || user(old) != user(new) {
+        return Err(Error::new(
+            ErrorKind::Forbidden,
+            "A connection is renewed with the same token, or with another of the same user; connect anew with this one.",
+        ));
+    }
+    if records.token(new).is_some_and(|token| token.live_connections().len() >= CONNECTIONS_PER_TOKEN_MAX) {
+        return Err(Error::new(
+            ErrorKind::LimitReached,
+            format!("A token may have at most {CONNECTIONS_PER_TOKEN_MAX} connections; close one first."),
+        ));
+    }
+    Ok(())
+}
