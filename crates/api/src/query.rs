@@ -28,6 +28,12 @@ impl<'a> Query<'a> {
         self.all(name).next().transpose()
     }
 
+    /// A parameter's first value, an empty one too.
+    pub(crate) fn given(self, name: &'static str) -> Result<Option<String>> {
+        let mut pairs = self.0.split('&').filter_map(|pair| pair.split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| percent::decode(name, value, true)).transpose()
+    }
+
     /// A parameter that is `true` or `false`; absent is false.
     pub(crate) fn flag(self, name: &'static str) -> Result<bool> {
         match self.first(name)?.as_deref() {

@@ -77,7 +77,7 @@ impl Router {
         let door = Door::of(parts.uri.path());
         let work = with_origin(origin, contained(self.shared.operate(project, parts, body)));
         let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
-        outcome.unwrap_or_else(|refusal| Answer::refused(&refusal, door, &request_id)).reply(&request_id, false)
+        outcome.unwrap_or_else(|refusal| Answer::refused(&refusal.through(door), door, &request_id)).reply(&request_id, false)
     }
 }
 
@@ -124,6 +124,7 @@ impl Shared {
         let work = with_origin(origin, contained(self.outcome(found, parts, &mut upload, request_id)));
         let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
         let answer = outcome.unwrap_or_else(|refusal| {
+            let refusal = refusal.through(door);
             log(&refusal);
             Answer::refused(&refusal, door, request_id)
         });

@@ -139,7 +139,9 @@ fn operation(described: &Described) -> Value {
         } else {
             json!({"application/json": {"schema": reference(schema)}})
         };
-        operation["requestBody"] = json!({"required": true, "content": content});
+        let all = schemas::schemas();
+        let required = all[schema]["required"].as_array().is_none_or(|fields| !fields.is_empty());
+        operation["requestBody"] = json!({"required": required, "content": content});
     }
     operation
 }

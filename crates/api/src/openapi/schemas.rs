@@ -36,7 +36,8 @@ pub(super) fn parameter(name: &str) -> Value {
         (_, "time") => json!({"type": "string", "format": "date-time"}),
         ("Idempotency-Key", _) => json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
         ("If-Match", _) => json!({"type": "string", "pattern": "^\"[0-9]{1,18}\"$"}),
-        _ => json!({"type": "string", "minLength": 1, "maxLength": 255}),
+        ("cursor", _) => json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{11}$"}),
+        _ => json!({"type": "string", "maxLength": 1024, "pattern": "^[ -~]*$"}),
     };
     let place = if *kind == "header" { "header" } else { "query" };
     json!({"name": name, "in": place, "required": false, "description": description, "schema": schema})
@@ -124,7 +125,7 @@ pub(super) fn schemas() -> Value {
             "burst": {"type": "integer", "minimum": 1, "maximum": 1_000_000},
             "per_second": {"type": "number", "minimum": 0.0001, "maximum": 1_000_000},
         }), &["burst", "per_second"]),
-        "Grace": taken(&json!({"grace_s": {"type": "integer", "minimum": 0, "maximum": 604_800}}), &[]),
+        "Grace": taken(&json!({"grace_s": {"type": ["integer", "null"], "minimum": 0, "maximum": 604_800}}), &[]),
     });
     for part in [project(), keys(), revocation(), users(), jobs(), audit()] {
         if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
@@ -165,8 +166,18 @@ fn project() -> Value {
             "id": id("project"), "name": {"type": "string"}, "created_at": time(),
             "settings": answered(with(answered(limits.clone()))),
         })),
-        "ProjectChange": taken(&with(taken(&limits, &[])), &[]),
+        "ProjectChange": taken(&nullable(with(taken(&limits, &[]))), &[]),
     })
+}
+
+/// The same fields, of which each but `limits` may be null, for the default.
+fn nullable(mut properties: Value) -> Value {
+    for (name, schema) in properties.as_object_mut().into_iter().flatten() {
+        if name != "limits" {
+            *schema = or_null(schema);
+        }
+    }
+    properties
 }
 
 fn keys() -> Value {
@@ -187,7 +198,7 @@ fn keys() -> Value {
         "Key": key,
         "KeyPage": page("Key"),
         "NewKey": taken(&json!({
-            "name": name, "permissions": {"type": "array", "minItems": 1, "items": {"type": "string", "enum": permissions()}},
+            "name": name, "permissions": {"type": "array", "minItems": 1, "maxItems": 32, "items": {"type": "string", "enum": permissions()}},
             "policy": or_null(&json!({"$ref": "#/components/schemas/MintPolicy"})), "expires_at": maybe_time(),
         }), &["permissions"]),
         "KeyChange": taken(&json!({
@@ -203,7 +214,7 @@ fn permissions() -> Vec<&'static str> {
 
 fn revocation() -> Value {
     let secret = json!({"type": "string", "minLength": 1, "maxLength": 8192, "description": "A token's id or its secret."});
-    let criteria = json!({
+    let mut criteria = json!({
         "token": secret,
         "token_type_hint": {"type": "string"},
         "tokens": {"type": "array", "maxItems": 1000, "items": secret},
@@ -221,6 +232,10 @@ fn revocation() -> Value {
         "dry_run": {"type": "boolean"},
         "delete": {"type": "boolean"},
     });
+    // Left out and null are the same, but for those that have a value of their own when they are left out.
+    for name in ["token", "token_type_hint", "user_id", "device_id", "key_number", "made_by", "capability", "metadata", "kind", "issued_before", "reason"] {
+        criteria[name] = or_null(&criteria[name]);
+    }
     json!({
         "Revoke": taken(&criteria, &[]),
         "Revoked": answered(json!({
@@ -261,7 +276,7 @@ fn jobs() -> Value {
     let entries = |least: u32| {
         json!({
             "type": "array", "minItems": least, "maxItems": 1000,
-            "items": {"description": "To create: what POST /v2/tokens takes. Else: a token's id or secret, alone or as `token` of an object."},
+            "items": {"anyOf": [{"type": "object"}, {"type": "string"}], "description": "To create: what POST /v2/tokens takes. Else: a token's id or secret, alone or as `token` of an object."},
         })
     };
     let action = json!({"type": "string", "enum": ["create", "revoke", "rotate", "introspect"]});
@@ -276,7 +291,7 @@ fn jobs() -> Value {
     json!({
         "Outcome": outcome,
         "Batch": taken(&json!({
-            "action": action, "mode": {"type": "string", "enum": ["best_effort", "atomic"]}, "entries": entries(0),
+            "action": action, "mode": {"type": "string", "enum": ["best_effort", "atomic"]}, "entries": entries(1),
         }), &["action", "entries"]),
         "BatchResults": answered(json!({
             "action": action, "results": {"type": "array", "items": {"$ref": "#/components/schemas/Outcome"}},

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde::Serialize;
-use tollgate_core::Result;
+use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_core::audit::{AuditEntry, AuditOutcome};
 use tollgate_core::ports::store::AuditQuery;
 use tollgate_node::AUDIT_PAGE_MAX;
@@ -10,6 +10,9 @@ use tollgate_node::AUDIT_PAGE_MAX;
 use super::{Page, Time};
 use crate::answer::Answer;
 use crate::call::Call;
+
+/// Longest text that entries are looked for by; theirs are shorter.
+const TEXT_BYTES_MAX: usize = 1_024;
 
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -38,7 +41,11 @@ struct Proof {
 
 pub(crate) async fn list(call: &Call) -> Result<Answer> {
     let (limit, after) = call.paging()?;
-    let newest_first = call.query().first("order")?.as_deref() != Some("asc");
+    let newest_first = match call.query().given("order")?.as_deref() {
+        None | Some("desc") => true,
+        Some("asc") => false,
+        Some(_) => return Err(Error::new(ErrorKind::InvalidInput, "The query parameter `order` must be `asc` or `desc`.")),
+    };
     let query = AuditQuery { after, newest_first, limit: (limit + 1).min(AUDIT_PAGE_MAX), ..filter(call)? };
     let entries = call.node.audit(&call.caller, query).await?;
     let page = Page::cut(entries, limit, |entry| entry.sequence);
@@ -48,11 +55,11 @@ pub(crate) async fn list(call: &Call) -> Result<Answer> {
 
 /// JSON lines, oldest first, at most 1,000 of them: the last line's `sequence` goes into `after` for the next.
 pub(crate) async fn export(call: &Call) -> Result<Answer> {
-    let after = match call.query().first("after")? {
+    let after = match call.query().given("after")? {
         None => None,
         Some(text) => Some(text.parse().map_err(|_| {
-            tollgate_core::Error::new(
-                tollgate_core::ErrorKind::InvalidInput,
+            Error::new(
+                ErrorKind::InvalidInput,
                 "The query parameter `after` must be the `sequence` of the last entry that you have.",
             )
         })?),
@@ -88,11 +95,17 @@ pub(crate) async fn verify(call: &Call) -> Result<Answer> {
 }
 
 fn filter(call: &Call) -> Result<AuditQuery> {
-    let query = call.query();
+    let text = |name| match call.query().first(name)? {
+        Some(text) if text.len() > TEXT_BYTES_MAX => Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!("The query parameter `{name}` has at most {TEXT_BYTES_MAX} bytes."),
+        )),
+        text => Ok(text),
+    };
     Ok(AuditQuery {
-        subject: query.first("subject")?,
-        actor: query.first("actor")?,
-        action: query.first("action")?,
+        subject: text("subject")?,
+        actor: text("actor")?,
+        action: text("action")?,
         since: call.time("since")?,
         until: call.time("until")?,
         ..AuditQuery::default()

@@ -68,7 +68,8 @@ pub(crate) async fn put_part(call: &Call) -> Result<Answer> {
     let (job, number) = (call.id("job")?, part_number(&call.text("part")?)?);
     let action = BatchAction::named(&call.node.job(&call.caller, job)?.record.action);
     let action = action.ok_or_else(|| Error::new(ErrorKind::Internal, "The job's action is unknown."))?;
-    let entries = entries(action, &call.body)?;
+    let as_array = call.header("content-type").is_some_and(|kind| kind.starts_with("application/json"));
+    let entries = entries(action, &call.body, as_array)?;
     let job = call.node.put_job_part(&call.caller, job, number, entries).await?;
     Ok(Answer::json(StatusCode::OK, &show(&job)))
 }
@@ -97,7 +98,7 @@ pub(crate) async fn get(call: &Call) -> Result<Answer> {
 }
 
 pub(crate) async fn results(call: &Call) -> Result<Answer> {
-    let (job, part) = (call.id("job")?, part_number(&call.query().first("part")?.unwrap_or_else(|| "1".into()))?);
+    let (job, part) = (call.id("job")?, part_number(&call.query().given("part")?.unwrap_or_else(|| "1".into()))?);
     let action = BatchAction::named(&call.node.job(&call.caller, job)?.record.action).unwrap_or(BatchAction::Create);
     let results = call.node.job_results(&call.caller, job, part).await?;
     let results = results.into_iter().map(|result| batch::show(action, result)).collect();
@@ -108,10 +109,10 @@ fn part_number(text: &str) -> Result<u16> {
     text.parse().map_err(|_| Error::new(ErrorKind::InvalidInput, "A part's number is a whole number from 1 to 1,000."))
 }
 
-/// The entries of a part: a JSON array, or one JSON value in each line.
-fn entries(action: BatchAction, body: &[u8]) -> Result<Vec<BatchEntry>> {
+/// The entries of a part: a JSON array, which `application/json` must be, or one JSON value in each line.
+fn entries(action: BatchAction, body: &[u8], as_array: bool) -> Result<Vec<BatchEntry>> {
     let text = std::str::from_utf8(body).map_err(|_| invalid("The body is not UTF-8."))?;
-    if text.trim_start().starts_with('[') {
+    if as_array || text.trim_start().starts_with('[') {
         let raw: Vec<Box<RawValue>> =
             serde_json::from_str(text).map_err(|error| invalid(format!("The body is not a JSON array: {error}.")))?;
         return Ok(raw.iter().map(|raw| entry(action, raw.get())).collect());

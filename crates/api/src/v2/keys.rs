@@ -9,7 +9,7 @@ use tollgate_core::records::MintPolicy;
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{KeyEntry, KeyUpdate, NewKey};
 
-use super::{Page, Time, present};
+use super::{Map, Page, Time, present};
 use crate::answer::Answer;
 use crate::call::Call;
 
@@ -45,7 +45,7 @@ struct Policy {
 struct Wanted {
     name: Option<String>,
     permissions: Option<Vec<String>>,
-    policy: Option<Policy>,
+    policy: Option<Map<Policy>>,
     expires_at: Option<Time>,
 }
 
@@ -54,7 +54,7 @@ struct Wanted {
 struct Changed {
     #[serde(deserialize_with = "present")]
     name: Option<Option<String>>,
-    policy: Option<Policy>,
+    policy: Option<Map<Policy>>,
     #[serde(deserialize_with = "present")]
     expires_at: Option<Option<Time>>,
 }
@@ -62,7 +62,8 @@ struct Changed {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Rotation {
-    grace_s: Option<u64>,
+    #[serde(deserialize_with = "present")]
+    grace_s: Option<Option<u64>>,
 }
 
 pub(crate) async fn list(call: &Call) -> Result<Answer> {
@@ -88,7 +89,7 @@ pub(crate) async fn create(call: &Call) -> Result<Answer> {
     let new = NewKey {
         name: wanted.name,
         permissions,
-        policy: wanted.policy.unwrap_or_default().into(),
+        policy: wanted.policy.unwrap_or_default().0.into(),
         expires_at: wanted.expires_at.map(|time| time.0),
     };
     let (key, secret) = call.node.create_project_key(&call.caller, new).await?;
@@ -99,7 +100,7 @@ pub(crate) async fn change(call: &Call) -> Result<Answer> {
     let changed: Changed = call.object()?;
     let update = KeyUpdate {
         name: changed.name,
-        policy: changed.policy.map(Into::into),
+        policy: changed.policy.map(|policy| policy.0.into()),
         expires_at: changed.expires_at.map(|time| time.map(|time| time.0)),
     };
     let key = call.node.change_project_key(&call.caller, call.id("key")?, update).await?;
@@ -108,7 +109,7 @@ pub(crate) async fn change(call: &Call) -> Result<Answer> {
 
 pub(crate) async fn rotate(call: &Call) -> Result<Answer> {
     let rotation: Rotation = call.object()?;
-    let grace_ms = rotation.grace_s.unwrap_or(GRACE_S_DEFAULT).saturating_mul(1_000);
+    let grace_ms = rotation.grace_s.flatten().unwrap_or(GRACE_S_DEFAULT).saturating_mul(1_000);
     let (key, secret) = call.node.rotate_project_key(&call.caller, call.id("key")?, grace_ms).await?;
     Ok(Answer::json(StatusCode::CREATED, &show(&key, Some(&secret))))
 }

@@ -54,14 +54,14 @@ impl Call {
     /// `limit` and `cursor` of the query: how many entries, and after which place.
     pub(crate) fn paging(&self) -> Result<(usize, Option<u64>)> {
         let wrong = |what: String| Error::new(ErrorKind::InvalidInput, what);
-        let limit = match self.query().first("limit")? {
+        let limit = match self.query().given("limit")? {
             None => PAGE_DEFAULT,
             Some(text) => match text.parse() {
                 Ok(limit) if (1..=PAGE_MAX).contains(&limit) => limit,
                 _ => return Err(wrong(format!("The query parameter `limit` must be a whole number from 1 to {PAGE_MAX}."))),
             },
         };
-        let after = match self.query().first("cursor")? {
+        let after = match self.query().given("cursor")? {
             None => None,
             Some(text) => {
                 let bytes = URL_SAFE_NO_PAD.decode(&text).ok().and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
@@ -84,7 +84,7 @@ impl Call {
 
     /// A time in the query, RFC 3339.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<UnixMillis>> {
-        let Some(text) = self.query().first(name)? else { return Ok(None) };
+        let Some(text) = self.query().given(name)? else { return Ok(None) };
         let at = OffsetDateTime::parse(&text, &Rfc3339).ok().and_then(unix);
         at.map(Some).ok_or_else(|| {
             Error::new(
@@ -102,7 +102,11 @@ pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     if !text.starts_with('{') {
         return Err(invalid("The body must be a JSON object, like {\"key\": 1}."));
     }
-    serde_json::from_str(text).map_err(|error| invalid(format!("The body is not what this takes: {error}.")))
+    serde_json::from_str(text).map_err(|error| {
+        // JSON, but not ours: that is something else than what cannot be read at all.
+        let kind = if error.is_data() { ErrorKind::InvalidInput } else { ErrorKind::InvalidBody };
+        Error::new(kind, format!("The body is not what this takes: {error}."))
+    })
 }
 
 fn unix(at: OffsetDateTime) -> Option<UnixMillis> {
@@ -127,6 +131,26 @@ impl<'de> Deserialize<'de> for Time {
         OffsetDateTime::parse(&text, &Rfc3339).ok().and_then(unix).map(Self).ok_or_else(|| {
             serde::de::Error::custom("a time must be RFC 3339 and after 1970, like \"2030-01-31T12:00:00Z\"")
         })
+    }
+}
+
+/// A value that must be a JSON object: serde's structs would be read from arrays, too.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Map<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Map<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        struct Visitor<T>(std::marker::PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> serde::de::Visitor<'de> for Visitor<T> {
+            type Value = Map<T>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> std::result::Result<Self::Value, A::Error> {
+                T::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Map)
+            }
+        }
+        deserializer.deserialize_map(Visitor(std::marker::PhantomData))
     }
 }
 

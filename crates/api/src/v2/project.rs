@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use tollgate_core::records::{Bucket, SettingsRecord};
 use tollgate_core::{Error, ErrorKind, Result};
 
-use super::{Time, present};
+use super::{Map, Time, present};
 use crate::answer::Answer;
 use crate::call::Call;
 
@@ -49,8 +49,10 @@ struct Limits {
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Wanted {
-    secure_mode: Option<String>,
-    auth_tokens_reusable: Option<bool>,
+    #[serde(deserialize_with = "present")]
+    secure_mode: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
+    auth_tokens_reusable: Option<Option<bool>>,
     #[serde(deserialize_with = "present")]
     auth_token_ttl_s: Option<Option<u64>>,
     #[serde(deserialize_with = "present")]
@@ -65,27 +67,30 @@ struct Wanted {
     audit_ttl_s: Option<Option<u64>>,
     #[serde(deserialize_with = "present")]
     ended_token_ttl_s: Option<Option<u64>>,
-    allowed_origins: Option<Vec<String>>,
+    #[serde(deserialize_with = "present")]
+    allowed_origins: Option<Option<Vec<String>>>,
     #[serde(deserialize_with = "present")]
     user_id_chars_max: Option<Option<u32>>,
-    strict_devices: Option<bool>,
-    strict_bodies: Option<bool>,
+    #[serde(deserialize_with = "present")]
+    strict_devices: Option<Option<bool>>,
+    #[serde(deserialize_with = "present")]
+    strict_bodies: Option<Option<bool>>,
     #[serde(deserialize_with = "present")]
     signing_algorithm: Option<Option<String>>,
-    limits: WantedLimits,
+    limits: Map<WantedLimits>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct WantedLimits {
     #[serde(deserialize_with = "present")]
-    mint_per_key: Option<Option<Bucket>>,
+    mint_per_key: Option<Option<Map<Bucket>>>,
     #[serde(deserialize_with = "present")]
-    mint_per_user: Option<Option<Bucket>>,
+    mint_per_user: Option<Option<Map<Bucket>>>,
     #[serde(deserialize_with = "present")]
-    mint_per_address: Option<Option<Bucket>>,
+    mint_per_address: Option<Option<Map<Bucket>>>,
     #[serde(deserialize_with = "present")]
-    failed_auth_per_address: Option<Option<Bucket>>,
+    failed_auth_per_address: Option<Option<Map<Bucket>>>,
 }
 
 pub(crate) async fn get(call: &Call) -> Result<Answer> {
@@ -136,13 +141,18 @@ fn put<T: Clone>(place: &mut T, wanted: Option<&T>) {
     }
 }
 
+/// What was asked for, with `null` for the default.
+fn or_default<T: Default>(wanted: Option<Option<T>>) -> Option<T> {
+    wanted.map(Option::unwrap_or_default)
+}
+
 impl Wanted {
     fn apply(&self, settings: &mut SettingsRecord) -> Result<()> {
-        settings.secure_mode = match self.secure_mode.as_deref() {
+        settings.secure_mode = match self.secure_mode.as_ref().map(Option::as_deref) {
             None => settings.secure_mode,
-            Some("off") => false,
-            Some("required") => true,
-            Some(_) => return Err(Error::new(ErrorKind::InvalidInput, "`secure_mode` must be \"off\" or \"required\".")),
+            Some(None | Some("off")) => false,
+            Some(Some("required")) => true,
+            Some(Some(_)) => return Err(Error::new(ErrorKind::InvalidInput, "`secure_mode` must be \"off\" or \"required\".")),
         };
         let lives = [
             (&mut settings.auth_token_life_ms, self.auth_token_ttl_s),
@@ -156,16 +166,16 @@ impl Wanted {
         for (place, wanted) in lives {
             put(place, wanted.map(|wanted| wanted.map(|seconds| seconds.saturating_mul(1_000))).as_ref());
         }
-        put(&mut settings.auth_tokens_reusable, self.auth_tokens_reusable.as_ref());
-        put(&mut settings.allowed_origins, self.allowed_origins.as_ref());
+        put(&mut settings.auth_tokens_reusable, or_default(self.auth_tokens_reusable).as_ref());
+        put(&mut settings.allowed_origins, or_default(self.allowed_origins.clone()).as_ref());
         put(&mut settings.user_id_chars_max, self.user_id_chars_max.as_ref());
-        put(&mut settings.strict_devices, self.strict_devices.as_ref());
-        put(&mut settings.strict_bodies, self.strict_bodies.as_ref());
+        put(&mut settings.strict_devices, or_default(self.strict_devices).as_ref());
+        put(&mut settings.strict_bodies, or_default(self.strict_bodies).as_ref());
         put(&mut settings.signing_algorithm, self.signing_algorithm.as_ref());
-        put(&mut settings.limits.mint_per_key, self.limits.mint_per_key.as_ref());
-        put(&mut settings.limits.mint_per_user, self.limits.mint_per_user.as_ref());
-        put(&mut settings.limits.mint_per_address, self.limits.mint_per_address.as_ref());
-        put(&mut settings.limits.failed_auth_per_address, self.limits.failed_auth_per_address.as_ref());
+        put(&mut settings.limits.mint_per_key, self.limits.0.mint_per_key.map(|one| one.map(|one| one.0)).as_ref());
+        put(&mut settings.limits.mint_per_user, self.limits.0.mint_per_user.map(|one| one.map(|one| one.0)).as_ref());
+        put(&mut settings.limits.mint_per_address, self.limits.0.mint_per_address.map(|one| one.map(|one| one.0)).as_ref());
+        put(&mut settings.limits.failed_auth_per_address, self.limits.0.failed_auth_per_address.map(|one| one.map(|one| one.0)).as_ref());
         Ok(())
     }
 }

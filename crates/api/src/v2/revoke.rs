@@ -9,7 +9,7 @@ use tollgate_core::records::TokenKind;
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{RevokeRequest, Selector};
 
-use super::Time;
+use super::{Map, Time};
 use crate::answer::Answer;
 use crate::call::Call;
 
@@ -27,7 +27,7 @@ struct Wanted {
     key_number: Option<u16>,
     made_by: Option<String>,
     /// Any of its operations, on any channel that its pattern names.
-    capability: Option<Grant>,
+    capability: Option<Map<Grant>>,
     metadata: Option<JsonObject>,
     kind: Option<TokenKind>,
     issued_before: Option<Time>,
@@ -59,7 +59,7 @@ pub(crate) async fn revoke(call: &Call) -> Result<Answer> {
             device_id: wanted.device_id,
             key_number: wanted.key_number,
             made_by,
-            capability: wanted.capability,
+            capability: wanted.capability.map(|Map(grant)| grant),
             metadata: wanted.metadata,
             kind: wanted.kind,
             issued_before: wanted.issued_before.map(|time| time.0),
