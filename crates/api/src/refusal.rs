@@ -121,9 +121,10 @@ impl Refusal {
         self.status
     }
 
-    /// In the words of a door: `/v2` tells a request that cannot be read (400) from one that says something impossible (422).
+    /// In the words of a door: `/v2` says 422 where what a request says cannot be; 400 is left for requests that are no requests.
     pub(crate) fn through(mut self, door: Door) -> Self {
-        if door == Door::V2 && self.code == ErrorKind::InvalidInput.code() {
+        let of_content = [ErrorKind::InvalidInput.code(), ErrorKind::InvalidBody.code()];
+        if door == Door::V2 && of_content.contains(&self.code) {
             self.status = StatusCode::UNPROCESSABLE_ENTITY;
         }
         self

@@ -29,10 +29,10 @@ async fn a_batch_answers_each_entry_in_its_place() {
     assert_eq!(seen["results"][1]["code"], "token_rotated");
 
     for body in [r#"{"action":"fly","entries":[]}"#, r#"{"action":"create"}"#, r#"{"action":"create","entries":[],"x":1}"#] {
-        door.call("POST", "/v2/tokens/batch", body).await.refused(400, "invalid_body");
+        door.call("POST", "/v2/tokens/batch", body).await.refused(422, "invalid_body");
     }
     let atomic = r#"{"action":"create","mode":"atomic","entries":[{},{"x":1}]}"#;
-    door.call("POST", "/v2/tokens/batch", atomic).await.refused(400, "invalid_body");
+    door.call("POST", "/v2/tokens/batch", atomic).await.refused(422, "invalid_body");
 }
 
 #[tokio::test]
@@ -49,10 +49,10 @@ async fn revocation_counts_and_tells_when() {
     assert!(done["effective_at"].as_str().unwrap().ends_with('Z'));
     door.call("POST", &format!("/v2/tokens/{token}/restore"), "").await;
     for body in ["{}", r#"{"all":false}"#, r#"{"all":true,"grace_s":999999999}"#] {
-        door.call("POST", "/v2/tokens/revoke", body).await.refused(400, "invalid_input");
+        door.call("POST", "/v2/tokens/revoke", body).await.refused(422, "invalid_input");
     }
     for body in [r#"{"al":true}"#, r#"{"issued_before":5}"#, "[]"] {
-        door.call("POST", "/v2/tokens/revoke", body).await.refused(400, "invalid_body");
+        door.call("POST", "/v2/tokens/revoke", body).await.refused(422, "invalid_body");
     }
 }
 
@@ -81,9 +81,9 @@ async fn a_job_takes_arrays_and_lines() {
     let listed = door.call("GET", "/v2/jobs", "").await.json;
     assert_eq!((&listed["data"][0]["parts_read"], &listed["next_cursor"]), (&json!(1), &Value::Null));
     for body in [r#"{"action":"create"}"#, r#"{"action":"create","total":1,"entries":[]}"#] {
-        door.call("POST", "/v2/jobs", body).await.refused(400, "invalid_body");
+        door.call("POST", "/v2/jobs", body).await.refused(422, "invalid_body");
     }
     for part in ["0", "x", "1001"] {
-        door.call("GET", &format!("{path}/results?part={part}"), "").await.refused(400, "invalid_input");
+        door.call("GET", &format!("{path}/results?part={part}"), "").await.refused(422, "invalid_input");
     }
 }

@@ -23,15 +23,15 @@ async fn a_user_is_made_read_changed_and_deleted() {
     let changed = door.call("PATCH", path, r#"{"display_name":null,"attributes":{"k":"v"}}"#).await.json;
     assert_eq!((&changed["attributes"], &changed["display_name"]), (&json!({"k": "v"}), &Value::Null));
     for body in [r#"{"name":"x"}"#, "[]", r#"{"attributes":[]}"#, r#"{"attributes":"x"}"#, r#"{"display_name":5}"#] {
-        door.call("PATCH", path, body).await.refused(400, "invalid_body");
+        door.call("PATCH", path, body).await.refused(422, "invalid_body");
     }
     let large = json!({"attributes": {"k": "x".repeat(8 * 1024)}}).to_string();
     door.call("PATCH", path, &large).await.refused(413, "payload_too_large");
     let long = json!({"display_name": "é".repeat(101)}).to_string();
-    door.call("PATCH", path, &long).await.refused(400, "invalid_input");
+    door.call("PATCH", path, &long).await.refused(422, "invalid_input");
     let sent = door.call("POST", &format!("{path}/messages"), r#"{"event":"HI","data":[1]}"#).await;
     assert_eq!((sent.status, &sent.json), (200, &json!({"connections": 0})));
-    door.call("POST", &format!("{path}/messages"), "{}").await.refused(400, "invalid_body");
+    door.call("POST", &format!("{path}/messages"), "{}").await.refused(422, "invalid_body");
     let gone = door.call("DELETE", path, "").await;
     assert_eq!(gone.json, json!({"user_id": "a b/é", "tokens": 0, "connections_closed": 0}));
     for (method, path, body) in
@@ -40,10 +40,10 @@ async fn a_user_is_made_read_changed_and_deleted() {
         door.call(method, path, body).await.refused(404, "not_found");
     }
     for body in ["{}", r#"{"user_id":5}"#] {
-        door.call("POST", "/v2/users", body).await.refused(400, "invalid_body");
+        door.call("POST", "/v2/users", body).await.refused(422, "invalid_body");
     }
     for user in ["", "ADMIN_x", "a\\u0007b", &"x".repeat(51)] {
-        door.call("POST", "/v2/users", &format!(r#"{{"user_id":"{user}"}}"#)).await.refused(400, "invalid_input");
+        door.call("POST", "/v2/users", &format!(r#"{{"user_id":"{user}"}}"#)).await.refused(422, "invalid_input");
     }
 }
 
@@ -101,9 +101,9 @@ async fn auth_tokens_are_shown_once_with_their_end() {
     let short = door.call("POST", "/v2/auth-tokens", r#"{"user_id":"alice","ttl_s":5}"#).await;
     assert_eq!(short.json["expires_at"], "2026-11-22T20:25:26.073Z");
     for body in [r#"{"user_id":"alice","ttl_s":0}"#, r#"{"user_id":"alice","ttl_s":3601}"#, r#"{"user_id":""}"#] {
-        door.call("POST", "/v2/auth-tokens", body).await.refused(400, "invalid_input");
+        door.call("POST", "/v2/auth-tokens", body).await.refused(422, "invalid_input");
     }
-    door.call("POST", "/v2/auth-tokens", "{}").await.refused(400, "invalid_body");
+    door.call("POST", "/v2/auth-tokens", "{}").await.refused(422, "invalid_body");
     let entries = door.call("GET", "/v2/audit?action=auth_token.create", "").await.json;
     let entries = entries["data"].as_array().unwrap();
     assert_eq!(entries.len(), 2, "one for each that was made");

@@ -102,11 +102,7 @@ pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
     if !text.starts_with('{') {
         return Err(invalid("The body must be a JSON object, like {\"key\": 1}."));
     }
-    serde_json::from_str(text).map_err(|error| {
-        // JSON, but not ours: that is something else than what cannot be read at all.
-        let kind = if error.is_data() { ErrorKind::InvalidInput } else { ErrorKind::InvalidBody };
-        Error::new(kind, format!("The body is not what this takes: {error}."))
-    })
+    serde_json::from_str(text).map_err(|error| invalid(format!("The body is not what this takes: {error}.")))
 }
 
 fn unix(at: OffsetDateTime) -> Option<UnixMillis> {
