@@ -37,7 +37,7 @@ pub(super) fn parameter(name: &str) -> Value {
         ("Idempotency-Key", _) => json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}),
         ("If-Match", _) => json!({"type": "string", "pattern": "^\"[0-9]{1,18}\"$"}),
         ("cursor", _) => json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{11}$"}),
-        _ => json!({"type": "string", "maxLength": 1024, "pattern": "^[ -~]*$"}),
+        _ => json!({"type": "string", "maxLength": 1024}),
     };
     let place = if *kind == "header" { "header" } else { "query" };
     json!({"name": name, "in": place, "required": false, "description": description, "schema": schema})
@@ -276,7 +276,7 @@ fn jobs() -> Value {
     let entries = |least: u32| {
         json!({
             "type": "array", "minItems": least, "maxItems": 1000,
-            "items": {"anyOf": [{"type": "object"}, {"type": "string"}], "description": "To create: what POST /v2/tokens takes. Else: a token's id or secret, alone or as `token` of an object."},
+            "items": {"description": "To create: what POST /v2/tokens takes. Else: a token's id or secret, alone or as `token` of an object."},
         })
     };
     let action = json!({"type": "string", "enum": ["create", "revoke", "rotate", "introspect"]});
