@@ -1,7 +1,6 @@
 //! The audit log: written in the order of commits, read and proven in steps that let other units of work through.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::Connection;
 use tollgate_core::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ports::Pending;
@@ -12,8 +11,8 @@ use crate::SqliteStore;
 use crate::columns::{self, AUDIT_COLUMNS, signed};
 use crate::writer::Work;
 
-/// Entries that one step reads, at most: some milliseconds of the writer's time.
-const STEP_ENTRIES_MAX: usize = 1_000;
+/// Entries that one step looks at, at most: some milliseconds of the writer's time.
+const STEP_ENTRIES_MAX: u64 = 1_000;
 
 impl AuditStore for SqliteStore {
     fn audit_entries(&self, query: AuditQuery) -> Pending<'_, StoreResult<Vec<AuditEntry>>> {
@@ -74,15 +73,21 @@ fn last_before(db: &Connection, sql: &str, limit: i64, before: UnixMillis) -> ru
     Ok(last)
 }
 
-/// Writes the entry that comes next.
-pub(super) fn write(work: &mut Work<'_>, draft: AuditDraft) -> Result<(), Failure> {
-    let entry = work.books()?.entry(draft);
-    let draft = &entry.draft;
-    execute(
-        work.db,
+/// Writes the entries that come next.
+pub(super) fn write(work: &mut Work<'_>, drafts: impl IntoIterator<Item = AuditDraft>) -> Result<(), Failure> {
+    let mut drafts = drafts.into_iter().peekable();
+    if drafts.peek().is_none() {
+        return Ok(());
+    }
+    let mut insert = work.db.prepare_cached(
         "INSERT INTO audit (sequence, at, project, actor, action, subject, outcome, count, detail, request_id, address, mac) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-        (
+    )?;
+    let books = work.books()?;
+    for draft in drafts {
+        let entry = books.entry(draft);
+        let draft = &entry.draft;
+        insert.execute((
             signed(entry.sequence),
             signed(draft.at.0),
             draft.project.map(|project| signed(project.get())),
@@ -95,43 +100,47 @@ pub(super) fn write(work: &mut Work<'_>, draft: AuditDraft) -> Result<(), Failur
             &draft.request_id,
             &draft.address,
             entry.mac,
-        ),
-    )?;
+        ))?;
+    }
     Ok(())
 }
 
 /// Reads one step of a query; gives what fits, and the query for the rest if there may be more.
-///
-/// The index that fits best names the candidates; the query itself is the judge of each.
 fn read_step(work: &mut Work<'_>, query: AuditQuery) -> Result<(Vec<AuditEntry>, Option<AuditQuery>), Failure> {
-    work.books()?;
-    let (mut wanted, mut values) = (Vec::new(), Vec::new());
-    let mut want = |column: &str, value: Value| {
-        values.push(value);
-        wanted.push(format!("{column} ?{}", values.len()));
+    let totals = work.books()?.totals;
+    // The entries that are left to look at, both ends included.
+    let (mut first, mut last) = (totals.base.sequence + 1, totals.head.sequence);
+    match query.after {
+        Some(after) if query.newest_first => last = last.min(after.saturating_sub(1)),
+        Some(after) => first = first.max(after.saturating_add(1)),
+        None => {}
+    }
+    if first > last {
+        return Ok((Vec::new(), None));
+    }
+    // A subject has an index, which names few of them; else a step looks at so many and no more.
+    if query.subject.is_none() && query.newest_first {
+        first = first.max(last.saturating_sub(STEP_ENTRIES_MAX - 1));
+    } else if query.subject.is_none() {
+        last = last.min(first.saturating_add(STEP_ENTRIES_MAX - 1));
+    }
+    let order = if query.newest_first { "DESC" } else { "ASC" };
+    let (subject, limit) = match query.subject {
+        Some(_) => ("subject = ?3", STEP_ENTRIES_MAX),
+        None => ("?3 IS NULL", u64::MAX >> 1),
     };
-    if let Some(subject) = &query.subject {
-        want("subject =", Value::Text(subject.clone()));
-    } else if let Some(actor) = &query.actor {
-        want("actor =", Value::Text(actor.clone()));
-    }
-    if let Some(project) = query.project {
-        want("project =", Value::Integer(signed(project.get())));
-    }
-    let (beyond, order) = if query.newest_first { ("sequence <", "DESC") } else { ("sequence >", "ASC") };
-    if let Some(after) = query.after {
-        want(beyond, Value::Integer(after.min(i64::MAX as u64).cast_signed()));
-    }
-    let condition = if wanted.is_empty() { "true".to_owned() } else { wanted.join(" AND ") };
     let sql = format!(
-        "SELECT {AUDIT_COLUMNS} FROM audit WHERE {condition} ORDER BY sequence {order} LIMIT {STEP_ENTRIES_MAX}"
+        "SELECT {AUDIT_COLUMNS} FROM audit WHERE sequence BETWEEN ?1 AND ?2 AND {subject} \
+         AND (?4 IS NULL OR project = ?4) AND (?5 IS NULL OR actor = ?5) ORDER BY sequence {order} LIMIT {limit}"
     );
     let mut statement = work.db.prepare_cached(&sql)?;
-    let mut candidates = statement.query(params_from_iter(values))?;
-    let (mut entries, mut last, mut count) = (Vec::new(), query.after, 0);
+    let project = query.project.map(|project| signed(project.get()));
+    let mut candidates = statement.query((signed(first), signed(last), &query.subject, project, &query.actor))?;
+    let (mut entries, mut at, mut count) = (Vec::new(), None, 0);
     while let Some(columns) = candidates.next()? {
         let entry = columns::audit_entry(columns)?;
-        (last, count) = (Some(entry.sequence), count + 1);
+        (at, count) = (Some(entry.sequence), count + 1);
+        // The query itself is the judge of each.
         if query.admits(&entry) {
             entries.push(entry);
         }
@@ -139,9 +148,13 @@ fn read_step(work: &mut Work<'_>, query: AuditQuery) -> Result<(Vec<AuditEntry>,
             return Ok((entries, None));
         }
     }
+    let after = match query.subject {
+        Some(_) => at.filter(|_| count == limit),
+        None if query.newest_first => (first > totals.base.sequence + 1).then_some(first),
+        None => (last < totals.head.sequence).then_some(last),
+    };
     let limit = query.limit() - entries.len();
-    let rest = (count == STEP_ENTRIES_MAX).then_some(AuditQuery { after: last, limit, ..query });
-    Ok((entries, rest))
+    Ok((entries, after.map(|after| AuditQuery { after: Some(after), limit, ..query })))
 }
 
 enum Step {

@@ -10,7 +10,7 @@ use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::{Change, ChannelStore, StateChange, StoreError, StoreResult, Subject};
 
 use super::subscriptions::end_all_to_channel;
-use super::{Failure, execute, find, note};
+use super::{Failure, audit, execute, find};
 use crate::SqliteStore;
 use crate::books::{ChannelRecord, Record};
 use crate::columns::{self, signed};
@@ -38,7 +38,7 @@ impl ChannelStore for SqliteStore {
             .map_err(|error| Failure::insert(error, Subject::Channel, Subject::Project))?;
             work.books()?.add(Record::from(&channel));
             work.changes.push(Change::ChannelCreated(channel.clone()));
-            note(work, audit)?;
+            audit::write(work, audit)?;
             Ok(channel)
         })
     }
@@ -54,7 +54,7 @@ impl ChannelStore for SqliteStore {
             execute(work.db, "DELETE FROM channels WHERE sequence = ?1", (signed(sequence),))?;
             end_all_to_channel(work, sequence)?;
             work.changes.push(Change::ChannelDeleted { project, channel });
-            note(work, audit)
+            audit::write(work, audit)
         })
     }
 
@@ -105,7 +105,7 @@ impl ChannelStore for SqliteStore {
                 execute(work.db, "UPDATE channels SET capabilities = ?1 WHERE sequence = ?2", values)?;
                 work.changes.push(Change::ChannelCapabilities { project, channel, capabilities });
             }
-            note(work, audit)
+            audit::write(work, audit)
         })
     }
 }

@@ -13,13 +13,13 @@ use std::sync::Arc;
 use rusqlite::Connection;
 use rusqlite::ffi;
 use tokio::sync::oneshot;
-use tollgate_core::audit::{AuditDraft, LedgerKey};
+use tollgate_core::audit::LedgerKey;
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::{Changes, Row, RowName, Store, StoreError, StoreResult, Subject, Unit, Vault};
 
 use crate::SqliteStore;
 use crate::books::Books;
-use crate::writer::{Job, Work};
+use crate::writer::Job;
 
 pub(crate) use self::projects::{read_project, read_vault};
 
@@ -151,9 +151,4 @@ impl Store for SqliteStore {
             Ok(())
         })
     }
-}
-
-/// Adds entries to the audit log.
-fn note(work: &mut Work<'_>, drafts: impl IntoIterator<Item = AuditDraft>) -> Result<(), Failure> {
-    drafts.into_iter().try_for_each(|draft| audit::write(work, draft))
 }

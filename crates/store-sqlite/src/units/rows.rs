@@ -1,11 +1,11 @@
 //! Sealed rows, and the steps of a unit of work.
 
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use tollgate_core::credentials::RowKind;
 use tollgate_core::ids::ProjectId;
 use tollgate_core::ports::store::{Change, Row, RowName, StoreError, Subject, Unit, Write};
 
-use super::{Failure, execute, find, note, projects, subscriptions};
+use super::{Failure, audit, execute, find, projects, subscriptions};
 use crate::books::Record;
 use crate::columns::{self, signed};
 use crate::writer::Work;
@@ -14,11 +14,12 @@ use crate::writer::Work;
 pub(super) fn commit(work: &mut Work<'_>, unit: Unit) -> Result<(), Failure> {
     work.books()?;
     work.changes.reserve(unit.writes.len());
+    let mut inserts = None;
     for write in unit.writes {
         match write {
             Write::Project(project) => projects::put(work, project)?,
             Write::Vault(vault) => projects::put_vault(work, vault)?,
-            Write::Insert(row) => insert(work, row)?,
+            Write::Insert(row) => insert(work, &mut inserts, row)?,
             Write::Update(row) => update(work, row)?,
             Write::Delete(name) => delete(work, name)?,
             Write::Subscribe(subscription) => {
@@ -26,20 +27,25 @@ pub(super) fn commit(work: &mut Work<'_>, unit: Unit) -> Result<(), Failure> {
             }
         }
     }
-    note(work, unit.audit)
+    audit::write(work, unit.audit)
 }
 
-fn insert(work: &mut Work<'_>, row: Row) -> Result<(), Failure> {
+/// Inserts a row, by a statement that is looked up once for all of the unit.
+fn insert<'a>(work: &mut Work<'a>, statement: &mut Option<CachedStatement<'a>>, row: Row) -> Result<(), Failure> {
     let kind = row.name.kind;
     if row.revision != 1 {
         return Err(StoreError::Conflict(kind).into());
     }
-    execute(
-        work.db,
-        "INSERT INTO rows (kind, id, project, revision, sealed) VALUES (?1, ?2, ?3, 1, ?4)",
-        (kind.number(), signed(row.name.id), signed(row.name.project.get()), &row.sealed),
-    )
-    .map_err(|error| Failure::insert(error, Subject::Row(kind), Subject::Project))?;
+    let insert = match statement {
+        Some(insert) => insert,
+        None => statement.insert(
+            work.db
+                .prepare_cached("INSERT INTO rows (kind, id, project, revision, sealed) VALUES (?1, ?2, ?3, 1, ?4)")?,
+        ),
+    };
+    insert
+        .execute((kind.number(), signed(row.name.id), signed(row.name.project.get()), &row.sealed))
+        .map_err(|error| Failure::insert(error, Subject::Row(kind), Subject::Project))?;
     tell(work, row)
 }
 

@@ -11,7 +11,7 @@ use tollgate_core::ports::store::{Change, StoreError, StoreResult, Subject, Subs
 
 use super::channels::find_channel;
 use super::rows::has_token;
-use super::{Failure, execute, find, note};
+use super::{Failure, audit, execute, find};
 use crate::SqliteStore;
 use crate::books::Record;
 use crate::columns::{self, signed};
@@ -25,7 +25,7 @@ impl SubscriptionStore for SqliteStore {
     ) -> Pending<'_, StoreResult<bool>> {
         self.unit(move |work| {
             let is_new = subscribe(work, subscription)?;
-            note(work, audit)?;
+            audit::write(work, audit)?;
             Ok(is_new)
         })
     }
@@ -46,7 +46,7 @@ impl SubscriptionStore for SqliteStore {
             if was {
                 work.changes.push(Change::Unsubscribed { project, token, channel });
             }
-            note(work, audit)?;
+            audit::write(work, audit)?;
             Ok(was)
         })
     }
