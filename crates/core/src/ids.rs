@@ -250,7 +250,11 @@ mod tests {
             let first = source.next_run(UnixMillis(1_700_000_000_000), *count);
             let end = first + u64::from(*count) - 1;
             assert!(first > last, "{first} after {last}");
-            assert_eq!((first >> 12, first >> 12 & 0x3ff), (end >> 12, 3), "a run stays within a millisecond and a node");
+            assert_eq!(
+                (first >> 12, first >> 12 & 0x3ff),
+                (end >> 12, 3),
+                "a run stays within a millisecond and a node"
+            );
             last = end;
         }
     }

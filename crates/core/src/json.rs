@@ -147,9 +147,7 @@ impl JsonPart {
     #[must_use]
     pub fn is_part_of(&self, object: &JsonObject) -> bool {
         let have = object.entries();
-        self.0.iter().all(|(key, wanted)| {
-            have.iter().any(|(one, value)| one == key && equal(&value_of(value), wanted))
-        })
+        self.0.iter().all(|(key, wanted)| have.iter().any(|(one, value)| one == key && equal(&value_of(value), wanted)))
     }
 }
 

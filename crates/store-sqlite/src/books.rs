@@ -9,7 +9,8 @@
 //! The sums themselves are never written: whoever saw them could learn terms from their differences, and look for sets of old
 //! records with the same sum.
 //!
-//! Not noticed: the whole file put back from an earlier time, as restoring a backup does; channels' states and versions, which change too
+//! Not noticed: the whole file put back from an earlier time, as restoring a backup does, or the log beside it removed after a crash, which is
+//! the same; channels' states and versions, which change too
 //! often for what they are worth to an attacker; the probe's count.
 
 mod record;

@@ -107,9 +107,9 @@ pub struct Row {
 /// One step of a unit of work.
 #[derive(Clone, Debug)]
 pub enum Write {
-    /// Creates a project, or replaces the record of one that exists.
+    /// Creates a project, or replaces the record of one that exists. Its data keys are kept, and told, in the order of their numbers.
     Project(Project),
-    /// Puts this in place of the server's vault.
+    /// Puts this in place of the server's vault. The ring is kept, and told, in the order of its numbers.
     Vault(Vault),
     /// Adds a row, which is at revision 1 (`Conflict` if not). `AlreadyExists(Row)`, `NotFound(Project)`.
     Insert(Row),
@@ -351,7 +351,7 @@ pub trait AuditStore: Send + Sync {
     /// kept one) and ends. Works in steps, so that the store goes on meanwhile.
     fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>>;
     /// Forgets the oldest entries up to and without the first that is not before `before`, at most `limit` of them; answers how many.
-    /// What is left stays provable from a note of where it begins.
+    /// What is left stays provable from a note of where it begins. `Damaged` when what is to go cannot be proven: no evidence goes with it.
     fn prune_audit(&self, before: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>>;
 }
 

@@ -218,3 +218,21 @@ fn whoever_stops_waiting_changes_nothing() {
     block_on(store.commit(Unit { writes: vec![Write::Delete(token(999).name)], audit: vec![] })).unwrap_err();
     assert_eq!(seen.take().len(), 1, "a unit that was handed to the writer is carried out");
 }
+
+#[test]
+fn large_units_do_not_pile_up_in_one_group() {
+    let (_folder, store, seen) = furnished();
+    let (release, held) = hold(&store);
+    let before = store.commits();
+    let unit = |first: u64| Unit {
+        writes: (first..first + 4_000).map(|number| Write::Insert(token(number))).collect(),
+        audit: vec![],
+    };
+    let mut answers: Vec<_> = (0..4).map(|place| store.commit(unit(4_000 * place))).collect();
+    answers.iter_mut().for_each(queue);
+    drop(release);
+    block_on(held).unwrap();
+    answers.into_iter().for_each(|answer| block_on(answer).unwrap());
+    assert_eq!(store.commits() - before, 3, "the unit that held the writer, three of 4,000 steps, and the last");
+    assert_eq!(tokens(&seen.take()), (0..16_000).collect::<Vec<_>>());
+}

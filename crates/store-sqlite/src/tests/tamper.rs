@@ -353,6 +353,23 @@ fn the_audit_log_cannot_be_cut_or_rewritten() {
 }
 
 #[test]
+fn pruning_takes_no_evidence_with_it() {
+    for tamper in [
+        "UPDATE audit SET actor = 'operator' WHERE sequence = 2",
+        "DELETE FROM audit WHERE sequence = 1",
+        "DELETE FROM audit WHERE sequence = 2",
+    ] {
+        let original = Original::new();
+        raw(&original.0).execute_batch(tamper).unwrap();
+        let store = SqliteStore::open(&file(&original.0)).unwrap();
+        observe(&store);
+        let pruned = block_on(store.prune_audit(UnixMillis(4), 100));
+        assert!(matches!(&pruned, Err(StoreError::Damaged(what)) if what.contains("pruned")), "{tamper}: {pruned:?}");
+        assert!(block_on(store.verify_audit()).unwrap().is_err(), "{tamper}");
+    }
+}
+
+#[test]
 fn a_log_that_was_cut_goes_on_and_still_shows_it() {
     let original = Original::new();
     raw(&original.0).execute_batch("DELETE FROM audit WHERE sequence > 7").unwrap();

@@ -1,6 +1,5 @@
 //! The audit log: written in the order of commits, read and proven in steps that let other units of work through.
 
-use rusqlite::Connection;
 use tollgate_core::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ports::Pending;
@@ -8,6 +7,7 @@ use tollgate_core::ports::store::{AuditQuery, AuditStore, StoreResult};
 
 use super::{Failure, execute, find};
 use crate::SqliteStore;
+use crate::books::damaged;
 use crate::columns::{self, AUDIT_COLUMNS, signed};
 use crate::writer::Work;
 
@@ -42,33 +42,32 @@ impl AuditStore for SqliteStore {
 
     fn prune_audit(&self, before: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>> {
         self.unit(move |work| {
-            let (base, key) = (work.books()?.totals.base, limit.min(i64::MAX as usize) as i64);
-            // The first that stays, among as many as may go: none is to be kept by time if there is none.
-            let first = "SELECT sequence, at FROM audit ORDER BY sequence LIMIT ?1";
-            let last = last_before(work.db, first, key, before)?.unwrap_or(base.sequence);
-            let Some(mac) = find(work.db, "SELECT mac FROM audit WHERE sequence = ?1", (signed(last),), |columns| {
-                columns.get::<_, [u8; 32]>(0)
-            })?
-            else {
-                return Ok(0);
-            };
-            let gone = execute(work.db, "DELETE FROM audit WHERE sequence <= ?1", (signed(last),))?;
-            work.books()?.totals.base = ChainHead { sequence: last, mac };
-            Ok(gone as u64)
+            let old = work.books()?.totals.base;
+            let base = last_before(work, before, limit)?;
+            execute(work.db, "DELETE FROM audit WHERE sequence <= ?1", (signed(base.sequence),))?;
+            work.books()?.totals.base = base;
+            Ok(base.sequence - old.sequence)
         })
     }
 }
 
-/// The last of the oldest entries that are from before a time.
-fn last_before(db: &Connection, sql: &str, limit: i64, before: UnixMillis) -> rusqlite::Result<Option<u64>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut entries = statement.query((limit,))?;
-    let mut last = None;
+/// The last of the oldest entries that are from before a time. Each is proven on the way: what goes takes its evidence with it.
+fn last_before(work: &mut Work<'_>, before: UnixMillis, limit: usize) -> Result<ChainHead, Failure> {
+    let db = work.db;
+    let books = work.books()?;
+    let sql = format!("SELECT {AUDIT_COLUMNS} FROM audit ORDER BY sequence LIMIT ?1");
+    let mut statement = db.prepare_cached(&sql)?;
+    let mut entries = statement.query((i64::try_from(limit).unwrap_or(i64::MAX),))?;
+    let mut last = books.totals.base;
     while let Some(columns) = entries.next()? {
-        if columns::time(columns, 1)? >= before {
+        let entry = columns::audit_entry(columns)?;
+        if entry.draft.at >= before {
             break;
         }
-        last = Some(columns::number(columns, 0)?);
+        last = books
+            .key()
+            .follow(last, &entry)
+            .map_err(|broken| damaged(&format!("the audit log cannot be pruned: {broken}")))?;
     }
     Ok(last)
 }

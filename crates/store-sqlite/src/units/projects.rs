@@ -10,7 +10,9 @@ use crate::books::Record;
 use crate::columns::{self, RING_KEY_COLUMNS, signed};
 use crate::writer::Work;
 
-pub(super) fn put(work: &mut Work<'_>, project: Project) -> Result<(), Failure> {
+pub(super) fn put(work: &mut Work<'_>, mut project: Project) -> Result<(), Failure> {
+    // As it will be read again, so that the books prove the same record.
+    project.wrapped_data_keys.sort_by_key(|(number, _)| *number);
     let (db, id) = (work.db, signed(project.id.get()));
     let old = read_project(db, project.id)?;
     if old.as_ref() == Some(&project) {
@@ -43,7 +45,8 @@ pub(crate) fn read_project(db: &Connection, id: ProjectId) -> Result<Option<Proj
     Ok(Some(Project { id, name, created_at, wrapped_data_keys: keys.collect::<Result<_, _>>()? }))
 }
 
-pub(super) fn put_vault(work: &mut Work<'_>, vault: Vault) -> Result<(), Failure> {
+pub(super) fn put_vault(work: &mut Work<'_>, mut vault: Vault) -> Result<(), Failure> {
+    vault.ring.sort_by_key(|key| key.number);
     let db = work.db;
     if let Some(old) = read_vault(db)? {
         work.books()?.remove(Record::Vault(&old));

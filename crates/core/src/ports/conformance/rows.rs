@@ -103,6 +103,9 @@ fn projects_are_created_and_replaced(bench: &mut Bench) {
     let keys = vec![(1, vec![1]), (2, vec![]), (u16::MAX, vec![3; 60])];
     let new = Project { name: "New".into(), wrapped_data_keys: keys, ..project(3) };
     bench.step(bench.commit(vec![Write::Project(new.clone())]), &Ok(()), &[Change::Project(new.clone())]);
+    let shuffled = vec![(u16::MAX, vec![3; 60]), (1, vec![1]), (2, vec![])];
+    let shuffled = Project { wrapped_data_keys: shuffled, ..new.clone() };
+    bench.step(bench.commit(vec![Write::Project(shuffled)]), &Ok(()), &[]);
     let fewer = Project { wrapped_data_keys: vec![(2, vec![])], ..new };
     bench.given(bench.commit(vec![Write::Project(fewer.clone())]));
     let expected: Vec<_> = [project(1), project(2), fewer].map(Change::Project).into();

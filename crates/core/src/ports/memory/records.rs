@@ -84,14 +84,16 @@ impl Records {
     /// Does one step of a unit; refuses before it changes anything.
     pub(super) fn step(&mut self, write: Write, undo: &mut Vec<Undo>, changes: &mut Vec<Change>) -> StoreResult<()> {
         match write {
-            Write::Project(project) => {
+            Write::Project(mut project) => {
+                project.wrapped_data_keys.sort_by_key(|(number, _)| *number);
                 let old = self.projects.insert(project.id, project.clone());
                 if old.as_ref() != Some(&project) {
                     changes.push(Change::Project(project.clone()));
                 }
                 undo.push(Box::new(move |records| put(&mut records.projects, project.id, old)));
             }
-            Write::Vault(vault) => {
+            Write::Vault(mut vault) => {
+                vault.ring.sort_by_key(|key| key.number);
                 let old = self.vault.replace(vault.clone());
                 changes.push(Change::Vault(vault));
                 undo.push(Box::new(move |records| records.vault = old));
