@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tollgate_testkit::{Api, Random, Server, until};
 
-const PART: usize = 200;
-/// The longest that a create may take while a job is at work. A build without optimisation gets four times as long.
+const PART: usize = 500;
+/// What 99 % of creates may take while a job is at work. A build without optimisation gets four times as long.
 const CREATED_WITHIN: Duration = Duration::from_millis(if cfg!(debug_assertions) { 200 } else { 50 });
 
 fn ask(api: &Api<'_>, method: &str, path: &str, body: &Value) -> Value {
@@ -89,21 +89,22 @@ fn a_job_that_is_killed_again_and_again_does_each_entry_once() {
 #[test]
 fn others_do_not_wait_for_a_job() {
     let server = Server::start();
-    let path = started(&server, 60);
-    let (api, mut longest, mut creates) = (server.api(), Duration::ZERO, 0);
+    let path = started(&server, 24);
+    let (api, mut creates) = (server.api(), Vec::new());
     while look(&api, &path)["status"] == "running" {
         let start = Instant::now();
         ask(&api, "POST", "/v1/channels/tokens", &json!({}));
-        longest = longest.max(start.elapsed());
-        creates += 1;
+        creates.push(start.elapsed());
     }
-    assert!(creates > 10, "only {creates} creates while the job was at work");
-    assert!(longest < CREATED_WITHIN, "a create took {longest:?} while a job was at work");
+    assert!(creates.len() > 10, "only {} creates while the job was at work", creates.len());
+    creates.sort_unstable();
+    let p99 = creates[creates.len() * 99 / 100];
+    assert!(p99 < CREATED_WITHIN, "creates took {p99:?} while a job was at work");
     let done = until(Duration::from_secs(10), "the job to be done", || {
         let view = look(&api, &path);
         (view["status"] == "finished").then_some(view)
     });
-    assert_eq!(done["succeeded"], 60 * PART);
+    assert_eq!(done["succeeded"], 24 * PART);
 }
 
 #[test]

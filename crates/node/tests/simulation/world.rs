@@ -224,7 +224,7 @@ impl World {
         });
     }
 
-    /// Deletes a token and puts a new one in its place. After the answer, nothing may reach the old one's connections.
+    /// Deletes or revokes a token and puts a new one in its place. After the answer, nothing may reach the old one's connections.
     pub(crate) fn replace_a_token(&mut self, rng: &mut Rng) {
         let at = rng.below(self.tokens.len());
         let new = block_on(self.node.create_token(&self.key, NewToken::default())).unwrap();
@@ -232,8 +232,15 @@ impl World {
         let (node, caller, clients) = (self.node.clone(), self.key, Rc::clone(&self.clients));
         let doomed = self.generations[at];
         self.generations[at] += 1;
+        let revokes = rng.below(2) == 0;
         self.spawn(async move {
-            node.delete_token(&caller, &PresentedSecret::new(old)).await?;
+            let old = PresentedSecret::new(old);
+            if revokes {
+                let selector = tollgate_node::Selector::token(old);
+                node.revoke(&caller, tollgate_node::RevokeRequest { selector, ..Default::default() }).await?;
+            } else {
+                node.delete_token(&caller, &old).await?;
+            }
             let is_doomed = |client: &&mut SimClient| client.token == Some(at) && client.token_generation == doomed;
             for client in clients.borrow_mut().iter_mut().filter(is_doomed) {
                 client.dead = true;
