@@ -102,7 +102,9 @@ impl Node {
             revoked += rows;
             connections += closing;
             unit = units.next();
-            tokio::task::yield_now().await;
+            if unit.is_some() {
+                tokio::task::yield_now().await;
+            }
         }
         drop(minting);
         let connections_closed = if request.grace_ms == 0 { connections } else { 0 };
