@@ -182,7 +182,7 @@ pub(super) struct Making {
     refused: Option<(usize, Error)>,
     /// Tokens that an entry before names: one row changes once in a unit of work.
     touched: HashSet<TokenId>,
-    /// Whether a live connection ends by it.
+    /// Whether live connections may end by it.
     pub(super) closes: bool,
 }
 
@@ -361,7 +361,7 @@ impl Node {
         let end = Revocation { decided_at, effective_at: decided_at.plus(grace_ms), reason };
         let records = entry.read();
         let found = records.token(token).ok_or_else(no_such_token)?;
-        *closes |= grace_ms == 0 && found.is_online();
+        *closes |= grace_ms == 0;
         let write = merged(found.revoked(), &end).map(|revoked| {
             let record = TokenRecord { revoked: Some(revoked), ..found.record() };
             self.update(entry, RowKind::Token, token.get(), found.revision, &record)

@@ -4,6 +4,8 @@
 //! outcome is committed. What mints or changes tokens holds it shared until its commit. So a revocation hits every token that was made before it,
 //! and none that is made after it.
 
+use std::collections::HashSet;
+
 use tollgate_core::audit::AuditDraft;
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::clock::UnixMillis;
@@ -19,7 +21,8 @@ use super::refusal;
 use super::selector::Selector;
 use super::tokens::no_such_token;
 use crate::Node;
-use crate::directory::ProjectEntry;
+use crate::directory::{ProjectEntry, TokenEntry};
+use crate::hub::ConnectionRef;
 
 /// Rows of one unit of work. Between units other work of the thread and of the store gets its turn.
 const ROWS_PER_UNIT: usize = 2_000;
@@ -62,7 +65,8 @@ impl Node {
     /// Revokes tokens. When it answers, the revocation is durable, every connection that it ends is closed, and nothing more reaches them.
     ///
     /// Exactly one audit entry, `token.revoke`, with the selector and the number of tokens. It is in the first unit of work, so that no token is
-    /// ever revoked without it; a server that dies before the last unit has not answered, and asking again does the rest.
+    /// ever revoked without it; a server that dies, or a caller that hangs up, before the last unit has no answer, and
+    /// asking again does the rest.
     ///
     /// # Errors
     /// `forbidden`, `invalid_input` and `limit_reached` for what was asked, `unavailable`.
@@ -93,27 +97,24 @@ impl Node {
         let doomed: Vec<TokenId> =
             matched.iter().copied().filter(|token| self.would_end(&entry, *token, &request, &end)).collect();
         let mut audit = Some(self.revocation_entry(caller, &entry, &request, &matched, doomed.len()));
-        let (mut revoked, mut connections) = (0, 0);
+        let (mut revoked, mut connections) = (0, HashSet::new());
         let mut units = doomed.chunks(ROWS_PER_UNIT);
         // One unit at least: an operation that hits nothing leaves its entry, too.
         let mut unit = Some(units.next().unwrap_or_default());
         while let Some(tokens) = unit {
-            let (rows, closing) = self.revoke_unit(&entry, tokens, &request, &end, audit.take()).await?;
-            revoked += rows;
-            connections += closing;
+            revoked += self.revoke_unit(&entry, tokens, &request, &end, audit.take(), &mut connections).await?;
             unit = units.next();
             if unit.is_some() {
                 tokio::task::yield_now().await;
             }
         }
         drop(minting);
-        let connections_closed = if request.grace_ms == 0 { connections } else { 0 };
-        let last_closed_at = if connections_closed > 0 {
+        let connections_closed = if request.grace_ms == 0 { connections.len() as u64 } else { 0 };
+        // Even where none was seen: one may have been identified at this moment.
+        if request.grace_ms == 0 && revoked > 0 {
             self.settled_everywhere().await;
-            Some(self.now())
-        } else {
-            None
-        };
+        }
+        let last_closed_at = (connections_closed > 0).then(|| self.now());
         let matched = matched.len() as u64;
         Ok(Revoked { matched, revoked, connections_closed, last_closed_at, effective_at: end.effective_at })
     }
@@ -179,7 +180,8 @@ impl Node {
         audit
     }
 
-    /// One unit of work: answers how many tokens it ended, and how many live connections they had.
+    /// One unit of work: answers how many tokens it ended, and adds the live connections that they had. What those were is looked at before the commit and
+    /// after it: some go, and some come, in between.
     async fn revoke_unit(
         &self,
         entry: &ProjectEntry,
@@ -187,9 +189,10 @@ impl Node {
         request: &RevokeRequest,
         end: &Revocation,
         audit: Option<AuditDraft>,
-    ) -> Result<(u64, u64)> {
+        connections: &mut HashSet<ConnectionRef>,
+    ) -> Result<u64> {
         for _ in 0..TRIES_MAX {
-            let (mut writes, mut connections) = (Vec::with_capacity(tokens.len()), 0);
+            let (mut writes, mut ended) = (Vec::with_capacity(tokens.len()), Vec::with_capacity(tokens.len()));
             {
                 let records = entry.read();
                 for token in tokens {
@@ -204,15 +207,20 @@ impl Node {
                     } else {
                         continue;
                     }
-                    connections += found.live_connections().len() as u64;
+                    connections.extend(found.connections());
+                    ended.push(*token);
                 }
             }
             let rows = writes.len() as u64;
             if writes.is_empty() && audit.is_none() {
-                return Ok((0, 0));
+                return Ok(0);
             }
             match self.commit(writes, audit.iter().cloned().collect()).await {
-                Ok(()) => return Ok((rows, connections)),
+                Ok(()) => {
+                    let records = entry.read();
+                    connections.extend(ended.iter().filter_map(|token| records.token(*token)).flat_map(TokenEntry::connections));
+                    return Ok(rows);
+                }
                 // One of them was changed or deleted by something that does not hold the minting lock.
                 Err(StoreError::Conflict(_) | StoreError::NotFound(_)) => {}
                 Err(error) => return Err(refusal(error, &"the tokens")),
