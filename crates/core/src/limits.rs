@@ -92,3 +92,16 @@ pub const SIGNING_KEYS_MAX: usize = 16;
 pub const PROJECT_KEYS_MAX: usize = 256;
 /// Most webhook messages of a project that wait to be delivered; more are dropped and counted.
 pub const DELIVERIES_MAX: usize = 100_000;
+/// Most event patterns of one webhook endpoint.
+pub const WEBHOOK_EVENTS_MAX: usize = 64;
+/// For how long a message that an endpoint does not take is tried, in milliseconds: a day. For as long may an endpoint fail before it is
+/// disabled.
+pub const DELIVERY_TRIED_MS: u64 = 86_400_000;
+/// How long a message that was given up is kept to be replayed, in milliseconds: three days.
+pub const DELIVERY_KEPT_MS: u64 = 3 * 86_400_000;
+/// Messages that were delivered are kept to be looked at: so many for each endpoint, for at most a day.
+pub const DELIVERED_MAX: usize = 1_000;
+/// How long one try of a delivery may take, in milliseconds.
+pub const DELIVERY_TIMEOUT_MS: u64 = 15_000;
+/// How long the secret before signs, too, after a rotation, unless the caller says otherwise, in milliseconds: a day.
+pub const WEBHOOK_GRACE_MS_DEFAULT: u64 = 86_400_000;

@@ -339,6 +339,15 @@ pub struct WebhookRecord {
     /// Since when nothing is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disabled_at: Option<UnixMillis>,
+    /// Why the server itself disabled it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disabled_for: Option<String>,
+    /// Since when nothing could be delivered to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_since: Option<UnixMillis>,
+    /// Until when it was told of what time alone brings: tokens that expire.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told_until: Option<UnixMillis>,
 }
 
 /// One message to one endpoint.
@@ -354,6 +363,9 @@ pub struct DeliveryRecord {
     pub body: String,
     /// When it came to be.
     pub created_at: UnixMillis,
+    /// When it was put in line, if that was later: for a replay. The time after which it is given up counts from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued_at: Option<UnixMillis>,
     /// When it is next tried.
     pub due_at: UnixMillis,
     /// How often it was tried.

@@ -29,6 +29,18 @@ tollgate_core::counters! {
         usage_lost,
         /// Connections closed because they read too slowly.
         slow_consumers,
+        /// Messages to webhook endpoints that were taken.
+        webhook_deliveries,
+        /// Tries to deliver to a webhook endpoint that failed.
+        webhook_tries_failed,
+        /// Messages to webhook endpoints given up after a day of tries.
+        webhook_deliveries_given_up,
+        /// Messages to webhook endpoints for which the queue had no room: dropped.
+        webhook_deliveries_dropped,
+        /// Connects and disconnects of which webhook endpoints could not be told, because too many came at once: dropped.
+        webhook_moments_dropped,
+        /// Webhook endpoints disabled because they failed for too long, or asked for it.
+        webhooks_disabled,
         /// Committed records that could not be opened: a wrong key or a damaged store.
         records_unreadable,
     }

@@ -32,6 +32,7 @@ pub use operations::keys::{KeyUpdate, NewKey};
 pub use operations::auth_tokens::NewAuthToken;
 pub use operations::clients::{Client, Outcome};
 pub use operations::batch::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, EntryResult};
+pub use operations::deliveries::{DeliveryStatus, DeliveryView};
 pub use operations::jobs::JobView;
 pub use operations::revoke::{RevokeRequest, Revoked};
 pub use operations::selector::{Selector, kind_word};
@@ -40,6 +41,7 @@ pub use operations::signing::AccessToken;
 pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
 pub use operations::writing::{Origin, actor, with_origin};
 pub use operations::views::{ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView};
+pub use operations::webhooks::{NewWebhook, WebhookUpdate, WebhookView};
 pub use start::{NodeParts, StartError, start};
 
 use counters::Counters;
@@ -56,7 +58,6 @@ pub struct Node {
     hub: Arc<Hub>,
     broker: Arc<dyn Broker>,
     hook: Arc<dyn AccessHook>,
-    #[allow(dead_code, reason = "for the operations that call out")]
     pub(crate) outbound: Arc<dyn Outbound>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -66,6 +67,7 @@ pub struct Node {
     /// Held shared by who makes keys that the master key wraps, exclusively by who turns the keyring over.
     keyring_turns: tokio::sync::RwLock<()>,
     jobs: operations::jobs::Jobs,
+    courier: operations::deliveries::Courier,
     buckets: limits::Buckets,
     refusals: operations::refusals::Refusals,
     signing: operations::signing::SigningKeys,

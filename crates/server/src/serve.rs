@@ -93,6 +93,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     drain(gateway, &mut signals).await;
     tasks.shutdown().await;
     node.keep_key_uses().await;
+    node.keep_moments().await;
     let totals = totals.line();
     drop(node);
     if let Err(error) = store.close().await {

@@ -62,6 +62,17 @@ operations! {
         POST "/v2/jobs/:job/cancel" cancelJob "manage_tokens" "Stop a job; what was done stays done" () -> 200 Job;
         GET "/v2/jobs/:job/results" readJobResults "manage_tokens" "What came of a part, handed out once, secrets among it" ("part") -> 200 JobResults;
     }
+    "Webhooks" {
+        GET "/v2/webhooks" listWebhooks "manage_keys" "Webhook endpoints, never their secrets" ("limit", "cursor") -> 200 WebhookPage;
+        POST "/v2/webhooks" createWebhook "manage_keys" "Register an endpoint; its secret is in this answer alone" () NewWebhook -> 201 Webhook;
+        GET "/v2/webhooks/:webhook" getWebhook "manage_keys" "One endpoint" () -> 200 Webhook;
+        PATCH "/v2/webhooks/:webhook" changeWebhook "manage_keys" "Change an endpoint's address or events, disable or enable it" () WebhookChange -> 200 Webhook;
+        DELETE "/v2/webhooks/:webhook" deleteWebhook "manage_keys" "Delete an endpoint; what waits for it is not sent any more" () -> 204;
+        POST "/v2/webhooks/:webhook/rotate" rotateWebhook "manage_keys" "Draw a new secret; the one before signs, too, until the grace ends" () Grace -> 200 Webhook;
+        POST "/v2/webhooks/:webhook/test" testWebhook "manage_keys" "Send the endpoint a message of the event webhook.test" () -> 202 Delivery;
+        GET "/v2/webhooks/:webhook/deliveries" listDeliveries "manage_keys" "Messages to the endpoint that wait, were delivered or given up, oldest first" ("limit", "cursor", "status") -> 200 DeliveryPage;
+        POST "/v2/webhooks/:webhook/deliveries/:delivery/replay" replayDelivery "manage_keys" "Send a message again, under its id" () -> 202 Delivery;
+    }
     "Audit" {
         GET "/v2/audit" listAudit "read_audit" "Entries, the latest first" ("limit", "cursor", "order", "subject", "actor", "action", "since", "until") -> 200 AuditPage;
         GET "/v2/audit/export" exportAudit "read_audit" "Up to 1,000 entries as JSON lines, the oldest first" ("after", "subject", "actor", "action", "since", "until") -> 200 Lines;

@@ -127,7 +127,7 @@ pub(super) fn schemas() -> Value {
         }), &["burst", "per_second"]),
         "Grace": taken(&json!({"grace_s": {"type": ["integer", "null"], "minimum": 0, "maximum": 604_800}}), &[]),
     });
-    for part in [project(), keys(), revocation(), users(), jobs(), audit()] {
+    for part in [project(), keys(), revocation(), users(), jobs(), audit(), webhooks()] {
         if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
             all.extend(part);
         }
@@ -329,5 +329,34 @@ fn audit() -> Value {
             "intact": {"type": "boolean"}, "first_sequence": {"type": ["integer", "null"]},
             "last_sequence": {"type": ["integer", "null"]}, "last_mac": maybe_text(), "problem": maybe_text(),
         })),
+    })
+}
+
+fn webhooks() -> Value {
+    let url = json!({"type": "string", "minLength": 1, "maxLength": 2048, "pattern": "^https?://"});
+    let events = json!({
+        "type": "array", "minItems": 1, "maxItems": 64, "items": {"type": "string", "minLength": 1, "maxLength": 64},
+        "description": "Names of events, `family.*`, or `*`.",
+    });
+    let wanted = json!({"url": url, "events": events, "disabled": {"type": "boolean"}});
+    let mut webhook = answered(json!({
+        "id": id("wh"), "url": {"type": "string"}, "events": {"type": "array", "items": {"type": "string"}},
+        "disabled": {"type": "boolean"}, "disabled_at": maybe_time(), "disabled_for": maybe_text(),
+        "failing_since": maybe_time(), "previous_secret_until": maybe_time(), "created_at": time(),
+    }));
+    webhook["properties"]["secret"] = json!({"type": "string", "description": "Only in the answer that made it."});
+    json!({
+        "Webhook": webhook,
+        "WebhookPage": page("Webhook"),
+        "NewWebhook": taken(&wanted, &["url", "events"]),
+        "WebhookChange": taken(&wanted, &[]),
+        "Delivery": answered(json!({
+            "id": id("msg"), "event": {"type": "string"},
+            "status": {"type": "string", "enum": ["waiting", "delivered", "failed"]}, "tries": {"type": "integer"},
+            "last_failure": maybe_text(), "created_at": time(), "next_try_at": maybe_time(),
+            "delivered_at": maybe_time(), "given_up_at": maybe_time(),
+            "payload": {"description": "The body, as it is sent."},
+        })),
+        "DeliveryPage": page("Delivery"),
     })
 }

@@ -47,6 +47,15 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("POST", "/v2/users/:user/ban" | "/v2/users/:user/unban") => (P::MANAGE_USERS, ""),
         ("POST", "/v2/users/:user/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
         ("POST", "/v2/auth-tokens") => (P::CREATE_AUTH_TOKEN, r#"{"user_id":"alice"}"#),
+        ("GET", "/v2/webhooks" | "/v2/webhooks/:webhook" | "/v2/webhooks/:webhook/deliveries") => (P::MANAGE_KEYS, ""),
+        ("POST", "/v2/webhooks") => (P::MANAGE_KEYS, r#"{"url":"https://example.com/","events":["*"]}"#),
+        ("PATCH" | "DELETE", "/v2/webhooks/:webhook")
+        | (
+            "POST",
+            "/v2/webhooks/:webhook/rotate"
+            | "/v2/webhooks/:webhook/test"
+            | "/v2/webhooks/:webhook/deliveries/:delivery/replay",
+        ) => (P::MANAGE_KEYS, "{}"),
         _ => panic!("{method} {template} is not in the table of permissions"),
     })
 }
@@ -61,10 +70,14 @@ async fn b13_every_route_needs_a_key_with_its_permission() {
     let job = door.call("POST", "/v2/jobs", r#"{"action":"create","total":1}"#).await.json["id"].clone();
     let job = job.as_str().unwrap().to_owned();
     door.call("POST", "/v2/users", r#"{"user_id":"alice"}"#).await;
+    let wanted = r#"{"url":"https://example.com/","events":["token.*"]}"#;
+    let webhook = door.call("POST", "/v2/webhooks", wanted).await.json["id"].clone();
+    let webhook = webhook.as_str().unwrap().to_owned();
     let stranger = door.stranger().await;
     for route in ROUTES.iter().filter(|route| matches!(route.run, Run::Keyed(_))) {
         let (method, template) = (route.method.as_str(), route.template);
         let path = template.replace(":channel", "room").replace(":token", &token).replace(":key", &key);
+        let path = path.replace(":webhook", &webhook).replace(":delivery", "msg_MQ");
         let path = path.replace(":job", &job).replace(":part", "1").replace(":user", "alice");
         door.call_with(method, &path, &[], "").await.refused(401, "invalid_auth");
         let Some((permission, body)) = needs(method, template) else { continue };

@@ -8,6 +8,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod project;
 pub(crate) mod revoke;
+pub(crate) mod webhooks;
 pub(crate) mod users;
 
 use base64::Engine as _;

@@ -3,10 +3,12 @@
 //! It is filled and kept by the store's change feed alone ([`tollgate_core::ports::store::Changes`]), in commit order; nothing else writes
 //! records here. What it adds of its own lives only as long as the process: live connections, and how many anonymous clients a channel has.
 //!
-//! Locks are short (a few look-ups), never held across an await or while another is taken, and every critical section leaves the
+//! Locks are short (a few look-ups), never held across an await or while another is taken (but that of the moments, the last one), and every critical section leaves the
 //! records whole.
 
+mod deliveries;
 mod feed;
+mod moments;
 mod records;
 mod rows;
 mod tokens;
@@ -22,7 +24,9 @@ use tollgate_core::ids::{ChannelId, ChannelKey, KeyId, ProjectId, TokenId};
 use tollgate_core::model::Project;
 use tollgate_core::records::{KeyRecord, SettingsRecord};
 
+pub(crate) use deliveries::is_waiting;
 pub(crate) use feed::{expiry, open_ring};
+pub(crate) use moments::MomentKind;
 pub(crate) use records::{ChannelEntry, Records, Table, UserEntry};
 pub(crate) use tokens::{Kept, LiveConnection, TokenEnd, TokenEntry};
 pub use usage::{USAGE_ADDRESSES_MAX, USAGE_TOKENS_MAX, UsageDelta, UsageKey};
@@ -103,6 +107,8 @@ pub struct Directory {
     clock: Arc<dyn Clock>,
     counters: Arc<Counters>,
     usage: UsageSums,
+    /// Connects and disconnects that webhook endpoints are still to be told of.
+    moments: moments::Moments,
 }
 
 impl std::fmt::Debug for Directory {
@@ -127,6 +133,7 @@ impl Directory {
             clock,
             counters,
             usage: UsageSums::default(),
+            moments: moments::Moments::default(),
         }
     }
 
@@ -245,7 +252,9 @@ impl Directory {
     /// A token's connection ended. If it was the last, its session ends after the grace time.
     pub(crate) fn disconnected(&self, project: ProjectId, token: TokenId, connection: ConnectionRef, now: Monotonic) {
         if let Some(entry) = self.project(project) {
-            entry.write().disconnect(token, connection, now);
+            let mut records = entry.write();
+            records.disconnect(token, connection, now);
+            self.note_moment(&records, project, token, false);
         }
     }
 }

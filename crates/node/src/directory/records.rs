@@ -9,10 +9,11 @@ use tollgate_core::ids::{ChannelId, TokenId, UserId};
 use tollgate_core::limits::{JOB_PARTS_MAX, SESSION_GRACE_MS};
 use tollgate_core::model::Capabilities;
 use tollgate_core::records::{
-    AuthTokenRecord, DeliveryRecord, IdempotencyRecord, IssuerRecord, JobRecord, SettingsRecord, SigningKeyRecord,
-    TokenRecord, UsageRecord, UserRecord, WebhookRecord,
+    AuthTokenRecord, IdempotencyRecord, IssuerRecord, JobRecord, SettingsRecord, SigningKeyRecord, TokenRecord, UsageRecord,
+    UserRecord, WebhookRecord,
 };
 
+use super::deliveries::Deliveries;
 use super::tokens::{Kept, LiveConnection, TokenEntry};
 use crate::hub::ConnectionRef;
 
@@ -64,7 +65,7 @@ pub(crate) struct Records {
     pub(crate) issuers: Table<IssuerRecord>,
     pub(crate) signing_keys: Table<SigningKeyRecord>,
     pub(crate) webhooks: Table<WebhookRecord>,
-    pub(crate) deliveries: Table<DeliveryRecord>,
+    pub(crate) deliveries: Deliveries,
     pub(crate) jobs: Table<JobRecord>,
     pub(crate) token_usage: Table<UsageRecord>,
     pub(crate) user_usage: Table<UsageRecord>,
@@ -108,7 +109,7 @@ impl Records {
             self.issuers.keys().last(),
             self.signing_keys.keys().last(),
             self.webhooks.keys().last(),
-            self.deliveries.keys().last(),
+            self.deliveries.table().keys().last(),
             self.idempotency.keys().last(),
         ];
         // A job's parts have the numbers after its own.

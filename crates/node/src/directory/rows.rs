@@ -56,7 +56,7 @@ impl Directory {
             RowKind::Issuer => entry.fill(row, |records| &mut records.issuers),
             RowKind::SigningKey => entry.fill(row, |records| &mut records.signing_keys),
             RowKind::Webhook => entry.fill(row, |records| &mut records.webhooks),
-            RowKind::Delivery => entry.fill(row, |records| &mut records.deliveries),
+            RowKind::Delivery => entry.write_kept(row, |records, kept| records.deliveries.put(id, kept)),
             RowKind::Job => entry.fill(row, |records| &mut records.jobs),
             RowKind::TokenUsage => entry.fill(row, |records| &mut records.token_usage),
             RowKind::UserUsage => entry.fill(row, |records| &mut records.user_usage),
@@ -94,7 +94,7 @@ impl Directory {
             RowKind::Issuer => drop(records.issuers.remove(&id)),
             RowKind::SigningKey => drop(records.signing_keys.remove(&id)),
             RowKind::Webhook => drop(records.webhooks.remove(&id)),
-            RowKind::Delivery => drop(records.deliveries.remove(&id)),
+            RowKind::Delivery => records.deliveries.remove(id),
             RowKind::Job => drop(records.jobs.remove(&id)),
             RowKind::TokenUsage => drop(records.token_usage.remove(&id)),
             RowKind::UserUsage => drop(records.user_usage.remove(&id)),
@@ -195,7 +195,7 @@ impl super::Records {
             .chain(older(RowKind::Issuer, &self.issuers, newest))
             .chain(older(RowKind::SigningKey, &self.signing_keys, newest))
             .chain(older(RowKind::Webhook, &self.webhooks, newest))
-            .chain(older(RowKind::Delivery, &self.deliveries, newest))
+            .chain(older(RowKind::Delivery, self.deliveries.table(), newest))
             .chain(older(RowKind::Job, &self.jobs, newest))
             .chain(older(RowKind::TokenUsage, &self.token_usage, newest))
             .chain(older(RowKind::UserUsage, &self.user_usage, newest))

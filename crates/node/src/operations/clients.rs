@@ -165,7 +165,9 @@ impl Node {
             state: record.state.as_deref().cloned(),
             expiry: expiry(record.created_at, record.ends_at(claims.generation), now),
         });
-        Some((record.subscriptions().iter().map(|(channel, _)| channel.clone()).collect(), connected))
+        let channels = record.subscriptions().iter().map(|(channel, _)| channel.clone()).collect();
+        self.directory.note_moment(&records, entry.project.id, claims.token, true);
+        Some((channels, connected))
     }
 
     async fn client_subscribe(&self, client: &Client, channel: &str) -> Result<Outcome> {

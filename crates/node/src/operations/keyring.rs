@@ -269,7 +269,7 @@ impl Node {
             RowKind::Issuer => again!(records.issuers.get(&id)),
             RowKind::SigningKey => again!(records.signing_keys.get(&id)),
             RowKind::Webhook => again!(records.webhooks.get(&id)),
-            RowKind::Delivery => again!(records.deliveries.get(&id)),
+            RowKind::Delivery => again!(records.deliveries.table().get(&id)),
             RowKind::Job => again!(records.jobs.get(&id)),
             RowKind::TokenUsage => again!(records.token_usage.get(&id)),
             RowKind::UserUsage => again!(records.user_usage.get(&id)),

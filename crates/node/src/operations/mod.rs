@@ -7,6 +7,8 @@ pub(crate) mod auth_tokens;
 pub(crate) mod batch;
 mod channels;
 pub(crate) mod clients;
+pub(crate) mod deliveries;
+pub(crate) mod events;
 mod ended;
 mod identity;
 mod job_worker;
@@ -28,6 +30,7 @@ mod tokens;
 mod upkeep;
 pub(crate) mod users;
 pub(crate) mod views;
+pub(crate) mod webhooks;
 pub(crate) mod writing;
 
 use std::collections::BTreeSet;

@@ -24,7 +24,7 @@ const PRUNE_EVERY: u32 = 1_200;
 impl Node {
     /// Runs until it is dropped; one task of the server owns it.
     pub async fn upkeep(self: Arc<Self>) {
-        tokio::join!(Arc::clone(&self).work_for_ever(), self.rounds());
+        tokio::join!(Arc::clone(&self).work_for_ever(), Arc::clone(&self).deliver_for_ever(), self.rounds());
     }
 
     async fn rounds(self: Arc<Self>) {

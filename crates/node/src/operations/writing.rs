@@ -112,9 +112,17 @@ impl Node {
         Write::Update(self.row(entry, kind, id, revision + 1, record))
     }
 
-    /// Commits steps together with what the audit log says of them.
+    /// Commits steps together with what the audit log says of them, and with the messages to webhook endpoints that tell of it: so that who
+    /// dies right after loses none.
     pub(super) async fn commit(&self, writes: Vec<Write>, audit: Vec<AuditDraft>) -> StoreResult<()> {
-        self.store.commit(Unit { writes, audit }).await
+        let (mut writes, mut told) = (writes, self.messages_of(&audit));
+        let tells = !told.is_empty();
+        writes.append(&mut told);
+        let done = self.store.commit(Unit { writes, audit }).await;
+        if tells && done.is_ok() {
+            self.courier.wake();
+        }
+        done
     }
 
     /// Makes a unit of work from the records in memory and commits it; when another change came first, again from what that one left.
