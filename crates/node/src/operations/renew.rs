@@ -44,6 +44,10 @@ impl Node {
             Some((project, new, channels))
         };
         records.reconnect(old, new, live, self.clock.monotonic()).ok_or_else(refused)?;
+        if moved.is_some() {
+            self.directory.note_moment(&records, project, old, false);
+            self.directory.note_moment(&records, project, new, true);
+        }
         Ok(Outcome::Renewed(Box::new(Renewal { expiry, moved })))
     }
 }
