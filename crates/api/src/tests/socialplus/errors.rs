@@ -163,3 +163,19 @@ async fn sp41_limits_say_when_to_come_again_and_end_nothing() {
     door.clock.advance(2_000);
     post("alice", 4).await.ok();
 }
+
+#[tokio::test(start_paused = true)]
+async fn sp09_every_request_is_answered_within_ten_seconds() {
+    use crate::call::Asked;
+    let door = Door::open().await;
+    let (parts, ()) = Request::post("/api/v5/sessions").body(()).unwrap().into_parts();
+    let request_id = "req-1".parse().unwrap();
+    let asked = Asked { node: door.node.clone(), parts, params: Vec::new(), body: Bytes::new(), request_id };
+    let begun = tokio::time::Instant::now();
+    let answer = crate::socialplus::run(&asked, |_| Box::pin(std::future::pending())).await.unwrap();
+    assert_eq!(begun.elapsed().as_secs(), 10);
+    let reply = answer.reply(&asked.request_id, false);
+    assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (503, &"1".parse().unwrap()));
+    let body: Value = serde_json::from_slice(&reply.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    assert_eq!((&body["status"], &body["code"]), (&json!("error"), &json!(500_000)));
+}
