@@ -373,7 +373,7 @@ impl Node {
     fn look_at(&self, entry: &ProjectEntry, presented: PresentedSecret) -> EntryOutcome {
         let inactive = |kind: ErrorKind| EntryOutcome::Inactive { code: kind.code().to_owned() };
         let text = presented.expose();
-        let claims = self.directory.ring().verify(entry.project.id, text).ok().map(|one| (one.token, Some(one.generation)));
+        let claims = self.claims_of(entry, text).map(|one| (one.token, Some(one.generation)));
         let Some((token, generation)) = claims.or_else(|| Some((text.parse::<TokenId>().ok()?, None))) else {
             return inactive(ErrorKind::InvalidAuth);
         };

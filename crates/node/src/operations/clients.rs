@@ -17,6 +17,7 @@ use tollgate_core::ports::hook::SubscribeQuestion;
 use tollgate_core::ports::store::{StateChange, StoreError, Subject};
 
 use super::publish::publication;
+use super::writing::{Origin, at_origin};
 use super::refusal;
 use crate::Node;
 use crate::directory::{LiveConnection, ProjectEntry, UsageDelta, expiry};
@@ -76,7 +77,9 @@ impl Node {
         match command {
             // Identified within this call, before it returns: the connection is registered and then settled with nothing in between.
             Command::Connect { project, token } => {
-                let outcome = self.identify(&client, &project, token.as_ref());
+                let address = client.peer.as_ref().map(|peer| peer.address);
+                let came = Origin { request_id: None, address };
+                let outcome = at_origin(came, || self.identify(&client, &project, token.as_ref()));
                 if outcome.is_err() { &self.counters.connects_refused } else { &self.counters.connects }.add(1);
                 Box::pin(std::future::ready(outcome))
             }
@@ -118,7 +121,7 @@ impl Node {
             .parse::<ProjectId>()
             .ok()
             .and_then(|project| self.directory.project(project))
-            .ok_or_else(refused)?;
+            .ok_or_else(|| self.failed_authentication(None, "unknown_project", refused()))?;
         let project = entry.project.id;
         let id = self.next_connection();
         let connected = Connected { connection: id, project, token: None, connection_count: 1, channels: Vec::new() };
@@ -134,8 +137,14 @@ impl Node {
             return Ok(Outcome::Admit(Box::new(admission)));
         };
         // The signature first: a forged token costs no look-up.
-        let claims = self.directory.ring().verify(project, presented.expose()).map_err(|_| refused())?;
-        let (channels, connected) = self.register(&entry, client.connection, claims, connected).ok_or_else(refused)?;
+        let claims = self
+            .claims_of(&entry, presented.expose())
+            .ok_or_else(|| self.failed_authentication(Some(project), "forged", refused()))?;
+        let (channels, connected) =
+            self.register(&entry, client.connection, claims, connected).ok_or_else(|| {
+                self.refusals.note(Some(project), "token_ended", address);
+                refused()
+            })?;
         came(Some(claims.token));
         Ok(Outcome::Admit(Box::new(Admission { project, token: Some(claims.token), peer, channels, connected })))
     }

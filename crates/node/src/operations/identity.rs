@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use tollgate_core::authorize::Caller;
 use tollgate_core::command::PresentedSecret;
-use tollgate_core::credentials::UnverifiedToken;
+use tollgate_core::credentials::{TokenClaims, UnverifiedToken};
 use tollgate_core::credentials::jwt::JwtRefusal;
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::TokenId;
 
+use super::writing::origin;
 use crate::Node;
 use crate::directory::{ProjectEntry, TokenEnd};
 
@@ -76,11 +77,26 @@ impl Node {
         }
     }
 
+    /// What a text proves to be a token of the project, in whichever spelling; nothing is counted. The number of a JWT's ring key is 0.
+    pub(crate) fn claims_of(&self, entry: &ProjectEntry, text: &str) -> Option<TokenClaims> {
+        if Self::is_jwt(text) {
+            let (token, generation) = self.verify_access_token(entry, text).ok()?;
+            return Some(TokenClaims { key_number: 0, token, generation });
+        }
+        self.directory.ring().verify(entry.project.id, text).ok()
+    }
+
     /// Whether a genuine token works now.
     ///
     /// # Errors
     /// As [`Node::authenticate_token`].
     pub(crate) fn works(&self, presented: &Presented) -> Result<()> {
+        self.end_of_presented(presented).inspect_err(|error| {
+            self.refusals.note(Some(presented.entry.project.id), error.kind.code(), origin().address);
+        })
+    }
+
+    fn end_of_presented(&self, presented: &Presented) -> Result<()> {
         let (records, now) = (presented.entry.read(), self.now());
         let Some(found) = records.token(presented.token) else {
             return Err(Error::new(ErrorKind::TokenRevoked, "This token was deleted; get a new one."));

@@ -24,7 +24,7 @@ impl Node {
         };
         let refused = || Error::new(ErrorKind::InvalidAuth, "The token is not valid.");
         let entry = self.project(project)?;
-        let claims = self.directory.ring().verify(project, presented.expose()).map_err(|_| refused())?;
+        let claims = self.claims_of(&entry, presented.expose()).ok_or_else(refused)?;
         let (new, now) = (claims.token, self.now());
         let mut records = entry.write();
         let token =

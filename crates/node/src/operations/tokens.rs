@@ -163,7 +163,7 @@ impl Node {
     pub(super) fn resolve_token(&self, entry: &ProjectEntry, presented: &PresentedSecret) -> Result<TokenId> {
         let text = presented.expose();
         let named = text.parse::<TokenId>().ok().or_else(|| {
-            let claims = self.directory.ring().verify(entry.project.id, text).ok()?;
+            let claims = self.claims_of(entry, text)?;
             let in_use = |found: &&TokenEntry| {
                 found.generation == claims.generation
                     || found.previous().is_some_and(|previous| {

@@ -39,6 +39,11 @@ pub fn with_origin<F: Future>(origin: Origin, work: F) -> impl Future<Output = F
     ORIGIN.scope(origin, work)
 }
 
+/// The same for an operation that does not wait.
+pub(super) fn at_origin<T>(origin: Origin, work: impl FnOnce() -> T) -> T {
+    ORIGIN.sync_scope(origin, work)
+}
+
 /// Where the request at work came from; nothing is known of the server's own.
 pub(super) fn origin() -> Origin {
     ORIGIN.try_with(Clone::clone).unwrap_or_default()
