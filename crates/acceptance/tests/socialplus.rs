@@ -93,10 +93,10 @@ fn sp39_the_access_token_opens_a_socket_and_dies_with_its_session() {
     let (mut first, _) = server.identified(made["accessToken"].as_str());
     first.join("lobby");
     api.post("/v1/channels/lobby/messages", json!({"e": "SAID", "d": 1})).no_content();
-    assert_eq!(first.dispatch("SAID")["d"], 1);
+    assert_eq!(first.dispatch("MESSAGE")["d"], json!({"e": "SAID", "d": 1}));
     let user = call(&server, "POST", "/v2/users/alice/messages", &[("Authorization", &server.key)], r#"{"event":"HI"}"#);
     assert_eq!(user.json(), json!({"connections": 1}));
-    assert_eq!(first.dispatch("HI")["d"], Value::Null);
+    assert_eq!(first.dispatch("DIRECT_MESSAGE")["d"], json!({"e": "HI", "d": null}));
     let bearer = format!("Bearer {}", made["accessToken"].as_str().unwrap());
     let ended = call(&server, "DELETE", "/api/v4/sessions", &[("Authorization", &bearer)], "");
     assert_eq!((ended.status, ended.json()), (200, json!({"success": true})));
