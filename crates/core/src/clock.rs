@@ -34,7 +34,7 @@ impl UnixMillis {
     /// The time of a text like `2026-11-22T20:25:21Z` or `2026-11-22T20:25:21.073Z`: RFC 3339 in UTC, as JavaScript writes it.
     #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        let (whole, fraction) = text.strip_suffix('Z')?.split_once('.').map_or_else(|| (text.strip_suffix('Z').unwrap_or(text), "0"), |both| both);
+        let (whole, fraction) = text.strip_suffix('Z')?.split_once('.').unwrap_or_else(|| (text.strip_suffix('Z').unwrap_or(text), "0"));
         let number = |from: usize, to: usize| whole.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?.parse::<u64>().ok();
         let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
         if whole.len() != 19 || marks.iter().any(|(at, mark)| whole.as_bytes()[*at] != *mark) {
