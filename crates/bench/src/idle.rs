@@ -101,7 +101,7 @@ fn measure(settings: &Settings) -> Outcome<Idle> {
 }
 
 /// Resident memory once it has stopped changing, or after the deadline.
-fn settle(pid: u32) -> Outcome<u64> {
+pub(crate) fn settle(pid: u32) -> Outcome<u64> {
     let deadline = kernel::now() + SETTLE_DEADLINE;
     let mut readings = Vec::new();
     loop {

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! cargo build --release -p tollgate-server
-//! cargo run --release -p tollgate-bench -- run              # F1, F3, M1: some minutes
+//! cargo run --release -p tollgate-bench -- run              # F1, F3, M1, T1: some minutes
 //! cargo run --release -p tollgate-bench -- run --quick      # correctness, seconds
 //! cargo run --release -p tollgate-bench -- floor            # the machine alone, no server needed
 //! ```
 //!
 //! - **F1**: 10,000 subscribers of one channel, 200-byte frames, the next publication only when all have the last.
 //! - **F3**: the same with 64 publications pending: published, and not yet with every subscriber.
+//! - **T1**: durable creations of tokens beside a bare SQLite loop, memory of a live token, and a revocation's time.
 //! - **M1**: 10,000 idle connections, each with a token of its own and one durable subscription.
 //!
 //! Server on core 0, this process on core 1. The server is a black box: started as a user starts it, prepared over REST,
@@ -22,6 +23,7 @@
 
 mod audience;
 mod child;
+mod credentials;
 mod failure;
 mod fanout;
 mod floor;
@@ -46,10 +48,11 @@ fn main() -> ExitCode {
     let line = Line::parse();
     let (options, outcome) = match &line.command {
         Command::FloorServer { fault } => return exit_code(floor::serve(*fault).map(|()| true), false),
-        Command::F1(options) => (options, measure(options, true, false, false)),
-        Command::F3(options) => (options, measure(options, true, true, false)),
-        Command::M1(options) => (options, measure(options, false, false, true)),
-        Command::Run(options) => (options, measure(options, true, true, true)),
+        Command::F1(options) => (options, measure(options, true, false, false, false)),
+        Command::F3(options) => (options, measure(options, true, true, false, false)),
+        Command::M1(options) => (options, measure(options, false, false, true, false)),
+        Command::T1(options) => (options, measure(options, false, false, false, true)),
+        Command::Run(options) => (options, measure(options, true, true, true, true)),
         Command::Floor(options) => (options, measure_floor(options)),
     };
     exit_code(outcome, options.report_only)
@@ -68,7 +71,7 @@ fn exit_code(outcome: Outcome<bool>, report_only: bool) -> ExitCode {
 }
 
 /// True if every target was reached.
-fn measure(options: &Options, alone: bool, queued: bool, idle: bool) -> Outcome<bool> {
+fn measure(options: &Options, alone: bool, queued: bool, idle: bool, tokens: bool) -> Outcome<bool> {
     let settings = options.settle()?;
     let mut rows = Vec::new();
     if alone {
@@ -77,6 +80,9 @@ fn measure(options: &Options, alone: bool, queued: bool, idle: bool) -> Outcome<
     }
     if idle {
         rows.push(report::idle(&settings, &idle::run(&settings, settings.idle_rounds())?));
+    }
+    if tokens {
+        rows.extend(report::credentials(&settings, &credentials::run(&settings)?));
     }
     publish(options, &settings, &rows)
 }

@@ -1,4 +1,5 @@
 //! Medians, ranges, verdicts: one table for people and one document for machines. Measures nothing.
+use crate::credentials::{Creations, Reading};
 use crate::fanout::Figures;
 use crate::idle::Idle;
 use crate::kernel;
@@ -148,6 +149,73 @@ pub(crate) fn idle(settings: &Settings, readings: &[Idle]) -> Row {
                 .collect::<Vec<_>>()
         ),
     }
+}
+
+/// T1: a line for each figure.
+pub(crate) fn credentials(settings: &Settings, readings: &[Reading]) -> Vec<Row> {
+    let raw = json!(readings.iter().map(|reading| json!({
+        "alone": [reading.alone.server, reading.alone.bare, reading.alone.bare_grouped],
+        "together": [reading.together.server, reading.together.bare, reading.together.bare_grouped],
+        "tokens": reading.tokens,
+        "bytes_per_token": reading.bytes_per_token,
+        "revoked": reading.revoked,
+        "revocation_ms": reading.revocation.as_secs_f64() * 1e3,
+    })).collect::<Vec<_>>());
+    let row = |workload: String, floor: String, server: String, result: String, target: String, reached: bool| Row {
+        id: "T1",
+        workload,
+        floor,
+        server,
+        result,
+        target,
+        reached: Some(reached),
+        generator: "–".to_owned(),
+        raw: raw.clone(),
+    };
+    let targets = settings.targets;
+    let creations = |pick: fn(&Reading) -> &Creations| {
+        let server = Spread::of(readings.iter().map(|reading| pick(reading).server));
+        let bare = Spread::of(readings.iter().map(|reading| pick(reading).bare));
+        let share = Spread::of(readings.iter().map(|reading| pick(reading).server / pick(reading).bare));
+        let grouped = Spread::of(readings.iter().map(|reading| pick(reading).server / pick(reading).bare_grouped));
+        let writers = readings.first().map_or(0, |reading| pick(reading).writers);
+        let beside = if writers == 1 {
+            String::new()
+        } else {
+            format!("; {} of one with {writers} rows a commit", grouped.with(100.0, 0, " %"))
+        };
+        row(
+            format!("durable creations of a token over REST, {writers} at a time; floor: a bare SQLite loop, a row a commit"),
+            bare.with(1.0, 0, " /s"),
+            server.with(1.0, 0, " /s"),
+            format!("{} of the bare loop{beside}", share.with(100.0, 0, " %")),
+            format!("≥ {:.0} %", targets.of_bare * 100.0),
+            share.median >= targets.of_bare,
+        )
+    };
+    let bytes = Spread::of(readings.iter().map(|reading| reading.bytes_per_token));
+    let revocation = Spread::of(readings.iter().map(|reading| reading.revocation.as_secs_f64()));
+    let (most, revoked) = (readings.iter().map(|one| one.tokens).max().unwrap_or(0), readings.first().map_or(0, |one| one.revoked));
+    vec![
+        creations(|reading| &reading.alone),
+        creations(|reading| &reading.together),
+        row(
+            format!("memory of a live token, up to {most} of them"),
+            "–".to_owned(),
+            bytes.with(1.0, 0, " B each"),
+            "–".to_owned(),
+            format!("≤ {:.0} B", targets.token_bytes),
+            bytes.median <= targets.token_bytes,
+        ),
+        row(
+            format!("revocation of {revoked} tokens with a live connection each, to the answer: all are closed"),
+            "–".to_owned(),
+            revocation.with(1e3, 0, " ms"),
+            "–".to_owned(),
+            format!("≤ {:.0} ms", targets.revocation.as_secs_f64() * 1e3),
+            revocation.median <= targets.revocation.as_secs_f64(),
+        ),
+    ]
 }
 
 pub(crate) fn table(settings: &Settings, rows: &[Row]) -> String {

@@ -25,12 +25,13 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// The `data` of Hop's envelope; null for an answer without content.
+    /// The `data` of Hop's envelope, or all of an answer that has none; null for one without content.
     pub(crate) fn data(&self) -> Outcome<Value> {
         match self.status {
             204 => Ok(Value::Null),
-            200 => match serde_json::from_slice::<Value>(&self.body) {
-                Ok(mut envelope) => Ok(envelope["data"].take()),
+            200..=202 => match serde_json::from_slice::<Value>(&self.body) {
+                Ok(mut envelope) if envelope.get("success").is_some() => Ok(envelope["data"].take()),
+                Ok(whole) => Ok(whole),
                 Err(error) => cannot(format!("an answer is not JSON: {error}")),
             },
             status => cannot(format!("an answer was {status}: {}", String::from_utf8_lossy(&self.body))),

@@ -23,7 +23,9 @@ pub(crate) enum Command {
     F3(Options),
     /// Memory of idle connections
     M1(Options),
-    /// F1, F3 and M1
+    /// Tokens: durable creations, memory, revocation
+    T1(Options),
+    /// F1, F3, M1 and T1
     Run(Options),
     /// Only the floor; needs no server
     Floor(Options),
@@ -85,11 +87,17 @@ pub(crate) struct Targets {
     pub(crate) times_f1: f64,
     /// M1: KiB for each connection.
     pub(crate) kib: f64,
+    /// T1: part of the bare loop's rate.
+    pub(crate) of_bare: f64,
+    /// T1: bytes for each live token.
+    pub(crate) token_bytes: f64,
+    /// T1: from asking for a revocation to its answer.
+    pub(crate) revocation: Duration,
 }
 
-const FULL: Targets = Targets { of_floor: 0.75, times_f1: 20.0, kib: 2.0 };
+const FULL: Targets = Targets { of_floor: 0.75, times_f1: 20.0, kib: 2.0, of_bare: 0.6, token_bytes: 400.0, revocation: Duration::from_millis(250) };
 /// Short measurements on a busy machine: only a broken engine misses these.
-const LAX: Targets = Targets { of_floor: 0.40, times_f1: 6.0, kib: 4.0 };
+const LAX: Targets = Targets { of_floor: 0.40, times_f1: 6.0, kib: 4.0, of_bare: 0.1, token_bytes: 4_000.0, revocation: Duration::from_secs(5) };
 
 #[derive(Debug)]
 pub(crate) struct Settings {
