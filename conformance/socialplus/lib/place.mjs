@@ -6,6 +6,8 @@ import { same, show } from '../../lib/check.mjs';
 import { Observer } from '../../lib/observer.mjs';
 import { Tollgate } from '../../lib/server.mjs';
 
+/** What another publishable key may give: ten days at most, and channels that begin with `ext-`. */
+const POLICY = { ttl_s_max: 864_000, channels: ['ext-*'], capabilities: [{ channels: 'ext-*', operations: ['subscribe', 'publish'] }] };
 const SERVER_PERMISSIONS = 'create_auth_token,manage_tokens,manage_users';
 
 /** A user id that nobody had before. */
@@ -25,6 +27,8 @@ export class Place {
 		place.url = place.server.url;
 		place.apiKey = await place.keyWith('create_session');
 		place.serverKey = await place.keyWith(SERVER_PERMISSIONS);
+		const generous = { permissions: ['create_session'], policy: POLICY };
+		place.generousKey = (await place.v2('POST', '/v2/keys', generous)).secret;
 		return place;
 	}
 
@@ -98,6 +102,12 @@ export class Place {
 
 	secure(run) {
 		return this.with({ secure_mode: 'required' }, { secure_mode: 'off' }, run);
+	}
+
+	/** Makes a private channel. */
+	async channel(id) {
+		const answer = await this.ask('PUT', `/v1/channels/${id}`, { headers: { authorization: this.server.key }, body: { type: 'private' } });
+		if (answer.status !== 200 && answer.status !== 409) throw new Error(`channel ${id}: ${answer.status} ${answer.text}`);
 	}
 
 	/** Connects to Leap Edge with the token, and gives the connection once it is initialised. */

@@ -2,6 +2,7 @@
 //! anywhere. The words after the code reach a developer only through the SDK's message, so they are held here.
 
 import { matches, same } from '../../lib/check.mjs';
+import { until } from '../../lib/wait.mjs';
 import { newUser } from '../lib/place.mjs';
 
 /** Rows of `[name, {params, apiKey, secure}, code, pattern of the text]`; functions are given the place. */
@@ -31,6 +32,28 @@ const ROWS = [
 			return { userId, authToken };
 		},
 	}, 400300, /used/],
+	['12 37 an authToken that has expired', {
+		secure: true,
+		params: async (place, userId) => {
+			const short = () => place.authToken(userId);
+			const authToken = await place.with({ auth_token_ttl_s: 1 }, { auth_token_ttl_s: null }, short);
+			const over = Date.now() + 1100;
+			await until('its second to be over', () => Date.now() > over);
+			return { userId, authToken };
+		},
+	}, 400300, /expired/],
+	['6 a banned user', {
+		params: async (place, userId) => {
+			same((await place.session({ userId })).status, 200, 'before the ban');
+			await place.v2('POST', `/v2/users/${userId}/ban`, undefined, place.serverKey);
+			return { userId };
+		},
+	}, 400312, /banned/],
+	['14 a ttl that is none', { params: (_, userId) => ({ userId, ttl: -5 }) }, 500000, /ttl/],
+	['14 more than a publishable key may give', {
+		params: (_, userId) => ({ userId, capabilities: [{ channels: '*', operations: ['publish'] }] }),
+	}, 400300, /capabilities/],
+	['14 a channel that a publishable key may not give', { params: (_, userId) => ({ userId, channels: ['anywhere'] }) }, 400300, /anywhere/],
 ];
 
 /** Calls the SDK as a row says, and gives what the app's `catch` saw. */
@@ -53,8 +76,7 @@ export const refusals = ROWS.map(([name, call, code, pattern]) => [name, async (
 
 /** With the key's rate of mints used up (social.plus item 41). */
 export const limited = ['41 the rate limit of a key', async ({ place, app }) => {
-	const limits = (burst, per_second) => ({ limits: { mint_per_key: { burst, per_second } } });
-	await place.with(limits(2, 1), limits(100_000, 100_000), async () => {
+	await place.with({ limits: { mint_per_key: { burst: 2, per_second: 1 } } }, { limits: { mint_per_key: null } }, async () => {
 		const results = [];
 		for (let n = 0; n < 6 && !results.at(-1)?.refused; n += 1) results.push(await app.mint({ userId: newUser() }));
 		const { code, message } = results.at(-1).refused ?? {};
