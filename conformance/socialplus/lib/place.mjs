@@ -78,7 +78,7 @@ export class Place {
 
 	/** The live tokens of a user. */
 	async tokensOf(userId) {
-		return (await this.v2('GET', `/v2/tokens?user_id=${encodeURIComponent(userId)}`)).tokens;
+		return (await this.v2('GET', `/v2/tokens?status=active&user_id=${encodeURIComponent(userId)}`)).data;
 	}
 
 	async authToken(userId, more = {}) {

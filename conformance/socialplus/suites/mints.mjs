@@ -96,7 +96,8 @@ export const extensions = [
 
 	['14 metadata', async ({ place, app }) => {
 		const metadata = { plan: 'gold', seats: 3 };
-		same((await place.introspect(await app.token({ userId: 'ext-metadata', metadata }))).metadata, metadata, 'metadata');
+		const { token } = await place.introspect(await app.token({ userId: 'ext-metadata', metadata }));
+		same(token.metadata, metadata, 'metadata');
 	}],
 
 	['14 30 the same idempotencyKey gives the same token, whatever the device', async ({ app }) => {

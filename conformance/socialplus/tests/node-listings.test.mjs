@@ -54,6 +54,6 @@ test('sp14 page: extended.cjs, twice', async () => {
 	same(first, second, 'the token of the same idempotencyKey');
 	const { iat, exp } = checkToken(first, plain, 'jane');
 	same(exp - iat, 3600, 'its life in seconds');
-	same((await plain.introspect(first)).metadata, { plan: 'gold' }, 'metadata');
+	same((await plain.introspect(first)).token.metadata, { plan: 'gold' }, 'metadata');
 	matches(first, /^ey/, 'a JWT');
 });
