@@ -39,7 +39,8 @@ for (const region of ['eu', 'us', 'example.com/']) {
 }
 
 // It says nothing of the reason: its own TypeError hides it. That it settles is the point.
-const sent = refusalRows.filter(([, { apiKey }]) => apiKey !== ''); // an empty key it refuses by itself
+// An empty key it refuses by itself, and keys of ours it does not pass on.
+const sent = refusalRows.filter(([name, { apiKey }]) => apiKey !== '' && !name.startsWith('14 '));
 const ends = sent.map(([name, call]) => [`${name} ends the loop`, async (context) => {
 	matches((await refusal(context, call)).text, /^TypeError/, 'what it rejects with');
 }]);

@@ -53,7 +53,7 @@ impl<'a> Called<'a> {
                 "The X-API-Key header is missing; send a key of your project that may create sessions, ptk_….",
             ))
         })?;
-        self.key(text).map_err(Failure::unknown_key)
+        self.key("The API key in X-API-Key", text).map_err(Failure::unknown_key)
     }
 
     /// The key in `x-server-key`.
@@ -64,14 +64,14 @@ impl<'a> Called<'a> {
                 "The x-server-key header is missing; send a key of your project that may create auth tokens, ptk_….",
             )
         })?;
-        self.key(text)
+        self.key("The key in x-server-key", text)
     }
 
     /// The key in `x-admin-token`, or after `Bearer`.
     pub(super) fn admin(&self) -> Result<Caller> {
         match self.header(&ADMIN_TOKEN)? {
-            Some(text) => self.key(text),
-            None => self.key(self.bearer()?),
+            Some(text) => self.key("The key in x-admin-token", text),
+            None => self.key("The key after `Bearer`", self.bearer()?),
         }
     }
 
@@ -97,9 +97,17 @@ impl<'a> Called<'a> {
         if scheme.eq_ignore_ascii_case("bearer") { Ok(rest.trim()) } else { Err(missing()) }
     }
 
-    /// A key by its text; the page of a browser gets in with a publishable one only.
-    fn key(&self, text: &str) -> Result<Caller> {
-        let caller = self.asked.node.authenticate(&PresentedSecret::new(text.to_owned()))?;
+    /// A key by its text; the page of a browser gets in with a publishable one only. `which` says where it was, for whom nothing but the
+    /// message reaches.
+    fn key(&self, which: &str, text: &str) -> Result<Caller> {
+        let known = self.asked.node.authenticate(&PresentedSecret::new(text.to_owned()));
+        let caller = known.map_err(|error| match error.kind {
+            ErrorKind::InvalidAuth => Error::new(
+                ErrorKind::InvalidAuth,
+                format!("{which} is not a valid key of a project here; it starts with `ptk_` and may have been revoked since."),
+            ),
+            _ => error,
+        })?;
         let _once = self.caller.set(caller);
         let is_secret = matches!(caller, Caller::ProjectKey { permissions, .. } if !permissions.is_publishable());
         if is_secret && self.asked.parts.headers.contains_key(ORIGIN) {
