@@ -61,8 +61,18 @@ impl Shard {
             }
             Request::ExpiryChanged(connection) => self.move_end(connection, outlet),
             Request::Close(connection, reason) => self.end(connection, reason, outlet),
+            Request::CloseAll(connections, reason, reply) => {
+                let mut count = 0;
+                for connection in connections {
+                    if self.link(connection).is_some() {
+                        self.end(connection, reason, outlet);
+                        count += 1;
+                    }
+                }
+                let _caller_left = reply.send((count, (count > 0).then(|| outlet.now())));
+            }
             Request::Settle(reply) => {
-                let _caller_left = reply.send(());
+                let _caller_left = reply.send(self.last_cut_at);
             }
             Request::SettleChannel(shard, channel, reply) => {
                 self.pass_on(shard, PeerWord::Settle(channel, reply), outlet);

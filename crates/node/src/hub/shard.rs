@@ -71,6 +71,8 @@ pub struct Shard {
     /// Up to where the use of connections was reported in this round.
     pub(super) reported: usize,
     pub(super) origins: Origins,
+    /// When a connection was last closed that may not come back.
+    pub(super) last_cut_at: Option<Monotonic>,
 }
 
 impl std::fmt::Debug for Shard {
@@ -102,6 +104,7 @@ impl Shard {
             overflow: VecDeque::new(),
             reported: 0,
             origins: Origins::default(),
+            last_cut_at: None,
         }
     }
 
@@ -231,6 +234,7 @@ impl Shard {
             && !matches!(link.phase, Phase::Ending)
         {
             link.cut();
+            self.last_cut_at = Some(outlet.now());
         }
         if self.stop(connection, outlet) {
             outlet.close(connection, reason);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 use tollgate_core::CloseReason;
+use tollgate_core::clock::Monotonic;
 use tollgate_core::command::ChannelSnapshot;
 use tollgate_core::delivery::{Position, Publication};
 use tollgate_core::ids::{ChannelKey, TokenId};
@@ -46,8 +47,10 @@ pub enum Request {
     ExpiryChanged(ConnectionKey),
     /// To a connection's shard: end it.
     Close(ConnectionKey, CloseReason),
-    /// Answers once everything asked before has taken effect on this shard.
-    Settle(oneshot::Sender<()>),
+    /// To these connections' shard: end them. Answers how many it closed, and when the last.
+    CloseAll(Vec<ConnectionKey>, CloseReason, oneshot::Sender<(usize, Option<Monotonic>)>),
+    /// Answers once everything asked before has taken effect on this shard, with the last time that it closed a connection that may not come back.
+    Settle(oneshot::Sender<Option<Monotonic>>),
     /// To a channel's home: answers once everything about the channel that was asked before has taken effect on that shard, joining included.
     SettleChannel(ShardIndex, ChannelKey, oneshot::Sender<()>),
 }

@@ -8,7 +8,7 @@ use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{Command, Connected, ConnectedToken, PresentedSecret, Reply};
 use tollgate_core::credentials::{RowKind, TokenClaims};
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::{ChannelId, ChannelKey, ProjectId, TokenId};
+use tollgate_core::ids::{ChannelId, ChannelKey, ProjectId};
 use tollgate_core::limits::{CONNECTIONS_PER_TOKEN_MAX, SUBSCRIPTIONS_PER_ANONYMOUS_MAX};
 use tollgate_core::model::{ChannelType, Subscription};
 use tollgate_core::peer::Peer;

@@ -14,7 +14,6 @@ use tollgate_core::ports::store::{RowName, Unit, Vault, WrappedRingKey, Write};
 use super::refusal;
 use crate::Node;
 use crate::directory::{ProjectEntry, Records};
-use crate::hub::Request;
 
 /// Most data keys of a project that are in use at once.
 const DATA_KEYS_MAX: usize = 8;
@@ -146,10 +145,7 @@ impl Node {
                 let live = records.tokens().flat_map(|(_, token)| token.live_connections().iter());
                 live.filter(|live| live.key_number == number).map(|live| live.connection).collect()
             };
-            closed += connections.len();
-            for connection in connections {
-                self.hub.tell(connection.shard, Request::Close(connection.key, CloseReason::TokenRevoked));
-            }
+            closed += self.close_connections(&connections, CloseReason::TokenRevoked).await.count;
         }
         self.settled_everywhere().await;
         Ok(closed)

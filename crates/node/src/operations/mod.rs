@@ -7,6 +7,7 @@ pub(crate) mod auth_tokens;
 pub(crate) mod batch;
 mod channels;
 pub(crate) mod clients;
+pub(crate) mod closing;
 pub(crate) mod deliveries;
 pub(crate) mod events;
 mod ended;
@@ -68,17 +69,6 @@ impl Node {
             let (reply, settled) = oneshot::channel();
             let home = self.hub.home(channel);
             if self.hub.ask(home, Request::SettleChannel(shard, channel.clone(), reply)).await {
-                let _shard_ended = settled.await;
-            }
-        }
-    }
-
-    /// Waits until every shard has done what it was told so far: closing the connections of a deleted token, among them one that was just
-    /// being identified.
-    async fn settled_everywhere(&self) {
-        for shard in self.hub.shards() {
-            let (reply, settled) = oneshot::channel();
-            if self.hub.ask(shard, Request::Settle(reply)).await {
                 let _shard_ended = settled.await;
             }
         }

@@ -111,10 +111,8 @@ impl Node {
         drop(minting);
         let connections_closed = if request.grace_ms == 0 { connections.len() as u64 } else { 0 };
         // Even where none was seen: one may have been identified at this moment.
-        if request.grace_ms == 0 && revoked > 0 {
-            self.settled_everywhere().await;
-        }
-        let last_closed_at = (connections_closed > 0).then(|| self.now());
+        let settled_at = if request.grace_ms == 0 && revoked > 0 { self.settled_everywhere().await } else { None };
+        let last_closed_at = settled_at.filter(|_| connections_closed > 0);
         let matched = matched.len() as u64;
         Ok(Revoked { matched, revoked, connections_closed, last_closed_at, effective_at: end.effective_at })
     }

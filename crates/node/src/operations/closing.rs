@@ -1,0 +1,75 @@
+//! Closing connections for an operation, and waiting until the shards have done what they were told. Why a connection has to go is decided
+//! elsewhere.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::oneshot;
+use tollgate_core::CloseReason;
+use tollgate_core::clock::{Monotonic, UnixMillis};
+
+use crate::Node;
+use crate::hub::{ConnectionRef, Request, ShardIndex};
+
+/// Connections that one request to a shard closes: the others of the shard get their turn in between.
+const CLOSES_PER_REQUEST: usize = 256;
+
+/// Connections that an operation closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Closed {
+    /// How many. Those that had gone by themselves are not among them.
+    pub count: usize,
+    /// When the last of them was: nothing was written to any of them after that but its close.
+    pub last_closed_at: Option<UnixMillis>,
+}
+
+impl Node {
+    /// Closes connections, wherever they are. When it answers, nothing but the close reaches them any more: what waited for their sockets is
+    /// given up if they may not come back.
+    pub(super) async fn close_connections(&self, connections: &[ConnectionRef], reason: CloseReason) -> Closed {
+        let mut by_shard: BTreeMap<u16, Vec<_>> = BTreeMap::new();
+        for connection in connections {
+            by_shard.entry(connection.shard.0).or_default().push(connection.key);
+        }
+        let mut answers = Vec::new();
+        for (shard, keys) in by_shard {
+            for keys in keys.chunks(CLOSES_PER_REQUEST) {
+                let (reply, answer) = oneshot::channel();
+                if self.hub.ask(ShardIndex(shard), Request::CloseAll(keys.to_vec(), reason, reply)).await {
+                    answers.push(answer);
+                }
+            }
+        }
+        let mut closed = Closed::default();
+        for answer in answers {
+            // A shard that has ended has closed everything.
+            if let Ok((count, last_closed_at)) = answer.await {
+                closed.count += count;
+                closed.last_closed_at = closed.last_closed_at.max(last_closed_at.map(|at| self.unix_of(at)));
+            }
+        }
+        closed
+    }
+
+    /// Waits until every shard has done what it was told so far: closing the connections of a deleted or revoked token, among them one that was
+    /// just being identified. Answers when a shard last closed a connection that may not come back, if one ever did.
+    pub(super) async fn settled_everywhere(&self) -> Option<UnixMillis> {
+        let mut answers = Vec::new();
+        for shard in self.hub.shards() {
+            let (reply, answer) = oneshot::channel();
+            if self.hub.ask(shard, Request::Settle(reply)).await {
+                answers.push(answer);
+            }
+        }
+        let mut last = None;
+        for answer in answers {
+            // A shard that has ended has nothing left to do.
+            last = last.max(answer.await.ok().flatten());
+        }
+        last.map(|at| self.unix_of(at))
+    }
+
+    /// The wall clock's time at a moment not long ago.
+    fn unix_of(&self, at: Monotonic) -> UnixMillis {
+        UnixMillis(self.now().0.saturating_sub(self.clock.monotonic().since(at)))
+    }
+}
