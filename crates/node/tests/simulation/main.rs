@@ -108,6 +108,57 @@ fn b25_who_hears_the_answer_to_a_subscribe_and_publishes_reaches_the_token() {
     }
 }
 
+/// social.plus item 21: a token is replaced on a live connection without a gap.
+#[test]
+fn a_connection_goes_on_with_another_token_of_the_user_and_misses_nothing() {
+    let mut told = std::collections::BTreeSet::new();
+    for seed in 0..200 {
+        let mut rng = Rng::new(seed);
+        let mut world = World::new(1 + rng.below(3), &CHANNELS);
+        let [old, new, other] = [0, 1, 2].map(|at| world.token_at(at));
+        for (channel, token) in
+            [("private-room", &old), ("public-room", &old), ("public-room", &new), ("open-room", &new)]
+        {
+            let id = ChannelId::new(channel).unwrap();
+            world.block_on_turning(&mut rng, |node, key| {
+                let token = token.clone();
+                async move { node.subscribe_token(&key, &id, &token, false).await }
+            });
+        }
+        world.open_with(0, &mut rng);
+        world.come_to_rest(&mut rng);
+        for number in 0..40 {
+            let channel = CHANNELS[rng.below(3)];
+            let (node, caller, data, id) =
+                (world.node.clone(), world.key, world.next_data(channel), ChannelId::new(channel).unwrap());
+            world.spawn(async move { node.publish(&caller, &id, "m", data).await.map(drop) });
+            match number {
+                15 => world.command(&mut rng, Command::Renew { token: other.clone() }),
+                20 => world.command(&mut rng, Command::Renew { token: new.clone() }),
+                _ => {}
+            }
+            (0..rng.below(20)).for_each(|_| world.turn(&mut rng));
+        }
+        world.come_to_rest(&mut rng);
+        world.check_at_rest();
+        let heard = world.heard_by_client(0);
+        let numbers = heard.iter().filter_map(|line| line.strip_prefix("m public-room "));
+        let mut public: Vec<u64> = numbers.map(|number| number.parse().unwrap()).collect();
+        // They were published at once, so their order is nobody's promise.
+        public.sort_unstable();
+        let all: Vec<_> = (1..=world.published("public-room")).collect();
+        assert_eq!(public, all, "seed {seed}: {heard:?}");
+        let news: Vec<_> = heard.iter().filter(|line| line.contains("subscribed")).cloned().collect();
+        assert!(news.contains(&"subscribed open-room".into()), "seed {seed}: {heard:?}");
+        assert!(news.contains(&"unsubscribed private-room".into()), "seed {seed}: {heard:?}");
+        assert_eq!(news.len(), 2, "seed {seed}: {heard:?}");
+        told.extend(news);
+        world.everybody_leaves(&mut rng);
+        world.check_empty();
+    }
+    assert_eq!(told.len(), 2);
+}
+
 #[test]
 fn callers_without_rights_are_refused_by_the_operations_themselves() {
     let world = World::new(1, &CHANNELS);

@@ -21,7 +21,8 @@ use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_node::{
-    ConnectionKey, FormatIndex, NewChannel, NewToken, Node, NodeParts, ShardParts, TokenUpdate, WireFormat,
+    ConnectionKey, FormatIndex, NewChannel, NewToken, Node, NodeParts, SessionRequest, ShardParts, TokenUpdate,
+    WireFormat,
 };
 
 use super::clients::{News, SimClient};
@@ -46,6 +47,7 @@ pub(crate) struct World {
     next_slot: u32,
     numbers: HashMap<String, u64>,
     state_numbers: u64,
+    devices: u64,
 }
 
 impl World {
@@ -91,15 +93,29 @@ impl World {
             next_slot: 0,
             numbers: HashMap::new(),
             state_numbers: 0,
+            devices: 0,
         };
         for channel in channels {
             block_on(world.node.create_channel(&key, new_channel(channel))).unwrap();
         }
-        for _ in 0..4 {
-            let token = block_on(world.node.create_token(&key, NewToken::default())).unwrap();
-            world.tokens.push(token.secret.expose(TokenSpelling::Leap).to_string());
+        for at in 0..4 {
+            let token = world.new_token(at);
+            world.tokens.push(token);
         }
         world
+    }
+
+    /// A token for this place. Those of the first two places are one user's.
+    fn new_token(&mut self, at: usize) -> String {
+        if at >= 2 {
+            let token = block_on(self.node.create_token(&self.key, NewToken::default())).unwrap();
+            return token.secret.expose(TokenSpelling::Leap).to_string();
+        }
+        self.devices += 1;
+        let device_id = Some(format!("device-{}", self.devices));
+        let request = SessionRequest { user_id: "user".into(), device_id, ..SessionRequest::default() };
+        let session = block_on(self.node.create_session(&self.key, request)).unwrap();
+        session.refresh_token.expose(TokenSpelling::Leap).to_string()
     }
 
     fn population(&self) -> usize {
@@ -130,6 +146,29 @@ impl World {
         PresentedSecret::new(self.tokens[rng.below(self.tokens.len())].clone())
     }
 
+    pub(crate) fn token_at(&self, at: usize) -> PresentedSecret {
+        PresentedSecret::new(self.tokens[at].clone())
+    }
+
+    /// How many messages were published into a channel.
+    pub(crate) fn published(&self, channel: &str) -> u64 {
+        self.numbers.get(channel).copied().unwrap_or(0)
+    }
+
+    /// Runs an operation to its end while everything goes on.
+    pub(crate) fn block_on_turning<F: Future<Output = Result<()>> + 'static>(
+        &mut self,
+        rng: &mut Rng,
+        operation: impl FnOnce(Arc<Node>, Caller) -> F,
+    ) {
+        let work = operation(Arc::clone(&self.node), self.key);
+        self.spawn(async move {
+            work.await.unwrap();
+            Ok(())
+        });
+        self.come_to_rest(rng);
+    }
+
     pub(crate) fn token_of_client(&self, client: usize) -> PresentedSecret {
         PresentedSecret::new(self.tokens[self.clients.borrow()[client].token.unwrap()].clone())
     }
@@ -140,10 +179,19 @@ impl World {
 
     /// Opens a connection and identifies it.
     pub(crate) fn open(&mut self, with_token: bool, rng: &mut Rng) {
+        let token = with_token.then(|| rng.below(self.tokens.len()));
+        self.open_as(token, rng);
+    }
+
+    /// Opens a connection with the token of this place.
+    pub(crate) fn open_with(&mut self, token: usize, rng: &mut Rng) {
+        self.open_as(Some(token), rng);
+    }
+
+    fn open_as(&mut self, token: Option<usize>, rng: &mut Rng) {
         let shard = rng.below(self.shards.len());
         let connection = ConnectionKey { slot: self.next_slot, generation: 1 };
         self.next_slot += 1;
-        let token = with_token.then(|| rng.below(self.tokens.len()));
         let generation = token.map_or(0, |token| self.generations[token]);
         self.clients.borrow_mut().push(SimClient::new(shard, connection, token, generation));
         self.shards[shard].0.borrow_mut().shard.open(connection, FormatIndex(0));
@@ -178,6 +226,19 @@ impl World {
             bring(&mut parts.borrow_mut(), &mut outlet.borrow_mut(), connection, News::Left(channel));
         }
         carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
+        // If it is renewed, the connection is the other token's from then on.
+        let renewed = if let Command::Renew { token } = &command {
+            let at = self.tokens.iter().position(|one| one == token.expose()).unwrap();
+            let generation = self.generations[at];
+            Some(move |outlet: &mut SimOutlet| {
+                let mut clients = outlet.clients.borrow_mut();
+                let is_meant = |client: &&mut SimClient| client.shard == shard && client.connection == connection;
+                let client = clients.iter_mut().find(is_meant).unwrap();
+                (client.token, client.token_generation) = (Some(at), generation);
+            })
+        } else {
+            None
+        };
         let work = async move {
             let outcome = node.perform(client, command).await;
             if let Ok(outcome) = outcome {
@@ -185,7 +246,10 @@ impl World {
                 let reply = parts.borrow_mut().shard.settle(connection, outcome, &mut *outlet.borrow_mut());
                 match reply {
                     Some(Reply::Connected(_)) => panic!("connected comes through the outlet"),
-                    Some(Reply::Renewed(expiry)) => told_end(&outlet.borrow(), connection, expiry),
+                    Some(Reply::Renewed(expiry)) => {
+                        told_end(&outlet.borrow(), connection, expiry);
+                        renewed.expect("only a renewal is answered so")(&mut outlet.borrow_mut());
+                    }
                     Some(Reply::Done | Reply::NotAllowed | Reply::NotSubscribed) | None => {}
                 }
                 carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
@@ -227,8 +291,8 @@ impl World {
     /// Deletes or revokes a token and puts a new one in its place. After the answer, nothing may reach the old one's connections.
     pub(crate) fn replace_a_token(&mut self, rng: &mut Rng) {
         let at = rng.below(self.tokens.len());
-        let new = block_on(self.node.create_token(&self.key, NewToken::default())).unwrap();
-        let old = std::mem::replace(&mut self.tokens[at], new.secret.expose(TokenSpelling::Leap).to_string());
+        let new = self.new_token(at);
+        let old = std::mem::replace(&mut self.tokens[at], new);
         let (node, caller, clients) = (self.node.clone(), self.key, Rc::clone(&self.clients));
         let doomed = self.generations[at];
         self.generations[at] += 1;
