@@ -26,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a server may be gone before the command gives up, in looks.
 const LOOKS_WITHOUT_SERVER_MAX: u32 = 300;
 
-/// A part of the file: its lines, with what they have together.
+/// A part of the file: its lines.
 type Part = Vec<String>;
 
 /// Creates the tokens that the lines of `file` describe, and writes what came of each to `out`, in the same order.
@@ -44,13 +44,14 @@ pub(crate) fn import(
     let mut results = BufWriter::new(results.map_err(|error| named(error, out))?);
     let door = Door { config, project };
     let mut progress = Progress::start(total);
-    let job = door.ask("POST", "/v2/jobs", Some(json!({"action": "create", "total": total}).to_string()))?;
+    let wish = json!({"action": "create", "total": total}).to_string();
+    let job = door.ask("POST", "/v2/jobs", Some(&wish))?;
     let job = job["id"].as_str().ok_or("the server answered without the job's id")?.to_owned();
     let path = format!("/v2/jobs/{job}");
     let mut sent = 0;
     each_part(file, |number, part| {
         sent += part.len();
-        door.persistently("PUT", &format!("{path}/parts/{number}"), Some(part.join("\n")))?;
+        door.persistently("PUT", &format!("{path}/parts/{number}"), Some(&part.join("\n")))?;
         progress.show("sent", sent);
         Ok(())
     })?;
@@ -151,7 +152,7 @@ struct Door<'a> {
 }
 
 impl Door<'_> {
-    fn ask(&self, method: &str, path: &str, body: Option<String>) -> Result<Value, Failure> {
+    fn ask(&self, method: &str, path: &str, body: Option<&str>) -> Result<Value, Failure> {
         match self.call(method, path, body) {
             Err(CallError::NobodyListens) => Err("importing needs a running server; start it with `tollgate serve`".into()),
             Err(error) => Err(error.into()),
@@ -160,9 +161,9 @@ impl Door<'_> {
     }
 
     /// For what may be asked twice: a server that is being started again is waited for.
-    fn persistently(&self, method: &str, path: &str, body: Option<String>) -> Result<Value, Failure> {
+    fn persistently(&self, method: &str, path: &str, body: Option<&str>) -> Result<Value, Failure> {
         for _ in 0..LOOKS_WITHOUT_SERVER_MAX {
-            match self.call(method, path, body.clone()) {
+            match self.call(method, path, body) {
                 Ok(answer) => return answered(answer),
                 Err(CallError::NobodyListens | CallError::Broken(_)) => std::thread::sleep(LOOK_EVERY),
             }
@@ -170,12 +171,12 @@ impl Door<'_> {
         Err(format!("the server is gone; the job goes on when it is back: see `tollgate job get {}`", path.trim_start_matches("/v2/jobs/")).into())
     }
 
-    fn call(&self, method: &str, path: &str, body: Option<String>) -> Result<Answer, CallError> {
+    fn call(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer, CallError> {
         let request = Request::Api {
             project: self.project.map(str::to_owned),
             method: method.to_owned(),
             path: path.to_owned(),
-            body,
+            body: body.map(str::to_owned),
             idempotency_key: None,
         };
         call(&data_dir::control_socket(&self.config.data_dir), &request)

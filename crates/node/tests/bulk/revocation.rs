@@ -52,31 +52,27 @@ fn every_tokens_fate_is_its_place_in_the_commit_order() {
         );
         run_all(&mut rng, tasks);
         let log = bench.store.log();
-        let made: Vec<TokenId> = log.iter().filter_map(|one| made(one)).collect();
+        let tokens: Vec<TokenId> = log.iter().filter_map(made).collect();
         let first_hit = log.iter().position(|one| matches!(one, Committed::Changed(_)));
         let end = first_hit.unwrap_or_else(|| {
             // It hit nothing, so it came before everything: its entry alone was committed.
             assert_eq!(answers.borrow()[0].matched, 0, "seed {seed}");
             0
         });
-        let before = log[..end].iter().filter_map(|one| made_in(one)).count();
-        assert_eq!(made.len(), 24);
+        let before = log[..end].iter().filter_map(made).count();
+        assert_eq!(tokens.len(), 24);
         assert_eq!(answers.borrow()[0].revoked, before as u64, "seed {seed}: {log:?}");
-        for (place, token) in made.iter().enumerate() {
+        for (place, token) in tokens.iter().enumerate() {
             let expected = (place < before).then(|| "token_revoked".to_owned());
             assert_eq!(bench.refusal(&token.to_string()), expected, "seed {seed}, token {place} of {before} before: {log:?}");
         }
-        hit_and_missed = (hit_and_missed.0 + before, hit_and_missed.1 + made.len() - before);
+        hit_and_missed = (hit_and_missed.0 + before, hit_and_missed.1 + tokens.len() - before);
     }
     assert!(hit_and_missed.0 > 1_000 && hit_and_missed.1 > 1_000, "the schedules prove little: {hit_and_missed:?}");
 }
 
 fn made(one: &Committed) -> Option<TokenId> {
     if let Committed::Made(token) = one { Some(*token) } else { None }
-}
-
-fn made_in(one: &Committed) -> Option<TokenId> {
-    made(one)
 }
 
 #[test]
