@@ -40,6 +40,8 @@ struct Ledger {
     /// The own key of the shared state: acknowledged, and tried.
     patched: (u64, u64),
     count: u64,
+    /// Operations that leave an entry in the audit log: acknowledged, and tried.
+    audited: (u64, u64),
 }
 
 impl Ledger {
@@ -109,10 +111,17 @@ fn add(api: &Api<'_>, writer: u64, ledger: &mut Ledger, random: &mut Random) -> 
     Ok(())
 }
 
+/// Counts what must leave an entry in the audit log. `work` says whether it asked for anything.
+fn audited(ledger: &mut Ledger, work: impl FnOnce(&mut Ledger) -> io::Result<bool>) -> io::Result<()> {
+    ledger.audited.1 += 1;
+    ledger.audited.0 += u64::from(work(ledger)?);
+    Ok(())
+}
+
 /// Takes one fact back, and what hangs on it.
-fn take_back(api: &Api<'_>, ledger: &mut Ledger, random: &mut Random) -> io::Result<()> {
+fn take_back(api: &Api<'_>, ledger: &mut Ledger, random: &mut Random) -> io::Result<bool> {
     let wanted = [is_subscription, is_subscription, is_channel, is_token][usize::try_from(random.below(4)).unwrap()];
-    let Some(fact) = ledger.any(random, wanted) else { return Ok(()) };
+    let Some(fact) = ledger.any(random, wanted) else { return Ok(false) };
     let path = match &fact {
         Fact::Channel(id) => format!("/v1/channels/{id}"),
         Fact::Token(token, _) => format!("/v1/channels/tokens/{token}"),
@@ -121,15 +130,15 @@ fn take_back(api: &Api<'_>, ledger: &mut Ledger, random: &mut Random) -> io::Res
     let gone = ledger.take(&fact);
     ask(api, "DELETE", &path, None)?;
     ledger.absent.extend(gone);
-    Ok(())
+    Ok(true)
 }
 
 /// Writes until the connection breaks.
 fn write(api: &Api<'_>, writer: u64, ledger: &mut Ledger, mut random: Random) {
     loop {
         let done = match random.below(10) {
-            0..6 => add(api, writer, ledger, &mut random),
-            6..8 => take_back(api, ledger, &mut random),
+            0..6 => audited(ledger, |ledger| add(api, writer, ledger, &mut random).map(|()| true)),
+            6..8 => audited(ledger, |ledger| take_back(api, ledger, &mut random)),
             _ => {
                 ledger.patched.1 += 1;
                 let patch = json!({(format!("w{writer}")): ledger.patched.1});
@@ -183,6 +192,7 @@ fn b21_kill_9_at_random_points_loses_nothing_acknowledged() {
     let mut random = Random::announced("durability");
     let mut server = Server::start();
     server.api().channel("shared", "private", json!({}));
+    let before = server.command(&["audit", "verify", "--json"])["last_sequence"].as_u64().unwrap();
     let mut ledgers: Vec<Ledger> = (0..WRITERS).map(|_| Ledger::default()).collect();
     for round in 0..ROUNDS {
         let pause = Duration::from_millis(20 + random.below(250));
@@ -205,6 +215,12 @@ fn b21_kill_9_at_random_points_loses_nothing_acknowledged() {
         let shared = api.get("/v1/channels/shared/state").data()["state"].clone();
         let wrong = compare(&facts(&api), &shared, &ledgers);
         assert!(wrong.is_empty(), "round {round}: {wrong:#?}");
+        // Each acknowledged change has its entry, none has two, and the chain holds.
+        let log = server.command(&["audit", "verify", "--json"]);
+        let entries = log["last_sequence"].as_u64().unwrap() - before;
+        let sum = |pick: fn(&Ledger) -> u64| ledgers.iter().map(pick).sum::<u64>();
+        let (acknowledged, tried) = (sum(|ledger| ledger.audited.0), sum(|ledger| ledger.audited.1));
+        assert!(log["intact"] == true && (acknowledged..=tried).contains(&entries), "{acknowledged} to {tried}: {log}");
     }
     let written: u64 = ledgers.iter().map(|ledger| ledger.count + ledger.patched.0).sum();
     assert!(written > 500, "only {written} operations in {ROUNDS} rounds prove little");
