@@ -71,7 +71,13 @@ impl Answer {
             answer = answer.with(header::CONTENT_TYPE, "application/problem+json");
         }
         if refusal.status() == StatusCode::UNAUTHORIZED {
-            answer = answer.with(header::WWW_AUTHENTICATE, "Bearer realm=\"tollgate\"");
+            // RFC 6750, section 3.1: with the word where the credential was one of ours.
+            let challenge = if refusal.code().starts_with("token_") {
+                "Bearer realm=\"tollgate\", error=\"invalid_token\""
+            } else {
+                "Bearer realm=\"tollgate\""
+            };
+            answer = answer.with(header::WWW_AUTHENTICATE, challenge);
         }
         if let Some(allow) = refusal.allow() {
             answer = answer.with(header::ALLOW, allow);

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, IF_MATCH};
+use http::header::{AUTHORIZATION, IF_MATCH, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use tollgate_core::authorize::Caller;
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::ids::{ChannelId, ProjectId};
+use tollgate_core::peer::ClientAddress;
 use tollgate_core::{Error, ErrorKind, Result};
-use tollgate_node::Node;
+use tollgate_node::{Node, Place};
 
 use crate::percent;
 use crate::query::Query;
@@ -104,6 +105,14 @@ impl Call {
     fn param(&self, name: &str) -> &str {
         let found = self.params.iter().find(|(known, _)| *known == name);
         &found.expect("invariant: a handler asks for parameters that its route's template has").1
+    }
+}
+
+/// From where a request comes.
+pub(crate) fn place(parts: &Parts) -> Place<'_> {
+    Place {
+        address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
+        origin: parts.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()),
     }
 }
 

@@ -70,7 +70,9 @@ pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
         | ErrorKind::TokenRevoked
         | ErrorKind::TokenNotYetValid
         | ErrorKind::TokenRotated => StatusCode::UNAUTHORIZED,
-        ErrorKind::Forbidden | ErrorKind::NotGranted | ErrorKind::UserBanned => StatusCode::FORBIDDEN,
+        ErrorKind::Forbidden | ErrorKind::UserBanned | ErrorKind::WrongPlace | ErrorKind::NotGranted => {
+            StatusCode::FORBIDDEN
+        }
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
         // A full collection is a conflict with what exists, like a taken id: the caller resolves it by removing something. 429 would
         // tell it to wait, and 403 to look for another key; neither helps.

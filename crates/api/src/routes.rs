@@ -25,6 +25,8 @@ pub(crate) enum Run {
     Open(for<'a> fn(&'a Node) -> Pending<'a, Answer>),
     /// A project key.
     Keyed(for<'a> fn(&'a Call) -> Pending<'a, tollgate_core::Result<Answer>>),
+    /// A project key or a user's token.
+    Bearer(for<'a> fn(&'a Call) -> Pending<'a, tollgate_core::Result<Answer>>),
     /// What the handler itself asks for.
     Own(for<'a> fn(&'a Asked) -> Pending<'a, Result<Answer, Refusal>>),
 }
@@ -53,6 +55,12 @@ macro_rules! social_plus {
                 Box::pin(socialplus::run(asked, |called| Box::pin(socialplus::$($handler)::+(called))))
             }),
         }
+    };
+}
+
+macro_rules! bearer {
+    ($method:ident $template:literal => $($handler:ident)::+) => {
+        Route { method: Method::$method, template: $template, run: Run::Bearer(|call| Box::pin(v2::$($handler)::+(call))) }
     };
 }
 
@@ -128,6 +136,28 @@ pub(crate) static ROUTES: &[Route] = &[
     v2!(POST "/v2/webhooks/:webhook/test" => webhooks::test),
     v2!(GET "/v2/webhooks/:webhook/deliveries" => webhooks::deliveries),
     v2!(POST "/v2/webhooks/:webhook/deliveries/:delivery/replay" => webhooks::replay),
+    v2!(GET "/v2/tokens" => tokens::list),
+    v2!(POST "/v2/tokens" => tokens::create),
+    v2!(POST "/v2/tokens/introspect" => introspect::introspect),
+    v2!(GET "/v2/tokens/:token" => tokens::get),
+    v2!(PATCH "/v2/tokens/:token" => tokens::change),
+    v2!(DELETE "/v2/tokens/:token" => tokens::delete),
+    v2!(POST "/v2/tokens/:token/rotate" => tokens::rotate),
+    v2!(GET "/v2/tokens/:token/state" => token_state::get),
+    v2!(PUT "/v2/tokens/:token/state" => token_state::replace),
+    v2!(PATCH "/v2/tokens/:token/state" => token_state::merge),
+    v2!(GET "/v2/tokens/:token/connections" => token_use::connections),
+    v2!(POST "/v2/tokens/:token/messages" => token_use::message),
+    v2!(GET "/v2/tokens/:token/subscriptions" => token_use::subscriptions),
+    v2!(PUT "/v2/tokens/:token/subscriptions/:channel" => token_use::subscribe),
+    v2!(DELETE "/v2/tokens/:token/subscriptions/:channel" => token_use::unsubscribe),
+    bearer!(GET "/v2/me" => me::get),
+    bearer!(DELETE "/v2/me" => me::revoke),
+    bearer!(GET "/v2/me/subscriptions" => me::subscriptions),
+    bearer!(POST "/v2/channels/:channel/messages" => channels::publish),
+    bearer!(GET "/v2/channels/:channel/state" => channels::state),
+    bearer!(PUT "/v2/channels/:channel/state" => channels::replace_state),
+    bearer!(PATCH "/v2/channels/:channel/state" => channels::merge_state),
     v2!(GET "/v2/audit" => audit::list),
     v2!(GET "/v2/audit/export" => audit::export),
     v2!(GET "/v2/audit/verify" => audit::verify),

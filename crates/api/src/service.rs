@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 use crate::ApiConfig;
 use crate::answer::{Answer, Reply};
 use crate::body::Upload;
-use crate::call::{Asked, Call, credential};
+use crate::call::{Asked, Call, credential, place};
 use crate::refusal::{Door, Refusal};
 use crate::request_id::RequestIds;
 use crate::routes::{Params, Route, Run, find};
@@ -134,9 +134,18 @@ impl Shared {
 
     async fn operate(&self, project: ProjectId, parts: Parts, body: Bytes) -> Result<Answer, Refusal> {
         let (route, params) = find(self.routes, &parts.method, parts.uri.path())?;
-        let Run::Keyed(handler) = route.run else { return Err(Refusal::no_route()) };
+        let (Run::Keyed(handler) | Run::Bearer(handler)) = route.run else { return Err(Refusal::no_route()) };
         let call = Call::new(self.node.clone(), Caller::ProjectOperator { project }, parts, params, body)?;
         Ok(handler(&call).await?)
+    }
+
+    /// Whose key or token a request comes with.
+    fn bearer(&self, parts: &Parts) -> Result<Caller, Refusal> {
+        let secret = credential(&parts.headers)?;
+        if secret.expose().starts_with("ptk_") {
+            return Ok(self.node.authenticate(&secret)?);
+        }
+        Ok(self.node.authenticate_token(None, &secret, place(parts))?)
     }
 
     async fn outcome<B>(
@@ -160,6 +169,7 @@ impl Shared {
         let (handler, caller) = match route.run {
             Run::Open(handler) => return Ok(handler(&self.node).await),
             Run::Keyed(handler) => (handler, self.node.authenticate(&credential(&parts.headers)?)?),
+            Run::Bearer(handler) => (handler, self.bearer(&parts)?),
             Run::Own(handler) => {
                 let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
                 let request_id = request_id.clone();

@@ -1,7 +1,8 @@
 //! Who may do what: one table for project keys, two small rules for clients. Pure; refused by default.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::ids::{KeyId, ProjectId, TokenId};
+use crate::grants::{self, Grant, Operation};
+use crate::ids::{ChannelId, KeyId, ProjectId, TokenId};
 use crate::model::{Capabilities, ChannelType};
 use crate::permissions::Permissions;
 
@@ -196,45 +197,124 @@ pub enum SubscribeDecision {
     AskHook,
 }
 
-/// Whether a client may subscribe to a channel of its project. `granted` is true where the token is already subscribed.
+/// What a token is to a channel, for the rules below.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// What the token may do; `None` follows the channel's type.
+    pub grants: Option<&'a [Grant]>,
+    /// Whether the token is subscribed to the channel already.
+    pub subscribed: bool,
+}
+
+impl Standing<'_> {
+    /// Of a client without a token, and of a token without grants and subscriptions.
+    pub const NONE: Self = Self { grants: None, subscribed: false };
+
+    fn grants(self, operation: Operation, channel: &ChannelId) -> Option<bool> {
+        self.grants.map(|grants| grants::allows(grants, operation, channel.as_str()))
+    }
+}
+
+/// Whether a client may subscribe to a channel of its project. A token with grants gets exactly what they say, on any type of channel and
+/// without the hook; whoever is subscribed may be.
 #[must_use]
-pub fn client_subscribe(caller: &Caller, kind: ChannelType, granted: bool) -> SubscribeDecision {
+pub fn client_subscribe(
+    caller: &Caller,
+    kind: ChannelType,
+    channel: &ChannelId,
+    standing: Standing<'_>,
+) -> SubscribeDecision {
     match (caller, kind) {
+        (Caller::Token { .. }, _) if standing.subscribed => SubscribeDecision::Allow,
+        (Caller::Token { .. }, _) if standing.grants.is_some() => {
+            if standing.grants(Operation::Subscribe, channel) == Some(true) {
+                SubscribeDecision::Allow
+            } else {
+                SubscribeDecision::Refuse
+            }
+        }
         (Caller::Anonymous { .. }, ChannelType::Unprotected)
         | (Caller::Token { .. }, ChannelType::Public | ChannelType::Unprotected) => SubscribeDecision::Allow,
-        (Caller::Token { .. }, ChannelType::Private) if granted => SubscribeDecision::Allow,
         (Caller::Token { .. }, ChannelType::Private) => SubscribeDecision::AskHook,
         _ => SubscribeDecision::Refuse,
     }
 }
 
-/// Whether a subscribed client may publish into a channel.
+/// Whether a client may publish into a channel: by its grants, where it has some, and else by the channel's settings.
 #[must_use]
-pub fn client_publish(caller: &Caller, capabilities: Capabilities) -> bool {
+pub fn client_publish(
+    caller: &Caller,
+    capabilities: Capabilities,
+    channel: &ChannelId,
+    standing: Standing<'_>,
+) -> bool {
     match caller {
-        Caller::Token { .. } => capabilities.has(Capabilities::TOKEN_PUBLISH),
+        Caller::Token { .. } => standing
+            .grants(Operation::Publish, channel)
+            .unwrap_or_else(|| capabilities.has(Capabilities::TOKEN_PUBLISH)),
         Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_PUBLISH),
         Caller::ProjectKey { .. } | Caller::Operator | Caller::ProjectOperator { .. } | Caller::System => false,
     }
 }
 
-/// Whether a subscribed client may replace a channel's state.
+/// Whether a client may replace a channel's state: by its grants, where it has some, and else by the channel's settings.
 #[must_use]
-pub fn client_set_state(caller: &Caller, capabilities: Capabilities) -> bool {
+pub fn client_set_state(
+    caller: &Caller,
+    capabilities: Capabilities,
+    channel: &ChannelId,
+    standing: Standing<'_>,
+) -> bool {
     match caller {
-        Caller::Token { .. } => capabilities.has(Capabilities::TOKEN_SET_STATE),
+        Caller::Token { .. } => standing
+            .grants(Operation::StateWrite, channel)
+            .unwrap_or_else(|| capabilities.has(Capabilities::TOKEN_SET_STATE)),
         Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_SET_STATE),
         Caller::ProjectKey { .. } | Caller::Operator | Caller::ProjectOperator { .. } | Caller::System => false,
     }
 }
 
+/// Whether a token may read a channel's state without a connection. Who is subscribed is sent the state anyway.
+#[must_use]
+pub fn token_reads_state(kind: ChannelType, channel: &ChannelId, standing: Standing<'_>) -> bool {
+    standing.subscribed || standing.grants(Operation::StateRead, channel).unwrap_or(kind != ChannelType::Private)
+}
+
+/// Whether a token may write into a channel without being subscribed to it: where its grants say so; one without grants, where it could
+/// subscribe without asking anybody.
+#[must_use]
+pub fn token_writes_from_outside(kind: ChannelType, standing: Standing<'_>) -> bool {
+    standing.subscribed || standing.grants.is_some() || kind != ChannelType::Private
+}
+
+/// Whether a token that was subscribed under `before` loses its subscription when its grants become `after`: it does where it loses the right to
+/// subscribe. What a server subscribed beyond any right of the token's stays.
+#[must_use]
+pub fn loses_subscription(
+    kind: ChannelType,
+    channel: &ChannelId,
+    before: Option<&[Grant]>,
+    after: Option<&[Grant]>,
+) -> bool {
+    let may = |grants: Option<&[Grant]>| match grants {
+        Some(grants) => grants::allows(grants, Operation::Subscribe, channel.as_str()),
+        None => kind != ChannelType::Private,
+    };
+    may(before) && !may(after)
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
 
     const PROJECT: ProjectId = ProjectId::new(1);
     const TOKEN: Caller = Caller::Token { project: PROJECT, token: TokenId::new(2) };
     const ANONYMOUS: Caller = Caller::Anonymous { project: PROJECT };
+
+    fn room() -> ChannelId {
+        ChannelId::new("room").unwrap()
+    }
 
     fn key(permissions: Permissions) -> Caller {
         Caller::ProjectKey { project: PROJECT, key: KeyId::new(3), permissions }
@@ -278,8 +358,64 @@ mod tests {
             (TOKEN, Unprotected, false, Allow),
             (key(Permissions::all()), Unprotected, false, Refuse),
         ];
-        for (caller, kind, granted, expected) in table {
-            assert_eq!(client_subscribe(&caller, kind, granted), expected, "{caller:?} {kind:?} {granted}");
+        for (caller, kind, subscribed, expected) in table {
+            let standing = Standing { grants: None, subscribed };
+            assert_eq!(client_subscribe(&caller, kind, &room(), standing), expected, "{caller:?} {kind:?} {subscribed}");
+        }
+    }
+
+    #[test]
+    fn grants_say_exactly_what_a_token_may() {
+        use ChannelType::{Private, Public, Unprotected};
+        use SubscribeDecision::{Allow, Refuse};
+        let on = |channels: &str, operation| vec![Grant { channels: channels.into(), operations: vec![operation] }];
+        let open = Capabilities::from_bits(31).unwrap_or_default();
+        let closed = Capabilities::from_bits(0).unwrap_or_default();
+        let everything = vec![Grant { channels: "room".into(), operations: Operation::ALL.to_vec() }];
+        let table: [(Vec<Grant>, [bool; 4]); 7] = [
+            (vec![], [false; 4]),
+            (on("room", Operation::Subscribe), [true, false, false, false]),
+            (on("ro*", Operation::Publish), [false, true, false, false]),
+            (on("*", Operation::StateWrite), [false, false, true, false]),
+            (on("*", Operation::StateRead), [false, false, false, true]),
+            (on("rooms", Operation::Subscribe), [false; 4]),
+            (everything, [true; 4]),
+        ];
+        for (grants, expected) in table {
+            for kind in [Private, Public, Unprotected] {
+                for capabilities in [open, closed] {
+                    let standing = Standing { grants: Some(&grants), subscribed: false };
+                    let got = [
+                        client_subscribe(&TOKEN, kind, &room(), standing) == Allow,
+                        client_publish(&TOKEN, capabilities, &room(), standing),
+                        client_set_state(&TOKEN, capabilities, &room(), standing),
+                        token_reads_state(kind, &room(), standing),
+                    ];
+                    assert_eq!(got, expected, "{grants:?} {kind:?} {capabilities:?}");
+                    let asked = client_subscribe(&TOKEN, kind, &room(), standing);
+                    assert!(matches!(asked, Allow | Refuse), "the hook is not asked");
+                    let subscribed = Standing { subscribed: true, ..standing };
+                    assert_eq!(client_subscribe(&TOKEN, kind, &room(), subscribed), Allow);
+                    assert!(token_reads_state(kind, &room(), subscribed));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_subscription_goes_with_the_right_to_it() {
+        use ChannelType::{Private, Public};
+        let room_only = [Grant { channels: "room".into(), operations: vec![Operation::Subscribe] }];
+        for (kind, before, after, expected) in [
+            (Private, None, Some(&[][..]), false),
+            (Public, None, Some(&[][..]), true),
+            (Public, None, Some(&room_only[..]), false),
+            (Private, Some(&room_only[..]), Some(&[][..]), true),
+            (Private, Some(&room_only[..]), None, true),
+            (Public, Some(&room_only[..]), None, false),
+            (Private, Some(&[][..]), Some(&room_only[..]), false),
+        ] {
+            assert_eq!(loses_subscription(kind, &room(), before, after), expected, "{kind:?} {before:?} {after:?}");
         }
     }
 
@@ -295,10 +431,10 @@ mod tests {
         ];
         for (bits, token_publish, anonymous_publish, token_state, anonymous_state) in table {
             let got = (
-                client_publish(&TOKEN, settings(bits)),
-                client_publish(&ANONYMOUS, settings(bits)),
-                client_set_state(&TOKEN, settings(bits)),
-                client_set_state(&ANONYMOUS, settings(bits)),
+                client_publish(&TOKEN, settings(bits), &room(), Standing::NONE),
+                client_publish(&ANONYMOUS, settings(bits), &room(), Standing::NONE),
+                client_set_state(&TOKEN, settings(bits), &room(), Standing::NONE),
+                client_set_state(&ANONYMOUS, settings(bits), &room(), Standing::NONE),
             );
             assert_eq!(got, (token_publish, anonymous_publish, token_state, anonymous_state), "{bits}");
         }

@@ -45,6 +45,8 @@ kinds! {
     Forbidden => "forbidden",
     /// The user whose token it is may not get in.
     UserBanned => "user_banned",
+    /// The token may not be used from this address, or from a page of this origin.
+    WrongPlace => "wrong_place",
     /// No such project, channel, token or route.
     NotFound => "not_found",
     /// The id is taken.

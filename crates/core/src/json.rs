@@ -125,6 +125,16 @@ impl JsonObject {
         Ok(Self(merged.into()))
     }
 
+    /// This object patched as RFC 7396 says: `null` takes a key away, an object is patched into an object, anything else is put in place.
+    ///
+    /// # Errors
+    /// `payload_too_large` when the result has more than `bytes_max` bytes, `invalid_body` when it is nested too deeply.
+    pub fn merge_patch(&self, patch: &Self, bytes_max: usize) -> Result<Self, Error> {
+        let merged = patched(self.entries(), patch.entries());
+        check(&merged, bytes_max)?;
+        Ok(Self(merged.into()))
+    }
+
     /// The top-level entries, the last of equal keys winning.
     fn entries(&self) -> Vec<(String, &RawValue)> {
         let mut deserializer = serde_json::Deserializer::from_slice(&self.0);
@@ -163,6 +173,47 @@ fn equal(one: &serde_json::Value, other: &serde_json::Value) -> bool {
         }
         _ => one == other,
     }
+}
+
+/// Recursion ends with the patch, whose depth was checked when it was parsed.
+fn patched<'a>(mut entries: Vec<(String, &'a RawValue)>, patch: Vec<(String, &'a RawValue)>) -> String {
+    let mut texts: HashMap<String, String> = HashMap::new();
+    for (key, value) in patch {
+        let place = entries.iter().position(|(known, _)| *known == key);
+        if value.get() == "null" {
+            entries.retain(|(known, _)| *known != key);
+        } else if let Some(inner) = of_object(value) {
+            let old = place.and_then(|place| of_object(entries[place].1)).unwrap_or_default();
+            texts.insert(key.clone(), patched(old, inner));
+            if place.is_none() {
+                entries.push((key, value));
+            }
+        } else {
+            match place {
+                Some(place) => entries[place].1 = value,
+                None => entries.push((key, value)),
+            }
+        }
+    }
+    let mut text = String::from("{");
+    for (key, value) in &entries {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        text.push_str(&serde_json::to_string(key).expect("invariant: a string is always JSON"));
+        text.push(':');
+        text.push_str(texts.get(key).map_or(value.get(), String::as_str));
+    }
+    text.push('}');
+    text
+}
+
+/// The entries of a value that is an object.
+fn of_object(value: &RawValue) -> Option<Vec<(String, &RawValue)>> {
+    value.get().starts_with('{').then(|| {
+        let mut deserializer = serde_json::Deserializer::from_str(value.get());
+        deserializer.deserialize_map(Entries).expect("invariant: the text was checked to be an object")
+    })
 }
 
 struct Entries;
@@ -304,6 +355,29 @@ show_size!(JsonValue, JsonObject);
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn patches_follow_rfc_7396() {
+        for (target, patch, expected) in [
+            (r#"{"a":"b"}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"b":"c"}"#, r#"{"a":"b","b":"c"}"#),
+            (r#"{"a":"b"}"#, r#"{"a":null}"#, "{}"),
+            (r#"{"a":"b","b":"c"}"#, r#"{"a":null}"#, r#"{"b":"c"}"#),
+            (r#"{"a":["b"]}"#, r#"{"a":"c"}"#, r#"{"a":"c"}"#),
+            (r#"{"a":"c"}"#, r#"{"a":["b"]}"#, r#"{"a":["b"]}"#),
+            (r#"{"a":{"b":"c"}}"#, r#"{"a":{"b":"d","c":null}}"#, r#"{"a":{"b":"d"}}"#),
+            (r#"{"a":[{"b":"c"}]}"#, r#"{"a":[1]}"#, r#"{"a":[1]}"#),
+            (r#"{"e":null}"#, r#"{"a":1}"#, r#"{"e":null,"a":1}"#),
+            ("{}", r#"{"a":{"bb":{"ccc":null}}}"#, r#"{"a":{"bb":{}}}"#),
+            (r#"{"n":1.50}"#, r#"{"m":12345678901234567890.1}"#, r#"{"n":1.50,"m":12345678901234567890.1}"#),
+        ] {
+            let object = |text: &str| JsonObject::parse(text.as_bytes(), 1_000).unwrap();
+            assert_eq!(object(target).merge_patch(&object(patch), 1_000).unwrap().as_str(), expected, "{target} {patch}");
+        }
+        let (one, two) = (r#"{"a":"xxxx"}"#, r#"{"b":"xxxx"}"#);
+        let object = |text: &str| JsonObject::parse(text.as_bytes(), 20).unwrap();
+        assert_eq!(object(one).merge_patch(&object(two), 20).unwrap_err().kind, ErrorKind::TooLarge);
+    }
 
     fn object(text: &str) -> JsonObject {
         JsonObject::parse(text.as_bytes(), 1000).unwrap()

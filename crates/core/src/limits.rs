@@ -32,6 +32,14 @@ pub const PASS_CHUNK: usize = 256;
 pub const GRANTS_PER_TOKEN_MAX: usize = 32;
 /// Most entries of a token's address list, and of its origin list.
 pub const NETWORKS_PER_TOKEN_MAX: usize = 32;
+/// Longest name of a token, in bytes of UTF-8.
+pub const TOKEN_NAME_BYTES_MAX: usize = 255;
+/// Most entries on a page of a list.
+pub const PAGE_ENTRIES_MAX: usize = 1_000;
+/// Entries on a page of a list unless the caller says otherwise.
+pub const PAGE_ENTRIES_DEFAULT: usize = 100;
+/// Most records that one page of a filtered list looks at; a page with fewer entries than asked for says where to go on.
+pub const PAGE_LOOKS_MAX: usize = 20_000;
 /// Largest metadata of a token or attributes of a user, in bytes of JSON text.
 pub const METADATA_BYTES_MAX: usize = 8 * 1024;
 /// Longest display name, in characters (source: social.plus's OpenAPI).

@@ -411,8 +411,8 @@ pub struct IdempotencyRecord {
     pub key: [u8; 32],
     /// SHA-256 of what was asked: another request under the same key is refused.
     pub fingerprint: [u8; 32],
-    /// The tokens that it made or changed, in order: answers are spelled from them again.
-    pub tokens: Vec<TokenId>,
+    /// The tokens that it made or rotated, in order, each with the generation it then had: answers are spelled from them again.
+    pub tokens: Vec<(TokenId, u32)>,
     /// When it is forgotten.
     pub expires_at: UnixMillis,
 }

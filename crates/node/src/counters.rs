@@ -27,6 +27,8 @@ tollgate_core::counters! {
         authentications_failed,
         /// Sums of use that found no room until upkeep took the others.
         usage_lost,
+        /// Uses of a secret that was replaced by rotation and still works for a while.
+        previous_secrets_used,
         /// Connections closed because they read too slowly.
         slow_consumers,
         /// Messages to webhook endpoints that were taken.

@@ -39,8 +39,17 @@ pub use operations::selector::{Selector, kind_word};
 pub use operations::sessions::{SessionRequest, SessionView, VisitorProof};
 pub use operations::signing::AccessToken;
 pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
+pub use operations::idempotency::Once;
+pub use operations::presented::{Place, TokenRefused};
+pub use operations::token_views::{
+    ConnectionView, Introspection, IssuedToken, PreviousSecret, SubscriptionView, TokenDetail, TokenFilter, TokenPage,
+    TokenStatus,
+};
+pub use operations::tokens_change::TokenStateChange;
 pub use operations::writing::{Origin, actor, with_origin};
-pub use operations::views::{ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView};
+pub use operations::views::{
+    ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView, UserOfToken,
+};
 pub use operations::webhooks::{NewWebhook, WebhookUpdate, WebhookView};
 pub use start::{NodeParts, StartError, start};
 
@@ -73,6 +82,7 @@ pub struct Node {
     signing: operations::signing::SigningKeys,
     user_names: operations::users::UserNames,
     recent: operations::sessions::Recent,
+    previous_uses: operations::tokens_rotate::PreviousUses,
     /// When the store was last tried, and what came of it. Held while it is tried: who asks meanwhile waits for that answer.
     probed: tokio::sync::Mutex<Option<(Monotonic, bool)>>,
     is_new: bool,

@@ -108,6 +108,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         signing: crate::operations::signing::SigningKeys::default(),
         user_names: crate::operations::users::UserNames::default(),
         recent: crate::operations::sessions::Recent::default(),
+        previous_uses: crate::operations::tokens_rotate::PreviousUses::default(),
         probed: tokio::sync::Mutex::default(),
         is_new,
     };

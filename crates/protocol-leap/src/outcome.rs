@@ -61,6 +61,7 @@ fn connect_failed(kind: ErrorKind) -> Outcome {
         | ErrorKind::TokenNotYetValid
         | ErrorKind::TokenRotated
         | ErrorKind::UserBanned
+        | ErrorKind::WrongPlace
         | ErrorKind::NotFound
         | ErrorKind::Forbidden
         | ErrorKind::NotGranted
@@ -89,9 +90,8 @@ fn subscribe_failed(kind: ErrorKind) -> Outcome {
         ErrorKind::InvalidAuth
         | ErrorKind::TokenNotYetValid
         | ErrorKind::TokenRotated
-        | ErrorKind::UserBanned => {
-            Outcome::Close(CloseReason::InvalidCredential)
-        }
+        | ErrorKind::UserBanned
+        | ErrorKind::WrongPlace => Outcome::Close(CloseReason::InvalidCredential),
         ErrorKind::TokenExpired => Outcome::Close(CloseReason::TokenExpired),
         ErrorKind::TokenRevoked => Outcome::Close(CloseReason::TokenRevoked),
         // The client cannot know whether it is subscribed; coming back, it learns it from INIT or asks again.
@@ -115,9 +115,8 @@ fn unsubscribe_failed(kind: ErrorKind) -> Outcome {
         ErrorKind::InvalidAuth
         | ErrorKind::TokenNotYetValid
         | ErrorKind::TokenRotated
-        | ErrorKind::UserBanned => {
-            Outcome::Close(CloseReason::InvalidCredential)
-        }
+        | ErrorKind::UserBanned
+        | ErrorKind::WrongPlace => Outcome::Close(CloseReason::InvalidCredential),
         ErrorKind::TokenExpired => Outcome::Close(CloseReason::TokenExpired),
         ErrorKind::TokenRevoked => Outcome::Close(CloseReason::TokenRevoked),
         // The client has forgotten the channel, and it would go on getting its messages; coming back, it learns the truth from INIT.
@@ -141,9 +140,8 @@ fn write_failed(kind: ErrorKind) -> Outcome {
         ErrorKind::InvalidAuth
         | ErrorKind::TokenNotYetValid
         | ErrorKind::TokenRotated
-        | ErrorKind::UserBanned => {
-            Outcome::Close(CloseReason::InvalidCredential)
-        }
+        | ErrorKind::UserBanned
+        | ErrorKind::WrongPlace => Outcome::Close(CloseReason::InvalidCredential),
         ErrorKind::TokenExpired => Outcome::Close(CloseReason::TokenExpired),
         ErrorKind::TokenRevoked => Outcome::Close(CloseReason::TokenRevoked),
         ErrorKind::NotGranted | ErrorKind::Forbidden => Outcome::Refused,
@@ -189,14 +187,14 @@ mod tests {
 
     #[test]
     fn errors_mean_this_to_a_client() {
-        // invalid_auth, token_expired, token_revoked, token_not_yet_valid, token_rotated, forbidden, user_banned, not_found,
-        // already_exists, invalid_body, invalid_input, version_mismatch, idempotency_mismatch, wrong_state, gone,
-        // payload_too_large, limit_reached, rate_limited, not_granted, unavailable, internal_error
-        assert_eq!(letters(Kind::Connect), "1ev111110110000088100");
+        // invalid_auth, token_expired, token_revoked, token_not_yet_valid, token_rotated, forbidden, user_banned, wrong_place, not_found,
+        // already_exists, invalid_body, invalid_input, version_mismatch, idempotency_mismatch, wrong_state, gone, payload_too_large,
+        // limit_reached, rate_limited, not_granted, unavailable, internal_error
+        assert_eq!(letters(Kind::Connect), "1ev1111110110000088100");
         assert_eq!(letters(Kind::Renew), "t".repeat(ErrorKind::ALL.len()), "no failure ends the connection");
-        assert_eq!(letters(Kind::Subscribe), "1ev11n1u00u00000nnn00");
-        assert_eq!(letters(Kind::Unsubscribe), "1ev11.1.00.0000000.00");
-        assert_eq!(letters(Kind::Publish), "1ev11R1uFFFFFFFFFFRFF");
-        assert_eq!(letters(Kind::SetState), "1ev11R1uFFFFFFFFFFRFF");
+        assert_eq!(letters(Kind::Subscribe), "1ev11n11u00u00000nnn00");
+        assert_eq!(letters(Kind::Unsubscribe), "1ev11.11.00.0000000.00");
+        assert_eq!(letters(Kind::Publish), "1ev11R11uFFFFFFFFFFRFF");
+        assert_eq!(letters(Kind::SetState), "1ev11R11uFFFFFFFFFFRFF");
     }
 }

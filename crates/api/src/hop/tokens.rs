@@ -28,11 +28,11 @@ struct Wanted<'a> {
 /// `POST /v1/channels/tokens`: the body may be missing altogether.
 pub(crate) async fn create(call: &Call) -> Result<Answer> {
     let wanted: Wanted = if call.body.is_empty() { Wanted::default() } else { fields::object(&call.body)? };
-    let TokenUpdate { state, expires_at } = wanted.update()?;
+    let TokenUpdate { state, expires_at, .. } = wanted.update()?;
     let channels = wanted.channels.map(fields::channels).transpose()?.unwrap_or_default();
     let token = call
         .node
-        .create_token(&call.caller, NewToken { state: state.flatten(), expires_at: expires_at.flatten(), channels })
+        .create_token(&call.caller, NewToken { state: state.flatten(), expires_at: expires_at.flatten(), channels, ..NewToken::default() })
         .await?;
     Ok(render::one("token", &render::token(&token)))
 }
@@ -65,6 +65,6 @@ impl Wanted<'_> {
     fn update(&self) -> Result<TokenUpdate> {
         let state = self.state.map(|raw| fields::nullable_state(raw, "token", TOKEN_STATE_BYTES_MAX)).transpose()?;
         let expires_at = self.expires_at.or(self.expires_at_camel).map(fields::expiry).transpose()?;
-        Ok(TokenUpdate { state, expires_at })
+        Ok(TokenUpdate { state, expires_at, ..TokenUpdate::default() })
     }
 }

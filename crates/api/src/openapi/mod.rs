@@ -4,6 +4,7 @@
 mod operations;
 mod page;
 mod schemas;
+mod tokens;
 
 use std::sync::OnceLock;
 
@@ -123,6 +124,10 @@ fn operation(described: &Described) -> Value {
     let needs = match described.needs {
         "token" => "Needs a token.".to_owned(),
         "any" => "Needs a project key, whatever it may do.".to_owned(),
+        either if either.starts_with("token or ") => {
+            let permission = either.trim_start_matches("token or ");
+            format!("Needs a token that may do this in the channel, or a project key that may `{permission}`.")
+        }
         permission => format!("Needs a project key that may `{permission}`."),
     };
     let mut operation = json!({

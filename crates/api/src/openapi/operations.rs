@@ -36,6 +36,21 @@ operations! {
         POST "/v2/keys/:key/revoke" revokeKey "manage_keys" "Revoke a key, at once and for good" () -> 200 Key;
     }
     "Tokens" {
+        GET "/v2/tokens" listTokens "read_leap_tokens" "Tokens, oldest first, never their secrets; a page may be short and yet have a next one" ("limit", "cursor", "user_id", "channel", "status") -> 200 TokenPage;
+        POST "/v2/tokens" createToken "create_leap_token" "Create a token, and its user if there is none; its secret is in this answer alone" ("Idempotency-Key") NewToken -> 201 Token;
+        POST "/v2/tokens/introspect" introspectToken "manage_tokens" "Say what a token is (RFC 7662), and exactly why it is refused" () Introspect -> 200 Introspection;
+        GET "/v2/tokens/:token" getToken "read_leap_tokens" "One token" () -> 200 Token;
+        PATCH "/v2/tokens/:token" changeToken "update_leap_token" "Change a token, live connections included; metadata is merged as RFC 7396 says" ("If-Match") TokenChange -> 200 Token;
+        DELETE "/v2/tokens/:token" deleteToken "update_leap_token" "Delete a token; its connections are closed" () -> 204;
+        POST "/v2/tokens/:token/rotate" rotateToken "manage_tokens" "Make a new secret, in this answer alone; the old one works until its grace ends" ("Idempotency-Key", "If-Match") Grace -> 201 Token;
+        GET "/v2/tokens/:token/state" getTokenState "read_leap_tokens" "A token's state and its version" () -> 200 TokenState;
+        PUT "/v2/tokens/:token/state" replaceTokenState "update_leap_token" "Put an object, or null, in place of the state" ("If-Match") AnyState -> 200 TokenState;
+        PATCH "/v2/tokens/:token/state" mergeTokenState "update_leap_token" "Put these keys in place of those of the state, one level deep" ("If-Match") State -> 200 TokenState;
+        GET "/v2/tokens/:token/connections" listTokenConnections "read_leap_tokens" "A token's live connections" () -> 200 Connections;
+        POST "/v2/tokens/:token/messages" messageToken "message_token" "Send a message to a token's connections, and learn how many there are" () Message -> 200 Reached;
+        GET "/v2/tokens/:token/subscriptions" listTokenSubscriptions "read_leap_tokens" "The channels that a token is subscribed to" () -> 200 Subscriptions;
+        PUT "/v2/tokens/:token/subscriptions/:channel" subscribeToken "manage_channel_subscribers" "Subscribe a token to a channel of any type, live at once" () Subscribe -> 204;
+        DELETE "/v2/tokens/:token/subscriptions/:channel" unsubscribeToken "manage_channel_subscribers" "End a token's subscription" () -> 204;
         POST "/v2/tokens/revoke" revokeTokens "manage_tokens" "Revoke every token that all given criteria fit, durably and at once" () Revoke -> 200 Revoked;
         POST "/v2/tokens/batch" batchTokens "manage_tokens" "Create, revoke, rotate or introspect up to 1,000 tokens; what it creates needs create_leap_token, too" () Batch -> 200 BatchResults;
         POST "/v2/tokens/:token/restore" restoreToken "manage_tokens" "Undo a revocation" () -> 200 Restored;
@@ -52,6 +67,17 @@ operations! {
     }
     "Auth tokens" {
         POST "/v2/auth-tokens" createAuthToken "create_auth_token" "Vouch for a user: make an auth token, good for one session" () NewAuthToken -> 201 AuthToken;
+    }
+    "A token's own" {
+        GET "/v2/me" getMe "token" "The calling token" () -> 200 Token;
+        DELETE "/v2/me" revokeMe "token" "Revoke the calling token: its connections are closed" () -> 204;
+        GET "/v2/me/subscriptions" listMySubscriptions "token" "The channels that the calling token is subscribed to" () -> 200 Subscriptions;
+    }
+    "Channels" {
+        POST "/v2/channels/:channel/messages" publishMessage "token or publish_channel_messages" "Publish a message" () Message -> 200 Published;
+        GET "/v2/channels/:channel/state" getChannelState "token or read_channels" "A channel's state and its version" () -> 200 ChannelState;
+        PUT "/v2/channels/:channel/state" replaceChannelState "token or update_channel_state" "Put an object in place of the state" ("If-Match") State -> 200 ChannelState;
+        PATCH "/v2/channels/:channel/state" mergeChannelState "token or update_channel_state" "Put these keys in place of those of the state, one level deep" ("If-Match") State -> 200 ChannelState;
     }
     "Jobs" {
         GET "/v2/jobs" listJobs "manage_tokens" "Background jobs, oldest first" ("limit", "cursor") -> 200 JobPage;

@@ -61,24 +61,24 @@ pub(super) fn path_parameter(name: &str) -> Value {
 }
 
 /// An id of ours.
-fn id(prefix: &str) -> Value {
+pub(super) fn id(prefix: &str) -> Value {
     json!({"type": "string", "pattern": format!("^{prefix}_[A-Za-z0-9_-]{{1,27}}$")})
 }
 
-fn time() -> Value {
+pub(super) fn time() -> Value {
     json!({"type": "string", "format": "date-time"})
 }
 
 /// `schema`, or null.
-fn or_null(schema: &Value) -> Value {
+pub(super) fn or_null(schema: &Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
-fn maybe_time() -> Value {
+pub(super) fn maybe_time() -> Value {
     or_null(&time())
 }
 
-fn maybe_text() -> Value {
+pub(super) fn maybe_text() -> Value {
     json!({"type": ["string", "null"]})
 }
 
@@ -87,7 +87,7 @@ fn seconds(least: u64) -> Value {
 }
 
 /// A page of a list of these.
-fn page(schema: &str) -> Value {
+pub(super) fn page(schema: &str) -> Value {
     json!({
         "type": "object",
         "required": ["data", "next_cursor"],
@@ -99,13 +99,13 @@ fn page(schema: &str) -> Value {
 }
 
 /// An object as we answer it: every field is always there.
-fn answered(properties: Value) -> Value {
+pub(super) fn answered(properties: Value) -> Value {
     let required: Vec<String> = properties.as_object().into_iter().flat_map(|all| all.keys().cloned()).collect();
     json!({"type": "object", "required": required, "properties": properties})
 }
 
 /// An object as we take it: unknown fields are refused.
-fn taken(properties: &Value, required: &[&str]) -> Value {
+pub(super) fn taken(properties: &Value, required: &[&str]) -> Value {
     json!({"type": "object", "additionalProperties": false, "required": required, "properties": properties})
 }
 
@@ -127,7 +127,7 @@ pub(super) fn schemas() -> Value {
         }), &["burst", "per_second"]),
         "Grace": taken(&json!({"grace_s": {"type": ["integer", "null"], "minimum": 0, "maximum": 604_800}}), &[]),
     });
-    for part in [project(), keys(), revocation(), users(), jobs(), audit(), webhooks()] {
+    for part in [project(), keys(), super::tokens::schemas(), revocation(), users(), jobs(), audit(), webhooks()] {
         if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
             all.extend(part);
         }

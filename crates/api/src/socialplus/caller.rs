@@ -10,7 +10,7 @@ use tollgate_core::command::PresentedSecret;
 use tollgate_core::{Error, ErrorKind, Result};
 
 use super::Failure;
-use crate::call::Asked;
+use crate::call::{Asked, place};
 use crate::percent;
 use crate::query::Query;
 
@@ -77,7 +77,8 @@ impl<'a> Called<'a> {
 
     /// The token after `Bearer`.
     pub(super) fn token(&self) -> Result<Caller> {
-        let caller = self.asked.node.authenticate_token(&PresentedSecret::new(self.bearer()?.to_owned()))?;
+        let secret = PresentedSecret::new(self.bearer()?.to_owned());
+        let caller = self.asked.node.authenticate_token(None, &secret, place(&self.asked.parts))?;
         let _once = self.caller.set(caller);
         Ok(caller)
     }

@@ -96,7 +96,9 @@ const fn outcome(kind: ErrorKind) -> (StatusCode, u64) {
         ErrorKind::InvalidAuth | ErrorKind::TokenExpired | ErrorKind::TokenRevoked | ErrorKind::TokenRotated => {
             (StatusCode::UNAUTHORIZED, 400_100)
         }
-        ErrorKind::Forbidden | ErrorKind::NotGranted | ErrorKind::TokenNotYetValid => (StatusCode::FORBIDDEN, 400_300),
+        ErrorKind::Forbidden | ErrorKind::NotGranted | ErrorKind::TokenNotYetValid | ErrorKind::WrongPlace => {
+            (StatusCode::FORBIDDEN, 400_300)
+        }
         ErrorKind::UserBanned => (StatusCode::FORBIDDEN, 400_312),
         ErrorKind::NotFound | ErrorKind::Gone => (StatusCode::NOT_FOUND, 400_400),
         ErrorKind::AlreadyExists

@@ -11,6 +11,8 @@ mod messages;
 mod socialplus;
 mod tokens;
 mod users;
+mod v2_me;
+mod v2_tokens;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -212,6 +214,13 @@ impl Seen {
     #[track_caller]
     fn refused(&self, status: u16, code: &str) {
         assert_eq!((self.status, &self.json["error"]["code"]), (status, &json!(code)), "{}", self.json);
+    }
+
+    /// Problem details with this code.
+    #[track_caller]
+    fn refused_v2(&self, code: &str) {
+        assert_eq!(self.json["error"]["code"], json!(code), "{} {}", self.status, self.json);
+        assert!(self.status >= 400 && self.headers["content-type"] == "application/problem+json");
     }
 
     fn message(&self) -> &str {

@@ -4,12 +4,10 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tollgate_core::credentials::TokenSpelling;
-use tollgate_core::ids::ChannelId;
-use tollgate_core::json::JsonObject;
 use tollgate_core::{Error, ErrorKind, Result};
-use tollgate_node::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, EntryResult, NewToken};
+use tollgate_node::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, EntryResult};
 
-use super::{Time, object};
+use super::{object, tokens};
 use crate::answer::Answer;
 use crate::call::Call;
 
@@ -29,15 +27,6 @@ enum Mode {
     #[default]
     BestEffort,
     Atomic,
-}
-
-/// A token to make.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Create {
-    state: Option<JsonObject>,
-    expires_at: Option<Time>,
-    channels: Vec<ChannelId>,
 }
 
 /// A token that exists.
@@ -90,9 +79,7 @@ pub(super) fn entry(action: BatchAction, text: &str) -> BatchEntry {
 
 fn read(action: BatchAction, text: &str) -> Result<BatchEntry> {
     if action == BatchAction::Create {
-        let Create { state, expires_at, channels } = object(text.as_bytes())?;
-        let expires_at = expires_at.map(|time| time.0);
-        return Ok(BatchEntry::Create(Box::new(NewToken { state, expires_at, channels })));
+        return Ok(BatchEntry::Create(Box::new(object::<tokens::Wanted>(text.as_bytes())?.token()?)));
     }
     // A token alone may stand for the whole entry.
     let Named { token, grace_s, reason } = match serde_json::from_str(text) {

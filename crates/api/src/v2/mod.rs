@@ -4,12 +4,19 @@
 pub(crate) mod audit;
 pub(crate) mod auth_tokens;
 pub(crate) mod batch;
+pub(crate) mod channels;
+pub(crate) mod introspect;
 pub(crate) mod jobs;
 pub(crate) mod keys;
+pub(crate) mod me;
 pub(crate) mod project;
 pub(crate) mod revoke;
-pub(crate) mod webhooks;
+pub(crate) mod token_shown;
+pub(crate) mod token_state;
+pub(crate) mod token_use;
+pub(crate) mod tokens;
 pub(crate) mod users;
+pub(crate) mod webhooks;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -47,7 +54,7 @@ impl<T> Page<T> {
     }
 }
 
-fn cursor(place: u64) -> String {
+pub(crate) fn cursor(place: u64) -> String {
     URL_SAFE_NO_PAD.encode(place.to_be_bytes())
 }
 

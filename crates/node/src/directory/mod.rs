@@ -9,6 +9,7 @@
 mod deliveries;
 mod feed;
 mod moments;
+mod order;
 mod records;
 mod rows;
 mod tokens;

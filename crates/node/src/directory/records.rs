@@ -14,6 +14,7 @@ use tollgate_core::records::{
 };
 
 use super::deliveries::Deliveries;
+use super::order::TokenOrder;
 use super::tokens::{Kept, LiveConnection, TokenEntry};
 use crate::hub::ConnectionRef;
 
@@ -57,6 +58,7 @@ pub(crate) struct Records {
     channels: HashMap<ChannelId, ChannelEntry>,
     /// Boxed: the table keeps room for twice as many.
     tokens: HashMap<TokenId, Box<TokenEntry>>,
+    token_order: TokenOrder,
     users: BTreeMap<UserId, UserEntry>,
     users_by_id: HashMap<Arc<str>, UserId>,
     pub(crate) settings: Option<Kept<SettingsRecord>>,
@@ -97,12 +99,12 @@ impl Records {
         self.users_by_id.get(user_id).and_then(|user| Some((*user, self.users.get(user)?)))
     }
 
-    /// All users, in order of creation.
+    /// All users, in the order of their numbers.
     pub(crate) fn users(&self) -> &BTreeMap<UserId, UserEntry> {
         &self.users
     }
 
-    /// The largest number of any record.
+    /// The largest number of any record that has a number of our counting. Those of users and idempotency keys are made from their names.
     pub(super) fn last_number(&self) -> u64 {
         let tables = [
             self.auth_tokens.keys().last(),
@@ -110,13 +112,11 @@ impl Records {
             self.signing_keys.keys().last(),
             self.webhooks.keys().last(),
             self.deliveries.table().keys().last(),
-            self.idempotency.keys().last(),
         ];
         // A job's parts have the numbers after its own.
         let jobs = self.jobs.keys().last().map(|job| job + u64::from(JOB_PARTS_MAX));
         let tokens = self.tokens.keys().max().map(|token| token.get());
-        let users = self.users.keys().last().map(|user| user.get());
-        tables.into_iter().flatten().copied().chain(jobs).chain(tokens).chain(users).max().unwrap_or(0)
+        tables.into_iter().flatten().copied().chain(jobs).chain(tokens).max().unwrap_or(0)
     }
 
     /// How many tokens there are.
@@ -130,6 +130,11 @@ impl Records {
 
     pub(crate) fn tokens(&self) -> impl Iterator<Item = (TokenId, &TokenEntry)> {
         self.tokens.iter().map(|(id, entry)| (*id, &**entry))
+    }
+
+    /// Tokens behind this one, or from the first, in order of creation.
+    pub(crate) fn tokens_after(&self, after: Option<TokenId>) -> impl DoubleEndedIterator<Item = (TokenId, &TokenEntry)> {
+        self.token_order.after(after).iter().filter_map(|id| Some((*id, self.token(*id)?)))
     }
 
     pub(crate) fn is_subscribed(&self, token: TokenId, channel: &ChannelId) -> bool {
@@ -191,8 +196,9 @@ impl Records {
         let mut entry = Box::new(TokenEntry::new(record, revision, sealed_under));
         let old = self.tokens.remove(&token);
         let old_user = old.as_ref().and_then(|old| old.user);
-        if let Some(mut old) = old {
-            entry.inherit(&mut old);
+        match old {
+            Some(mut old) => entry.inherit(&mut old),
+            None => self.token_order.add(token),
         }
         if old_user != entry.user {
             self.disown(token, old_user);
@@ -212,6 +218,7 @@ impl Records {
     /// Removes a token; answers the connections that it had.
     pub(super) fn remove_token(&mut self, token: TokenId, now: Monotonic) -> Vec<ConnectionRef> {
         let Some(entry) = self.tokens.remove(&token) else { return Vec::new() };
+        self.token_order.removed(|id| self.tokens.contains_key(&id));
         self.disown(token, entry.user);
         for (channel, _) in entry.subscriptions() {
             self.unindex(token, channel, now);
@@ -332,12 +339,13 @@ impl Records {
     pub(crate) fn reconnect(&mut self, old: TokenId, new: TokenId, live: LiveConnection, now: Monotonic) -> Option<()> {
         let connections = &mut self.tokens.get_mut(&old)?.live_mut().connections;
         let known = connections.iter_mut().find(|one| one.connection == live.connection)?;
-        let live = LiveConnection { since: known.since, ..live };
+        let live = LiveConnection { since: known.since, id: known.id, ..live };
         if old == new {
             *known = live;
         } else {
+            let connection = live.connection;
             self.tokens.get_mut(&new)?.connect(live);
-            self.disconnect(old, live.connection, now);
+            self.disconnect(old, connection, now);
         }
         Some(())
     }

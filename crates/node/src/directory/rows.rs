@@ -43,7 +43,7 @@ impl Directory {
                 });
                 Some(())
             }
-            RowKind::User => entry.write_kept(row, |records, kept| records.put_user(UserId::new(id), kept)),
+            RowKind::User => self.put_user(entry, row),
             RowKind::Token => self.put_token(entry, row),
             RowKind::AuthToken => entry.write_kept(row, |records, kept: Kept<records::AuthTokenRecord>| {
                 records.auth_tokens_by_hash.insert(kept.record.hash, id);
@@ -113,17 +113,31 @@ impl Directory {
         };
         let before = records.token(id).map(ends).unwrap_or_default();
         let token = records.put_token(id, record, row.revision, sealed_under(row));
-        let revoked = token.revoked().is_some_and(|revoked| revoked.is_in_force(now));
+        let out: Vec<_> = token.live_connections().iter().map(|live| token.must_go(live, now)).collect();
         let after = ends(token);
         drop(records);
         let Some(hub) = self.hub.get() else { return Some(()) };
-        for ((connection, end), (_, end_before)) in after.into_iter().zip(before) {
-            if revoked {
-                hub.tell(connection.shard, Request::Close(connection.key, CloseReason::TokenRevoked));
+        for (((connection, end), (_, end_before)), reason) in after.into_iter().zip(before).zip(out) {
+            if let Some(reason) = reason {
+                hub.tell(connection.shard, Request::Close(connection.key, reason));
             } else if end != end_before {
                 hub.tell(connection.shard, Request::ExpiryChanged(connection.key));
             }
         }
+        Some(())
+    }
+
+    /// Puts a user's record in place. Who is banned by it is out at once.
+    fn put_user(&self, entry: &ProjectEntry, row: &Row) -> Option<()> {
+        let kept: Kept<records::UserRecord> = entry.open_kept(row)?;
+        let (user, is_banned) = (UserId::new(row.name.id), kept.record.banned_at.is_some());
+        let mut records = entry.write();
+        records.put_user(user, kept);
+        let tokens = records.user(user).filter(|_| is_banned).map(|user| user.tokens.clone()).unwrap_or_default();
+        let connections = tokens.iter().filter_map(|token| records.token(*token)).flat_map(TokenEntry::connections);
+        let connections: Vec<_> = connections.collect();
+        drop(records);
+        self.tell(Some(connections), |one| Request::Close(one.key, CloseReason::TokenRevoked));
         Some(())
     }
 

@@ -1,13 +1,16 @@
 //! A token as it is kept in memory: small, because there may be millions. What few tokens have is behind a pointer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use tollgate_core::CloseReason;
 use tollgate_core::clock::{Monotonic, UnixMillis};
-use tollgate_core::ids::{ChannelId, IssuerId, KeyId, UserId};
+use tollgate_core::ids::{ChannelId, ConnectionId, IssuerId, KeyId, UserId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::records::{PreviousGeneration, Revocation, TokenKind, TokenRecord, TokenTerms};
 
 use crate::hub::ConnectionRef;
+use crate::operations::presented;
 
 /// A token.
 #[derive(Debug)]
@@ -52,9 +55,15 @@ pub(super) struct Live {
 }
 
 /// A live connection, and what it came in with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LiveConnection {
     pub(crate) connection: ConnectionRef,
+    /// Its public id.
+    pub(crate) id: ConnectionId,
+    /// Where it comes from, if the transport knows it.
+    pub(crate) address: Option<IpAddr>,
+    /// The origin of the web page, if its browser said so.
+    pub(crate) origin: Option<Arc<str>>,
     /// The generation of the secret it presented.
     pub(crate) generation: u32,
     /// The number of the ring key under which that secret was spelled; 0 for a JWT.
@@ -206,6 +215,17 @@ impl TokenEntry {
         let in_grace =
             || self.previous().is_some_and(|previous| previous.generation == generation && now < previous.until);
         (generation != self.generation && !in_grace()).then_some(TokenEnd::Rotated)
+    }
+
+    /// Why a live connection may not go on at `now`; nothing if it may, or if its end alone has come, which its shard looks after.
+    pub(super) fn must_go(&self, live: &LiveConnection, now: UnixMillis) -> Option<CloseReason> {
+        match self.end(live.generation, now) {
+            Some(TokenEnd::Revoked(_)) => return Some(CloseReason::TokenRevoked),
+            Some(TokenEnd::NotYet(_)) => return Some(CloseReason::InvalidCredential),
+            Some(TokenEnd::Expired(_) | TokenEnd::Rotated) | None => {}
+        }
+        let fits = presented::address_fits(self, live.address) && presented::origin_fits(self, live.origin.as_deref());
+        (!fits).then_some(CloseReason::InvalidCredential)
     }
 
     /// When a connection that came in with this generation must end at the latest: long ago, if the generation works no longer at all.

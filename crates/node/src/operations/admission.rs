@@ -49,6 +49,28 @@ impl Node {
         self.admit(project, &wanted, count, "Too many tokens were made with this key, for this user or from this address.")
     }
 
+    /// The same for tokens that a backend makes: by the limits that its project has set. Without any it is not limited, for it alone knows how
+    /// many it needs.
+    ///
+    /// # Errors
+    /// As [`Node::admit_mint`].
+    pub(crate) fn admit_create(
+        &self,
+        entry: &ProjectEntry,
+        caller: &Caller,
+        user_id: Option<&str>,
+        count: u32,
+    ) -> Result<()> {
+        let (project, settings) = (entry.project.id, entry.settings());
+        let limits = &settings.limits;
+        let key = if let Caller::ProjectKey { key, .. } = caller { Some(Counted::MintOfKey(*key)) } else { None };
+        let user = user_id.map(|user_id| Counted::MintOfUser(project, self.buckets.name_of(user_id)));
+        let from = limited_address().map(|network| Counted::MintFrom(project, network));
+        let pairs = [(key, limits.mint_per_key), (user, limits.mint_per_user), (from, limits.mint_per_address)];
+        let wanted: Vec<_> = pairs.into_iter().filter_map(|(counted, bucket)| Some((counted?, bucket?))).collect();
+        self.admit(project, &wanted, count, "Too many tokens were made with this key, for this user or from this address.")
+    }
+
     /// The same for an auth token.
     pub(super) fn admit_auth_token(&self, entry: &ProjectEntry, caller: &Caller) -> Result<()> {
         let Caller::ProjectKey { key, .. } = caller else { return Ok(()) };

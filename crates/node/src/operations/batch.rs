@@ -13,16 +13,17 @@ use tollgate_core::credentials::{RowKind, TokenSecret};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::TokenId;
 use tollgate_core::limits::{BATCH_MAX, ROTATION_GRACE_MS_DEFAULT};
-use tollgate_core::model::Subscription;
 use tollgate_core::ports::store::{StoreError, Write};
-use tollgate_core::records::{PreviousGeneration, Revocation, TokenRecord};
+use tollgate_core::records::{Revocation, TokenRecord};
 
+use super::minting::Mint;
+use super::presented::refused_by;
 use super::refusal;
 use super::revoke::{check as check_revocation, merged};
 use super::tokens::no_such_token;
 use super::views::NewToken;
 use crate::Node;
-use crate::directory::{ProjectEntry, TokenEnd};
+use crate::directory::ProjectEntry;
 
 /// Most steps of one unit of work that entries may take together: a token with its default channels takes one more for each.
 const WRITES_MAX: usize = 9_000;
@@ -247,12 +248,14 @@ impl Node {
         action: BatchAction,
         entries: &[BatchEntry],
     ) -> Making {
-        let mut making = Making::default();
+        let (mut making, mut mint) = (Making::default(), self.mint(entry, caller));
         for (place, one) in entries.iter().enumerate() {
-            let outcome = self.make_one(caller, entry, action, one, &mut making).unwrap_or_else(|error| {
+            let outcome = self.make_one(action, one, &mut making, &mut mint).unwrap_or_else(|error| {
                 making.refused.get_or_insert((place, error.clone()));
                 EntryOutcome::refused(error)
             });
+            making.writes.append(&mut mint.writes);
+            making.audit.append(&mut mint.audit);
             making.outcomes.push(outcome);
         }
         making
@@ -260,12 +263,12 @@ impl Node {
 
     fn make_one(
         &self,
-        caller: &Caller,
-        entry: &ProjectEntry,
         action: BatchAction,
         one: &BatchEntry,
         making: &mut Making,
+        mint: &mut Mint<'_>,
     ) -> Result<EntryOutcome> {
+        let (caller, entry) = (mint.caller, mint.entry);
         if making.writes.len() >= WRITES_MAX {
             return Err(Error::new(
                 ErrorKind::LimitReached,
@@ -277,9 +280,11 @@ impl Node {
                 let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == code);
                 return Err(Error::new(kind.copied().unwrap_or(ErrorKind::InvalidBody), detail.clone()));
             }
-            (BatchAction::Create, BatchEntry::Create(new)) => self.make_token(caller, entry, new)?,
+            (BatchAction::Create, BatchEntry::Create(new)) => {
+                return Ok(EntryOutcome::Secret { token: mint.token(new)?, generation: 1 });
+            }
             (BatchAction::Introspect, BatchEntry::Token { token, .. }) => {
-                return Ok(self.look_at(entry, PresentedSecret::new(token.clone())));
+                return Ok(self.look_at(entry, &PresentedSecret::new(token.clone())));
             }
             (BatchAction::Revoke | BatchAction::Rotate, BatchEntry::Token { token, grace_ms, reason }) => {
                 let token = self.resolve_token(entry, &PresentedSecret::new(token.clone()))?;
@@ -287,10 +292,13 @@ impl Node {
                     return Err(Error::new(ErrorKind::InvalidInput, "An entry before this one names the same token."));
                 }
                 if action == BatchAction::Rotate {
-                    self.make_rotation(entry, token, grace_ms.unwrap_or(ROTATION_GRACE_MS_DEFAULT))?
-                } else {
-                    self.make_revocation(entry, token, grace_ms.unwrap_or(0), reason.clone(), &mut making.closes)?
+                    let records = entry.read();
+                    let found = records.token(token).ok_or_else(no_such_token)?;
+                    let generation = mint.rotation(token, found, grace_ms.unwrap_or(ROTATION_GRACE_MS_DEFAULT))?;
+                    making.closes |= found.is_online();
+                    return Ok(EntryOutcome::Secret { token, generation });
                 }
+                self.make_revocation(entry, token, grace_ms.unwrap_or(0), reason.clone(), &mut making.closes)?
             }
             _ => return Err(Error::new(ErrorKind::InvalidBody, "This is not what the action takes.")),
         };
@@ -301,51 +309,6 @@ impl Node {
         }
         making.writes.extend(writes);
         Ok(outcome)
-    }
-
-    fn make_token(&self, caller: &Caller, entry: &ProjectEntry, new: &NewToken) -> Result<(EntryOutcome, Vec<Write>)> {
-        let (token, writes) = self.token_writes(caller, entry, new)?;
-        Ok((EntryOutcome::Secret { token, generation: 1 }, writes))
-    }
-
-    /// The steps that make a token, with its default channels.
-    fn token_writes(&self, caller: &Caller, entry: &ProjectEntry, new: &NewToken) -> Result<(TokenId, Vec<Write>)> {
-        self.check_new(new)?;
-        let missing = new.channels.iter().find(|channel| entry.read().channel(channel).is_none()).cloned();
-        if let Some(channel) = missing {
-            return Err(Error::not_found("channel", &channel));
-        }
-        let (project, token) = (entry.project.id, TokenId::new(self.next_number()));
-        let record = self.new_record(caller, new);
-        let mut writes = vec![self.insert(entry, RowKind::Token, token.get(), &record)];
-        let subscription = |channel| Subscription { project, token, channel, ephemeral: false };
-        writes.extend(new.channels.iter().cloned().map(|channel| Write::Subscribe(subscription(channel))));
-        Ok((token, writes))
-    }
-
-    fn make_rotation(
-        &self,
-        entry: &ProjectEntry,
-        token: TokenId,
-        grace_ms: u64,
-    ) -> Result<(EntryOutcome, Vec<Write>)> {
-        check_revocation(grace_ms, None)?;
-        let records = entry.read();
-        let found = records.token(token).ok_or_else(no_such_token)?;
-        let now = self.now();
-        if found.revoked().is_some() || found.expires_at.is_some_and(|end| end <= now) {
-            return Err(Error::new(ErrorKind::WrongState, "This token has ended, or is about to; make a new one."));
-        }
-        let generation = found.generation.checked_add(1).ok_or_else(no_such_token)?;
-        let previous = PreviousGeneration { generation: found.generation, until: now.plus(grace_ms) };
-        let record = TokenRecord {
-            generation,
-            previous: Some(previous),
-            key_number: self.directory.ring().active(),
-            ..found.record()
-        };
-        let write = self.update(entry, RowKind::Token, token.get(), found.revision, &record);
-        Ok((EntryOutcome::Secret { token, generation }, vec![write]))
     }
 
     fn make_revocation(
@@ -370,29 +333,19 @@ impl Node {
     }
 
     /// Whether a secret opens now; a public id is asked about its newest generation.
-    fn look_at(&self, entry: &ProjectEntry, presented: PresentedSecret) -> EntryOutcome {
+    fn look_at(&self, entry: &ProjectEntry, presented: &PresentedSecret) -> EntryOutcome {
         let inactive = |kind: ErrorKind| EntryOutcome::Inactive { code: kind.code().to_owned() };
         let text = presented.expose();
-        let claims = self.claims_of(entry, text).map(|one| (one.token, Some(one.generation)));
+        let claims = self.proven(entry, text).ok().map(|one| (one.token, Some(one.generation)));
         let Some((token, generation)) = claims.or_else(|| Some((text.parse::<TokenId>().ok()?, None))) else {
             return inactive(ErrorKind::InvalidAuth);
         };
         let records = entry.read();
         let Some(found) = records.token(token) else { return inactive(ErrorKind::InvalidAuth) };
-        match found.end(generation.unwrap_or(found.generation), self.now()) {
+        match refused_by(&records, found, generation.unwrap_or(found.generation), None, self.now()) {
             None => EntryOutcome::Done { token },
-            Some(end) => inactive(kind_of(end)),
+            Some(refused) => inactive(refused.kind),
         }
-    }
-}
-
-/// Why a token does not work, as a kind of refusal.
-const fn kind_of(end: TokenEnd) -> ErrorKind {
-    match end {
-        TokenEnd::Expired(_) => ErrorKind::TokenExpired,
-        TokenEnd::NotYet(_) => ErrorKind::TokenNotYetValid,
-        TokenEnd::Revoked(_) => ErrorKind::TokenRevoked,
-        TokenEnd::Rotated => ErrorKind::TokenRotated,
     }
 }
 

@@ -3,24 +3,25 @@
 
 use std::sync::Arc;
 
-use tollgate_core::authorize::{self, Caller, SubscribeDecision};
+use tollgate_core::authorize::{self, Caller, Standing, SubscribeDecision};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{Command, Connected, ConnectedToken, PresentedSecret, Reply};
 use tollgate_core::credentials::{RowKind, TokenClaims};
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::{ChannelId, ChannelKey, ProjectId};
+use tollgate_core::ids::{ChannelId, ChannelKey, ConnectionId, ProjectId, TokenId};
 use tollgate_core::limits::{CONNECTIONS_PER_TOKEN_MAX, SUBSCRIPTIONS_PER_ANONYMOUS_MAX};
-use tollgate_core::model::{ChannelType, Subscription};
+use tollgate_core::model::{Capabilities, ChannelType, Subscription};
 use tollgate_core::peer::Peer;
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::hook::SubscribeQuestion;
 use tollgate_core::ports::store::{StateChange, StoreError, Subject};
 
+use super::presented::{Place, TokenRefused, refused_by};
 use super::publish::publication;
 use super::writing::{Origin, at_origin};
 use super::refusal;
 use crate::Node;
-use crate::directory::{LiveConnection, ProjectEntry, UsageDelta, expiry};
+use crate::directory::{LiveConnection, ProjectEntry, TokenEntry, UsageDelta, expiry};
 use crate::hub::{Admission, ConnectionRef, Renewal};
 
 /// Who asks: made by [`crate::Shard::prepare`].
@@ -45,6 +46,27 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Where it comes from.
+    pub(super) fn place(&self) -> Place<'_> {
+        let peer = self.peer.as_deref();
+        Place { address: peer.map(|peer| peer.address), origin: peer.and_then(|peer| peer.origin.as_deref()) }
+    }
+
+    /// What a token keeps of this connection.
+    pub(super) fn live(&self, id: ConnectionId, claims: TokenClaims, since: UnixMillis) -> LiveConnection {
+        LiveConnection {
+            connection: self.connection,
+            id,
+            address: self.peer.as_ref().map(|peer| peer.address),
+            origin: self.peer.as_ref().and_then(|peer| peer.origin.clone()),
+            generation: claims.generation,
+            key_number: claims.key_number,
+            since,
+        }
+    }
+}
+
 /// What a command came to: to be given to [`crate::Shard::settle`] on the connection's shard, without waiting for anything else first.
 #[derive(Debug)]
 pub enum Outcome {
@@ -64,7 +86,7 @@ pub enum Outcome {
 struct Named {
     key: ChannelKey,
     kind: ChannelType,
-    capabilities: tollgate_core::model::Capabilities,
+    capabilities: Capabilities,
 }
 
 impl Node {
@@ -77,7 +99,7 @@ impl Node {
         match command {
             // Identified within this call, before it returns: the connection is registered and then settled with nothing in between.
             Command::Connect { project, token } => {
-                let address = client.peer.as_ref().map(|peer| peer.address);
+                let address = client.place().address;
                 let came = Origin { request_id: None, address };
                 let outcome = at_origin(came, || self.identify(&client, &project, token.as_ref()));
                 if outcome.is_err() { &self.counters.connects_refused } else { &self.counters.connects }.add(1);
@@ -137,14 +159,14 @@ impl Node {
             return Ok(Outcome::Admit(Box::new(admission)));
         };
         // The signature first: a forged token costs no look-up.
-        let claims = self
-            .claims_of(&entry, presented.expose())
-            .ok_or_else(|| self.failed_authentication(Some(project), "forged", refused()))?;
-        let (channels, connected) =
-            self.register(&entry, client.connection, claims, connected).ok_or_else(|| {
-                self.refusals.note(Some(project), "token_ended", address);
-                refused()
-            })?;
+        let claims = self.proven(&entry, presented.expose()).map_err(|refusal| match refusal.kind {
+            ErrorKind::InvalidAuth => self.failed_authentication(Some(project), refusal.code, refused()),
+            _ => refusal.into(),
+        })?;
+        let live = client.live(id, claims, self.now());
+        let registered = self.register(&entry, live, claims, client.place(), connected);
+        let (channels, connected) = registered
+            .inspect_err(|error| self.refusals.note(Some(project), error.kind.code(), address))?;
         came(Some(claims.token));
         Ok(Outcome::Admit(Box::new(Admission { project, token: Some(claims.token), peer, channels, connected })))
     }
@@ -153,22 +175,21 @@ impl Node {
     fn register(
         &self,
         entry: &ProjectEntry,
-        connection: ConnectionRef,
+        live: LiveConnection,
         claims: TokenClaims,
+        place: Place<'_>,
         mut connected: Connected,
-    ) -> Option<(Vec<ChannelId>, Connected)> {
+    ) -> Result<(Vec<ChannelId>, Connected)> {
         let now: UnixMillis = self.now();
         let mut records = entry.write();
-        let record = records.token_mut(claims.token).filter(|record| record.end(claims.generation, now).is_none())?;
-        if record.live_connections().len() >= CONNECTIONS_PER_TOKEN_MAX {
-            return None;
+        let token = records.token(claims.token).ok_or_else(TokenRefused::deleted)?;
+        if let Some(refused) = refused_by(&records, token, claims.generation, Some(place), now) {
+            return Err(refused.into());
         }
-        record.connect(LiveConnection {
-            connection,
-            generation: claims.generation,
-            key_number: claims.key_number,
-            since: now,
-        });
+        has_room(token)?;
+        self.note_generation(claims, token);
+        let record = records.token_mut(claims.token).ok_or_else(TokenRefused::deleted)?;
+        record.connect(live);
         connected.connection_count = u32::try_from(record.live_connections().len()).unwrap_or(u32::MAX);
         connected.token = Some(ConnectedToken {
             state: record.state.as_deref().cloned(),
@@ -176,14 +197,14 @@ impl Node {
         });
         let channels = record.subscriptions().iter().map(|(channel, _)| channel.clone()).collect();
         self.directory.note_moment(&records, entry.project.id, claims.token, true);
-        Some((channels, connected))
+        Ok((channels, connected))
     }
 
     async fn client_subscribe(&self, client: &Client, channel: &str) -> Result<Outcome> {
         let caller = identified(client)?;
         let (entry, named) = self.named(&caller, channel)?;
         let Caller::Token { project, token } = caller else {
-            return match authorize::client_subscribe(&caller, named.kind, false) {
+            return match authorize::client_subscribe(&caller, named.kind, &named.key.channel, Standing::NONE) {
                 SubscribeDecision::Allow
                     if client.subscriptions >= SUBSCRIPTIONS_PER_ANONYMOUS_MAX && !client.subscribed =>
                 {
@@ -195,27 +216,28 @@ impl Node {
                 }
             };
         };
-        let granted = entry.read().is_subscribed(token, &named.key.channel);
-        if granted {
+        let first = self.decision(&entry, token, &named)?;
+        if entry.read().is_subscribed(token, &named.key.channel) {
             return Ok(Outcome::Join(named.key));
         }
-        let allowed = match authorize::client_subscribe(&caller, named.kind, granted) {
+        let mut said_yes = false;
+        if first == SubscribeDecision::AskHook {
+            let token_state = entry.read().token(token).and_then(|found| found.state.as_deref().cloned());
+            let channel = named.key.channel.clone();
+            said_yes = self.hook.may_subscribe(SubscribeQuestion { project, channel, token, token_state }).await;
+        }
+        // Decided again, and kept so until it is durable: the token may have changed while the hook was asked.
+        let _minting = entry.minting.read().await;
+        let allowed = match self.decision(&entry, token, &named)? {
             SubscribeDecision::Allow => true,
+            SubscribeDecision::AskHook => said_yes,
             SubscribeDecision::Refuse => false,
-            SubscribeDecision::AskHook => {
-                let token_state = entry.read().token(token).and_then(|found| found.state.as_deref().cloned());
-                self.hook
-                    .may_subscribe(SubscribeQuestion {
-                        project,
-                        channel: named.key.channel.clone(),
-                        token,
-                        token_state,
-                    })
-                    .await
-            }
         };
         if !allowed {
             return Err(self.refuse_subscribe(ErrorKind::NotGranted, &named));
+        }
+        if entry.read().is_subscribed(token, &named.key.channel) {
+            return Ok(Outcome::Join(named.key));
         }
         let subscription = Subscription { project, token, channel: named.key.channel.clone(), ephemeral: false };
         match self.store.insert_subscription(subscription, None).await {
@@ -230,6 +252,16 @@ impl Node {
         }
     }
 
+    /// Whether a token may subscribe, by what it is now.
+    fn decision(&self, entry: &ProjectEntry, token: TokenId, named: &Named) -> Result<SubscribeDecision> {
+        let (records, channel) = (entry.read(), &named.key.channel);
+        let found = self.still_in(&records, token)?;
+        let grants = found.terms().and_then(|terms| terms.grants.as_deref());
+        let standing = Standing { grants, subscribed: records.is_subscribed(token, channel) };
+        let caller = Caller::Token { project: named.key.project, token };
+        Ok(authorize::client_subscribe(&caller, named.kind, channel, standing))
+    }
+
     async fn client_unsubscribe(&self, client: &Client, channel: &str) -> Result<Outcome> {
         let caller = identified(client)?;
         // This connection has left already, when the command was prepared.
@@ -242,24 +274,31 @@ impl Node {
         Ok(Outcome::Reply(Reply::Done))
     }
 
-    /// The channel, if the client is subscribed to it and its settings let it write; else the reply that says what is missing.
+    /// The channel, if the client may write into it, by its settings or the token's grants; else the reply that says what is missing. A token
+    /// with grants need not be subscribed.
     fn writable(
         &self,
         client: &Client,
         channel: &str,
-        rule: fn(&Caller, tollgate_core::model::Capabilities) -> bool,
+        rule: fn(&Caller, Capabilities, &ChannelId, Standing<'_>) -> bool,
     ) -> Result<std::result::Result<Named, Reply>> {
         let caller = identified(client)?;
         let Ok((entry, named)) = self.named(&caller, channel) else { return Ok(Err(Reply::NotSubscribed)) };
-        let durably =
-            matches!(caller, Caller::Token { token, .. } if entry.read().is_subscribed(token, &named.key.channel));
-        if !client.subscribed && !durably {
+        let records = entry.read();
+        let mut standing = Standing { grants: None, subscribed: client.subscribed };
+        if let Caller::Token { token, .. } = caller {
+            let found = self.still_in(&records, token)?;
+            standing.grants = found.terms().and_then(|terms| terms.grants.as_deref());
+            standing.subscribed |= records.is_subscribed(token, &named.key.channel);
+        }
+        if !standing.subscribed && standing.grants.is_none() {
             return Ok(Err(Reply::NotSubscribed));
         }
-        if !rule(&caller, named.capabilities) {
+        if !rule(&caller, named.capabilities, &named.key.channel, standing) {
             self.counters.client_writes_refused.add(1);
             return Ok(Err(Reply::NotAllowed));
         }
+        drop(records);
         Ok(Ok(named))
     }
 
@@ -284,6 +323,19 @@ impl Node {
         };
         Error::new(kind, detail)
     }
+}
+
+/// Whether a token may have one more connection.
+pub(super) fn has_room(token: &TokenEntry) -> Result<()> {
+    let own = token.terms().and_then(|terms| terms.connections_max).map_or(usize::MAX, |max| max as usize);
+    let most = own.min(CONNECTIONS_PER_TOKEN_MAX);
+    if token.live_connections().len() < most {
+        return Ok(());
+    }
+    Err(Error::new(
+        ErrorKind::LimitReached,
+        format!("This token may have at most {most} connections at a time; close one first."),
+    ))
 }
 
 pub(super) fn identified(client: &Client) -> Result<Caller> {

@@ -1,13 +1,15 @@
 //! Closing connections for an operation, and waiting until the shards have done what they were told. Why a connection has to go is decided
 //! elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::sync::oneshot;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::{Monotonic, UnixMillis};
+use tollgate_core::ids::TokenId;
 
 use crate::Node;
+use crate::directory::{ProjectEntry, TokenEntry};
 use crate::hub::{ConnectionRef, Request, ShardIndex};
 
 /// Connections that one request to a shard closes: the others of the shard get their turn in between.
@@ -48,6 +50,19 @@ impl Node {
             }
         }
         closed
+    }
+
+    /// After a change of a token: waits until its connections, if it has any, have been told or closed. One that a change of the record
+    /// concerns stays listed until its shard has closed it.
+    pub(super) async fn settled_if_live(&self, entry: &ProjectEntry, token: TokenId) {
+        let connections = entry.read().token(token).map(TokenEntry::connections).unwrap_or_default();
+        let shards: BTreeSet<u16> = connections.iter().map(|connection| connection.shard.0).collect();
+        for shard in shards.into_iter().map(ShardIndex) {
+            let (reply, settled) = oneshot::channel();
+            if self.hub.ask(shard, Request::Settle(reply)).await {
+                let _shard_ended = settled.await;
+            }
+        }
     }
 
     /// Waits until every shard has done what it was told so far: closing the connections of a deleted or revoked token, among them one that was

@@ -10,6 +10,7 @@ use tollgate_core::ids::{ChannelId, ChannelKey};
 use tollgate_core::json::JsonValue;
 use tollgate_core::limits::{EVENT_BYTES_MAX, MESSAGE_BYTES_MAX};
 
+use super::bearers::Wish;
 use crate::Node;
 use crate::hub::{ConnectionKey, ConnectionRef, Request, ShardIndex};
 
@@ -17,7 +18,7 @@ impl Node {
     /// Publishes a message into a channel; answered once it is handed over for delivery.
     ///
     /// # Errors
-    /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`, `unavailable`.
+    /// `not_found`, `forbidden`, `not_granted` for a token that may not, `invalid_body` for a bad event name, `payload_too_large`, `unavailable`.
     pub async fn publish(
         &self,
         caller: &Caller,
@@ -25,7 +26,10 @@ impl Node {
         event: &str,
         data: JsonValue,
     ) -> Result<Position> {
-        let entry = self.authorize(caller, Action::Publish)?;
+        let entry = match *caller {
+            Caller::Token { project, token } => self.allow_token(project, token, channel, Wish::Publish)?,
+            _ => self.authorize(caller, Action::Publish)?,
+        };
         let publication = publication(event, data)?;
         if entry.read().channel(channel).is_none() {
             return Err(Error::not_found("channel", channel));

@@ -4,12 +4,12 @@
 use tollgate_core::authorize::Caller;
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::TokenId;
-use tollgate_core::limits::CONNECTIONS_PER_TOKEN_MAX;
+use tollgate_core::ids::{ConnectionId, TokenId};
 
-use super::clients::{Client, Outcome, identified};
+use super::clients::{Client, Outcome, has_room, identified};
+use super::presented::{TokenRefused, refused_by};
 use crate::Node;
-use crate::directory::{LiveConnection, Records, expiry};
+use crate::directory::{Records, expiry};
 use crate::hub::Renewal;
 
 impl Node {
@@ -24,18 +24,17 @@ impl Node {
         };
         let refused = || Error::new(ErrorKind::InvalidAuth, "The token is not valid.");
         let entry = self.project(project)?;
-        let claims = self.claims_of(&entry, presented.expose()).ok_or_else(refused)?;
+        let claims = self.proven(&entry, presented.expose()).map_err(|_| refused())?;
         let (new, now) = (claims.token, self.now());
         let mut records = entry.write();
-        let token =
-            records.token(new).filter(|token| token.end(claims.generation, now).is_none()).ok_or_else(refused)?;
+        let token = records.token(new).ok_or_else(TokenRefused::deleted)?;
+        if let Some(refused) = refused_by(&records, token, claims.generation, Some(client.place()), now) {
+            return Err(refused.into());
+        }
+        self.note_generation(claims, token);
         let expiry = expiry(token.created_at, token.ends_at(claims.generation), now);
-        let live = LiveConnection {
-            connection: client.connection,
-            generation: claims.generation,
-            key_number: claims.key_number,
-            since: now,
-        };
+        // Its id stays: the directory knows it.
+        let live = client.live(ConnectionId::new(0), claims, now);
         let moved = if new == old {
             None
         } else {
@@ -61,11 +60,5 @@ fn may_move(records: &Records, old: TokenId, new: TokenId) -> Result<()> {
             "A connection is renewed with the same token, or with another of the same user; connect anew with this one.",
         ));
     }
-    if records.token(new).is_some_and(|token| token.live_connections().len() >= CONNECTIONS_PER_TOKEN_MAX) {
-        return Err(Error::new(
-            ErrorKind::LimitReached,
-            format!("A token may have at most {CONNECTIONS_PER_TOKEN_MAX} connections; close one first."),
-        ));
-    }
-    Ok(())
+    records.token(new).map_or(Ok(()), has_room)
 }

@@ -27,7 +27,7 @@ use tollgate_core::ports::store::Write;
 use tollgate_core::records::{SettingsRecord, TokenKind, TokenRecord, TokenTerms, UserRecord};
 
 use super::auth_tokens::banned;
-use super::tokens::made_by;
+use super::minting::made_by;
 use super::users::{NewUser, UserView, check_profile, check_user_id};
 use crate::Node;
 use crate::directory::{ProjectEntry, Records};
@@ -226,17 +226,17 @@ impl Node {
     ) -> Result<AccessToken> {
         let entry = self.authorize(caller, Action::CreateSession)?;
         let presented = self.genuine(Some(&entry), refresh_token)?;
-        self.works(&presented)?;
+        self.works(&presented, None)?;
         let is_of_user = {
             let records = entry.read();
-            let owner = records.token(presented.token).and_then(|token| token.user).and_then(|user| records.user(user));
+            let owner = records.token(presented.claims.token).and_then(|token| token.user).and_then(|user| records.user(user));
             owner.is_some_and(|user| user.kept.record.user_id == user_id)
         };
         if !is_of_user {
             return Err(Error::new(ErrorKind::Forbidden, "The refreshToken is not of this userId's session."));
         }
         self.admit_mint(&entry, caller, Some(user_id), 1)?;
-        self.access_token(&entry, presented.token).await
+        self.access_token(&entry, presented.claims.token).await
     }
 
     /// Revokes the token that calls; its connections are closed before the answer.
@@ -408,7 +408,7 @@ impl Node {
     ) -> Result<(UserId, Vec<Write>)> {
         let Some((id, found)) = records.user_named(&request.user_id) else {
             let (user_id, display_name) = (request.user_id.clone(), request.display_name.clone());
-            let (id, write) = self.new_user(entry, &NewUser { user_id, display_name, attributes: None });
+            let (id, write) = self.new_user(entry, records, &NewUser { user_id, display_name, attributes: None });
             return Ok((id, vec![write]));
         };
         let kept = &found.kept;

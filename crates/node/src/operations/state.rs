@@ -6,6 +6,7 @@ use tollgate_core::ids::ChannelId;
 use tollgate_core::json::JsonObject;
 use tollgate_core::ports::store::StateChange;
 
+use super::bearers::Wish;
 use super::refusal;
 use crate::Node;
 
@@ -15,7 +16,10 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`.
     pub fn channel_state(&self, caller: &Caller, channel: &ChannelId) -> Result<(JsonObject, u64)> {
-        let entry = self.authorize(caller, Action::ReadChannels)?;
+        let entry = match *caller {
+            Caller::Token { project, token } => self.allow_token(project, token, channel, Wish::ReadState)?,
+            _ => self.authorize(caller, Action::ReadChannels)?,
+        };
         let records = entry.read();
         let found = records.channel(channel).ok_or_else(|| Error::not_found("channel", channel))?;
         Ok((found.snapshot.state.clone(), found.snapshot.version))
@@ -24,7 +28,7 @@ impl Node {
     /// Changes the state and answers the whole new one. Subscribers get it after it is durable, in the order of the changes.
     ///
     /// # Errors
-    /// `not_found`, `forbidden`, `version_mismatch` when `if_version` is not the current one, `payload_too_large` for a merged state beyond
+    /// `not_found`, `forbidden`, `not_granted` for a token that may not, `version_mismatch` when `if_version` is not the current one, `payload_too_large` for a merged state beyond
     /// the limit, `unavailable`.
     pub async fn change_state(
         &self,
@@ -33,7 +37,10 @@ impl Node {
         change: StateChange,
         if_version: Option<u64>,
     ) -> Result<(JsonObject, u64)> {
-        let entry = self.authorize(caller, Action::UpdateChannelState)?;
+        let entry = match *caller {
+            Caller::Token { project, token } => self.allow_token(project, token, channel, Wish::SetState)?,
+            _ => self.authorize(caller, Action::UpdateChannelState)?,
+        };
         self.store
             .change_state(entry.project.id, channel.clone(), change, if_version)
             .await

@@ -1,16 +1,14 @@
-//! Tokens: create, read, list, change, delete. A token is named by its secret, in either spelling, or by its public id.
+//! Tokens as Hop's API has them, with their secrets: create, read, list, change, delete. A token is named by its secret, in either
+//! spelling, or by its public id.
+//!
+//! Not here: what `/v2` adds (`tokens_create`, `tokens_read`, `tokens_change`, `tokens_rotate`).
 
 use tollgate_core::authorize::{Action, Caller};
-use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::{KeyId, TokenId};
-use tollgate_core::json::JsonObject;
-use tollgate_core::limits::{SUBSCRIPTIONS_PER_TOKEN_MAX, TOKEN_STATE_BYTES_MAX};
-use tollgate_core::model::Subscription;
-use tollgate_core::ports::store::{RowName, StoreError, Subject, Write};
-use tollgate_core::records::{TokenKind, TokenRecord, TokenTerms};
+use tollgate_core::ids::TokenId;
+use tollgate_core::ports::store::{RowName, Write};
 
 use super::refusal;
 use super::views::{Listed, NewToken, Page, TokenUpdate, TokenView};
@@ -21,69 +19,18 @@ impl Node {
     /// Creates a token, subscribed to its default channels from the start.
     ///
     /// # Errors
-    /// `forbidden`, `payload_too_large` for the state, `invalid_input` for an expiry in the past, `limit_reached` for too many channels,
-    /// `not_found` for a default channel that does not exist, `unavailable`.
+    /// As [`Node::issue_token`].
     pub async fn create_token(&self, caller: &Caller, new: NewToken) -> Result<TokenView> {
-        let entry = self.authorize(caller, Action::CreateToken)?;
-        self.check_new(&new)?;
-        let (id, record) = (TokenId::new(self.next_number()), self.new_record(caller, &new));
-        let created_at = record.created_at;
-        let project = entry.project.id;
-        let mut writes = vec![self.insert(&entry, RowKind::Token, id.get(), &record)];
-        writes.extend(
-            new.channels
-                .into_iter()
-                .map(|channel| Write::Subscribe(Subscription { project, token: id, channel, ephemeral: false })),
-        );
-        let audit = self.entry_of(caller, Some(project), "token.create", &id);
-        let _minting = entry.minting.read().await;
-        self.commit(writes, vec![audit]).await.map_err(|error| match error {
-            StoreError::NotFound(Subject::Channel) => {
-                Error::new(ErrorKind::NotFound, "One of the default channels does not exist; create it first.")
-            }
-            other => refusal(other, &id),
-        })?;
+        let issued = self.issue_token(caller, new, None).await?;
         Ok(TokenView {
-            id,
-            secret: self.directory.ring().spell(entry.project.id, id, 1),
-            project: entry.project.id,
-            state: new.state,
+            id: issued.token.id,
+            secret: issued.secret,
+            project: issued.token.project,
+            state: issued.token.state,
             is_online: false,
-            created_at,
-            expires_at: new.expires_at,
+            created_at: issued.token.created_at,
+            expires_at: issued.token.expires_at,
         })
-    }
-
-    /// Checks a token to create.
-    pub(super) fn check_new(&self, new: &NewToken) -> Result<()> {
-        self.check(new.state.as_ref(), new.expires_at)?;
-        if new.channels.len() > SUBSCRIPTIONS_PER_TOKEN_MAX {
-            return Err(Error::new(
-                ErrorKind::LimitReached,
-                format!("A token may be subscribed to at most {SUBSCRIPTIONS_PER_TOKEN_MAX} channels."),
-            ));
-        }
-        Ok(())
-    }
-
-    /// The record of a new token.
-    pub(super) fn new_record(&self, caller: &Caller, new: &NewToken) -> TokenRecord {
-        TokenRecord {
-            generation: 1,
-            previous: None,
-            kind: TokenKind::Plain,
-            user: None,
-            state: new.state.clone(),
-            state_version: 1,
-            created_at: self.now(),
-            not_before: None,
-            expires_at: new.expires_at,
-            made_by: made_by(caller),
-            key_number: self.directory.ring().active(),
-            issuer: None,
-            revoked: None,
-            terms: TokenTerms::default(),
-        }
     }
 
     /// One token.
@@ -103,45 +50,30 @@ impl Node {
     pub fn tokens(&self, caller: &Caller, page: Page) -> Result<Listed<TokenView>> {
         let entry = self.authorize(caller, Action::ReadTokens)?;
         let records = entry.read();
-        let mut sorted: Vec<_> = records.tokens().collect();
-        sorted.sort_by_key(|(id, _)| *id);
-        let Listed { entries, total } = page.cut(sorted);
-        Ok(Listed {
-            entries: entries.into_iter().map(|(id, found)| self.view_token(&entry, id, found)).collect(),
-            total,
-        })
+        let total = records.token_count();
+        let size = page.size.map_or(total.max(1), |size| usize::try_from(size).unwrap_or(usize::MAX));
+        let skip = usize::try_from(page.number.saturating_sub(1)).unwrap_or(usize::MAX).saturating_mul(size);
+        let view = |(id, found)| self.view_token(&entry, id, found);
+        let all = records.tokens_after(None);
+        let entries = if page.newest_first {
+            all.rev().skip(skip).take(size).map(view).collect()
+        } else {
+            all.skip(skip).take(size).map(view).collect()
+        };
+        Ok(Listed { entries, total: total as u64 })
     }
 
     /// Changes a token's state or expiry; live connections hear of a new expiry at once.
     ///
     /// # Errors
-    /// As [`Node::create_token`], and `not_found`.
+    /// As [`Node::update_token`].
     pub async fn change_token(
         &self,
         caller: &Caller,
         token: &PresentedSecret,
         update: TokenUpdate,
     ) -> Result<TokenView> {
-        let entry = self.authorize(caller, Action::UpdateToken)?;
-        let token = self.resolve_token(&entry, token)?;
-        self.check(update.state.as_ref().and_then(Option::as_ref), update.expires_at.flatten())?;
-        let audit = self.entry_of(caller, Some(entry.project.id), "token.change", &token);
-        let _minting = entry.minting.read().await;
-        self.change(&token, || {
-            let records = entry.read();
-            let found = records.token(token).ok_or_else(no_such_token)?;
-            let mut record = found.record();
-            if let Some(state) = &update.state {
-                record.state.clone_from(state);
-                record.state_version += 1;
-            }
-            if let Some(expires_at) = update.expires_at {
-                record.expires_at = expires_at;
-            }
-            let write = self.update(&entry, RowKind::Token, token.get(), found.revision, &record);
-            Ok((vec![write], vec![audit.clone()], ()))
-        })
-        .await?;
+        let (entry, token) = self.updated(caller, token, update).await?;
         self.token_view(&entry, token)
     }
 
@@ -163,7 +95,7 @@ impl Node {
     pub(super) fn resolve_token(&self, entry: &ProjectEntry, presented: &PresentedSecret) -> Result<TokenId> {
         let text = presented.expose();
         let named = text.parse::<TokenId>().ok().or_else(|| {
-            let claims = self.claims_of(entry, text)?;
+            let claims = self.proven(entry, text).ok()?;
             let in_use = |found: &&TokenEntry| {
                 found.generation == claims.generation
                     || found.previous().is_some_and(|previous| {
@@ -196,28 +128,6 @@ impl Node {
             expires_at: found.expires_at,
         }
     }
-
-    fn check(&self, state: Option<&JsonObject>, expires_at: Option<UnixMillis>) -> Result<()> {
-        let bytes = state.map_or(0, |state| state.as_str().len());
-        if bytes > TOKEN_STATE_BYTES_MAX {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!("The token state has {bytes} bytes; at most {TOKEN_STATE_BYTES_MAX} are allowed."),
-            ));
-        }
-        if expires_at.is_some_and(|end| end <= self.now()) {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "`expires_at` is in the past; give a time in the future, or null for never.",
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// The project key that a caller came with.
-pub(super) fn made_by(caller: &Caller) -> Option<KeyId> {
-    if let Caller::ProjectKey { key, .. } = caller { Some(*key) } else { None }
 }
 
 pub(super) fn no_such_token() -> Error {

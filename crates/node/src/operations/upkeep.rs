@@ -35,6 +35,8 @@ impl Node {
             self.end_sessions().await;
             if round % KEY_USES_EVERY == 0 {
                 self.keep_key_uses().await;
+                self.forget_idempotency_keys().await;
+                self.previous_uses.forget(&self.directory, self.now());
             }
             if round % RESEAL_EVERY == 0
                 && let Err(error) = self.reseal().await

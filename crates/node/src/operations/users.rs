@@ -1,11 +1,12 @@
 //! Users: the people of the customer's system, who own tokens. A user is known by the customer's own id, and comes to be when it is named
 //! first, or when it is created.
 //!
-//! Making a user holds a lock of its name, so that no two requests make the same user twice: the store knows users by number only.
+//! Making a user in a session, or by itself, holds a lock of its name, so that requests for one user follow each other. That no user is made
+//! twice is the store's word: the number of a user is made from its name.
 
 use tollgate_core::authorize::{self, Action, Caller};
 use tollgate_core::clock::UnixMillis;
-use tollgate_core::credentials::RowKind;
+use tollgate_core::credentials::{RowKind, fingerprint, number_of};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ProjectId, TokenId, UserId};
 use tollgate_core::json::{JsonObject, JsonValue};
@@ -109,7 +110,7 @@ impl Node {
                 "A user with this id exists already; change it instead, or choose another id.",
             ));
         }
-        let (id, write) = self.new_user(&entry, &new);
+        let (id, write) = self.new_user(&entry, &entry.read(), &new);
         let audit = self.entry_of(caller, Some(entry.project.id), "user.create", &new.user_id);
         self.commit(vec![write], vec![audit]).await.map_err(|error| refusal(error, &new.user_id))?;
         self.view_user(&entry, id)
@@ -315,8 +316,9 @@ impl Node {
         self.user_names.0[place].lock().await
     }
 
-    /// A new user, as a step of a unit of work. Hold its name.
-    pub(super) fn new_user(&self, entry: &ProjectEntry, new: &NewUser) -> (UserId, Write) {
+    /// A new user, as a step of a unit of work. Its number is made from its name, so that of two who make it at the same time the store refuses
+    /// one, which then finds it.
+    pub(super) fn new_user(&self, entry: &ProjectEntry, records: &Records, new: &NewUser) -> (UserId, Write) {
         let now = self.now();
         let record = UserRecord {
             user_id: new.user_id.clone(),
@@ -326,7 +328,7 @@ impl Node {
             updated_at: now,
             banned_at: None,
         };
-        let id = UserId::new(self.next_number());
+        let id = free_number(entry.project.id, &new.user_id, |id| records.user(id).is_some());
         (id, self.insert(entry, RowKind::User, id.get(), &record))
     }
 
@@ -419,6 +421,15 @@ pub(super) fn named<'a>(records: &'a Records, user_id: &str) -> Result<(UserId, 
 
 fn no_such_user() -> Error {
     Error::new(ErrorKind::NotFound, "There is no such user in this project.")
+}
+
+/// The number of a new user: that of its name, or the next that is free.
+pub(super) fn free_number(project: ProjectId, user_id: &str, is_taken: impl Fn(UserId) -> bool) -> UserId {
+    let mut number = number_of(&fingerprint(&[b"user", &project.get().to_be_bytes(), user_id.as_bytes()]));
+    while is_taken(UserId::new(number)) {
+        number = (number + 1) & (u64::MAX >> 1);
+    }
+    UserId::new(number)
 }
 
 /// Checks a customer's id of a user.

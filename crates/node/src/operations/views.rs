@@ -4,9 +4,11 @@ use std::fmt;
 
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::credentials::TokenSecret;
-use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
+use tollgate_core::grants::Grant;
+use tollgate_core::ids::{ChannelId, IssuerId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::records::{TokenKind, TokenTerms};
 
 /// A project.
 #[derive(Clone, Debug)]
@@ -70,24 +72,64 @@ pub struct NewChannel {
     pub capabilities: Capabilities,
 }
 
+/// The user of a token, as its backend names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct UserOfToken {
+    /// The customer's own id.
+    pub user_id: String,
+    /// What people call it; `None` leaves as it is.
+    pub display_name: Option<String>,
+}
+
 /// A token to create.
 #[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
 pub struct NewToken {
+    /// Whose it is, created if need be.
+    pub user: Option<UserOfToken>,
+    /// How it comes to be.
+    pub kind: TokenKind,
+    /// The registered issuer whose JWT it stands for.
+    pub issuer: Option<IssuerId>,
     /// Its first state.
     pub state: Option<JsonObject>,
     /// When it ends by itself; must be in the future.
     pub expires_at: Option<UnixMillis>,
+    /// Instead of `expires_at`: how long it lasts, in milliseconds.
+    pub life_ms: Option<u64>,
+    /// From when it works.
+    pub not_before: Option<UnixMillis>,
+    /// What it may do, its limits, notes and names.
+    pub terms: TokenTerms,
     /// Channels that it is subscribed to from the start.
     pub channels: Vec<ChannelId>,
 }
 
-/// What to change of a token; the outer `None` leaves as it is.
+/// What to change of a token; the outer `None` leaves as it is, `Some(None)` takes away.
 #[derive(Clone, Debug, Default)]
 pub struct TokenUpdate {
     /// The new state (`Some(None)`: `null`).
     pub state: Option<Option<JsonObject>>,
     /// The new expiry (`Some(None)`: never).
     pub expires_at: Option<Option<UnixMillis>>,
+    /// Instead of `expires_at`: how long it lasts from now on, in milliseconds.
+    pub life_ms: Option<u64>,
+    /// From when it works.
+    pub not_before: Option<Option<UnixMillis>>,
+    /// What it may do (`Some(None)`: as the channels' types say).
+    pub grants: Option<Option<Vec<Grant>>>,
+    /// Most live connections.
+    pub connections_max: Option<Option<u32>>,
+    /// Networks that it may come from; empty is all.
+    pub networks: Option<Vec<String>>,
+    /// Origins that it may come from; empty is all.
+    pub origins: Option<Vec<String>>,
+    /// A patch of the backend's notes, as RFC 7396 has it (`Some(None)`: none any more).
+    pub metadata: Option<Option<JsonObject>>,
+    /// A name for people.
+    pub name: Option<Option<String>>,
+    /// Only if the token is at this revision.
+    pub if_revision: Option<u32>,
 }
 
 /// Which part of a list.

@@ -131,7 +131,7 @@ impl Node {
     }
 
     /// Makes a unit of work from the records in memory and commits it; when another change came first, again from what that one left.
-    /// `make` gives the steps, their audit entries and what to answer.
+    /// `make` gives the steps, their audit entries and what to answer; with neither steps nor entries there is nothing to do.
     ///
     /// # Errors
     /// What `make` refuses, and `unavailable`.
@@ -142,10 +142,18 @@ impl Node {
     ) -> Result<T> {
         for _ in 0..TRIES_MAX {
             let (writes, audit, answer) = make()?;
+            if writes.is_empty() && audit.is_empty() {
+                return Ok(answer);
+            }
             match self.commit(writes, audit).await {
                 Ok(()) => return Ok(answer),
-                // A row that is gone is gone from memory, too: `make` sees it.
-                Err(StoreError::Conflict(_) | StoreError::NotFound(Subject::Row(_))) => {}
+                // A row that is gone is gone from memory, too, and of rows whose numbers are made from names somebody else made one first: `make`
+                // sees it.
+                Err(
+                    StoreError::Conflict(_)
+                    | StoreError::NotFound(Subject::Row(_))
+                    | StoreError::AlreadyExists(Subject::Row(RowKind::User | RowKind::Idempotency)),
+                ) => {}
                 Err(error) => return Err(refusal(error, named)),
             }
         }

@@ -54,7 +54,7 @@ fn refused(bench: &Bench, text: &str) -> Option<ErrorKind> {
 }
 
 fn authenticate(bench: &Bench, text: &str) -> Result<Caller> {
-    bench.node.authenticate_token(&PresentedSecret::new(text.to_owned()))
+    bench.node.authenticate_token(None, &PresentedSecret::new(text.to_owned()), tollgate_node::Place::default())
 }
 
 fn request(user: &str, device: &str) -> SessionRequest {

@@ -1,0 +1,118 @@
+//! The schemas of tokens, of what they are used for, and of channels' messages and states.
+
+use serde_json::{Value, json};
+
+use super::schemas::{answered, id, maybe_text, maybe_time, or_null, page, taken, time};
+
+/// No control characters.
+const PRINTABLE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$";
+
+fn text(least: u32, most: u32) -> Value {
+    json!({"type": "string", "minLength": least, "maxLength": most, "pattern": PRINTABLE})
+}
+
+fn list(items: &Value, most: u32) -> Value {
+    json!({"type": "array", "maxItems": most, "items": items})
+}
+
+pub(super) fn schemas() -> Value {
+    let mut all = tokens();
+    for part in [wishes(), introspection(), uses()] {
+        if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
+            all.extend(part);
+        }
+    }
+    all
+}
+
+fn tokens() -> Value {
+    let state = json!({"type": ["object", "null"]});
+    let capabilities = or_null(&list(&json!({"$ref": "#/components/schemas/Capability"}), 32));
+    let previous = answered(json!({"generation": {"type": "integer"}, "until": time(), "uses": {"type": "integer"}}));
+    let revoked = answered(json!({"decided_at": time(), "effective_at": time(), "reason": maybe_text()}));
+    let mut token = answered(json!({
+        "id": id("tok"), "project_id": id("project"),
+        "kind": {"type": "string", "enum": ["plain", "user_token", "session", "issued"]},
+        "status": {"type": "string", "enum": ["active", "expired", "revoked", "not_yet_valid"]},
+        "user_id": maybe_text(), "display_name": maybe_text(), "name": maybe_text(), "device_id": maybe_text(),
+        "state": state, "state_version": {"type": "integer"}, "capabilities": capabilities,
+        "max_connections": {"type": ["integer", "null"]}, "networks": list(&json!({"type": "string"}), 32),
+        "origins": list(&json!({"type": "string"}), 32), "metadata": {"type": ["object", "null"]},
+        "version": {"type": "integer", "description": "The ETag."}, "generation": {"type": "integer"},
+        "previous_secret": or_null(&previous), "created_at": time(), "not_before": maybe_time(),
+        "expires_at": maybe_time(), "refresh_after": maybe_time(), "revoked": or_null(&revoked),
+        "made_by": maybe_text(), "issuer": maybe_text(), "connections": {"type": "integer"},
+    }));
+    token["properties"]["secret"] = json!({"type": "string", "description": "Only in the answer that made it."});
+    json!({"Token": token, "TokenPage": page("Token")})
+}
+
+fn wishes() -> Value {
+    let network = json!({"type": "string", "maxLength": 49, "description": "As 10.0.0.0/8, or one address."});
+    let origin = json!({"type": "string", "maxLength": 512, "description": "As https://app.example.com."});
+    let capabilities = or_null(&list(&json!({"$ref": "#/components/schemas/Capability"}), 32));
+    let seconds = json!({"type": ["integer", "null"], "minimum": 1, "maximum": 315_360_000});
+    let connections = json!({"type": ["integer", "null"], "minimum": 1, "maximum": 1_024});
+    let object = json!({"type": ["object", "null"]});
+    let changed = json!({
+        "name": or_null(&text(1, 60)), "expires_at": maybe_time(), "ttl_s": seconds, "not_before": maybe_time(),
+        "capabilities": capabilities, "max_connections": connections, "networks": or_null(&list(&network, 32)),
+        "origins": or_null(&list(&origin, 32)), "metadata": object,
+    });
+    let mut wanted = changed.clone();
+    wanted["user_id"] = or_null(&text(1, 50));
+    wanted["display_name"] = or_null(&text(0, 100));
+    wanted["state"] = object;
+    wanted["channels"] = or_null(&list(&json!({"type": "string", "minLength": 1, "maxLength": 255}), 1_024));
+    wanted["device_id"] = or_null(&text(1, 150));
+    json!({
+        "NewToken": taken(&wanted, &[]),
+        "TokenChange": taken(&changed, &[]),
+        "State": {"type": "object"},
+        "AnyState": {"type": ["object", "null"]},
+        "TokenState": answered(json!({"state": {"type": ["object", "null"]}, "version": {"type": "integer"}})),
+        "ChannelState": answered(json!({"state": {"type": "object"}, "version": {"type": "integer"}})),
+    })
+}
+
+fn introspection() -> Value {
+    let words = ["jti", "token_type", "sub", "username", "scope", "client_id", "iss"];
+    let mut properties = json!({
+        "active": {"type": "boolean"},
+        "refusal": answered(json!({"code": {"type": "string"}, "reason": {"type": "string"}, "since": maybe_time()})),
+        "token": {"$ref": "#/components/schemas/Token"},
+    });
+    for word in words {
+        properties[word] = json!({"type": "string"});
+    }
+    for word in ["iat", "nbf", "exp"] {
+        properties[word] = json!({"type": "integer", "description": "Seconds since 1970."});
+    }
+    json!({
+        "Introspect": taken(&json!({
+            "token": {"type": "string", "maxLength": 8_192},
+            "token_type_hint": {"type": ["string", "null"]},
+            "address": {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}, {"type": "null"}]},
+            "origin": {"type": ["string", "null"]},
+        }), &["token"]),
+        "Introspection": {"type": "object", "required": ["active"], "properties": properties},
+    })
+}
+
+fn uses() -> Value {
+    let connection = answered(json!({
+        "id": {"type": "string"}, "since": time(), "address": maybe_text(), "generation": {"type": "integer"},
+        "ends_at": maybe_time(),
+    }));
+    let subscription = answered(json!({"channel": {"type": "string"}, "ephemeral": {"type": "boolean"}}));
+    json!({
+        "Connections": answered(json!({"data": {"type": "array", "items": connection}})),
+        "Subscriptions": answered(json!({"data": {"type": "array", "items": subscription}})),
+        "Subscribe": taken(&json!({"ephemeral": {"type": "boolean"}}), &[]),
+        "Message": taken(&json!({
+            "event": {"type": "string", "minLength": 1, "maxLength": 60}, "data": {"description": "Any JSON value."},
+        }), &["event"]),
+        "Reached": answered(json!({"connections": {"type": "integer"}})),
+        "Published": answered(json!({"epoch": {"type": "string"}, "offset": {"type": "integer"}})),
+    })
+}

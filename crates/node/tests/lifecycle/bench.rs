@@ -1,0 +1,267 @@
+//! A node, its one shard driven by hand, and connections that only note what they are told.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::task::{Context, Poll, Waker};
+
+use tollgate_core::CloseReason;
+use tollgate_core::authorize::Caller;
+use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
+use tollgate_core::command::{Command, Connected, Notice, PresentedSecret, Reply};
+use tollgate_core::credentials::{MasterKey, TokenSpelling};
+use tollgate_core::delivery::{Delivery, Encoder};
+use tollgate_core::error::Result;
+use tollgate_core::ids::{ChannelId, ProjectId};
+use tollgate_core::json::JsonObject;
+use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::peer::Peer;
+use tollgate_core::ports::hook::NoHook;
+use tollgate_core::ports::memory::MemoryStore;
+use tollgate_core::ports::outbound::NoOutbound;
+use tollgate_core::ports::store::{AuditQuery, AuditStore as _};
+use tollgate_core::records::TokenTerms;
+use tollgate_node::{
+    ConnectionKey, FormatIndex, IssuedToken, NewChannel, NewToken, Node, NodeParts, Outlet, Place, ShardParts,
+    WireFormat, Written,
+};
+
+/// What the clock shows at first.
+pub(crate) const START: u64 = 1_800_000_000_000;
+
+#[derive(Default)]
+pub(crate) struct TestClock(AtomicU64);
+
+impl TestClock {
+    pub(crate) fn advance(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.0.load(Ordering::Relaxed))
+    }
+    fn unix(&self) -> UnixMillis {
+        UnixMillis(START + self.0.load(Ordering::Relaxed))
+    }
+}
+
+struct TestEntropy(AtomicU64);
+
+impl Entropy for TestEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            *byte = (self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed) >> 56) as u8;
+        }
+    }
+}
+
+/// Says nothing of any delivery.
+#[derive(Debug)]
+struct Mute;
+
+impl Encoder for Mute {
+    fn encode(&self, _: &Delivery, _: &mut Vec<u8>) -> bool {
+        false
+    }
+}
+
+/// What a connection was told.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Connected,
+    Subscribed(String),
+    Unsubscribed(String),
+    /// Milliseconds until the end.
+    End(Option<u64>),
+    Closed(CloseReason),
+    Other,
+}
+
+#[derive(Default)]
+struct Noting(Vec<(ConnectionKey, Told)>);
+
+impl Outlet for Noting {
+    fn now(&self) -> Monotonic {
+        Monotonic(0)
+    }
+    fn write(&mut self, _: ConnectionKey, _: &[u8]) -> Written {
+        Written::All
+    }
+    fn notify(&mut self, connection: ConnectionKey, notice: Notice) {
+        let told = match notice {
+            Notice::Subscribed(channel) => Told::Subscribed(channel.channel.to_string()),
+            Notice::Unsubscribed(channel) => Told::Unsubscribed(channel.to_string()),
+            Notice::ExpiryChanged(expiry) => Told::End(expiry.map(|expiry| expiry.left_ms)),
+            _ => Told::Other,
+        };
+        self.0.push((connection, told));
+    }
+    fn connected(&mut self, connection: ConnectionKey, _: Connected) {
+        self.0.push((connection, Told::Connected));
+    }
+    fn close(&mut self, connection: ConnectionKey, reason: CloseReason) {
+        self.0.push((connection, Told::Closed(reason)));
+    }
+}
+
+pub(crate) struct Bench {
+    pub(crate) node: Arc<Node>,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) project: ProjectId,
+    pub(crate) key: Caller,
+    shard: RefCell<(ShardParts, Noting)>,
+    slots: AtomicU32,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let (clock, store) = (Arc::new(TestClock::default()), Arc::new(MemoryStore::default()));
+        let parts = NodeParts {
+            store: store.clone(),
+            master_key: MasterKey::generate(&TestEntropy(AtomicU64::new(7))),
+            clock: clock.clone(),
+            entropy: Arc::new(TestEntropy(AtomicU64::new(9))),
+            hook: Arc::new(NoHook),
+            outbound: Arc::new(NoOutbound),
+            formats: vec![WireFormat {
+                name: "nothing",
+                encoder: Arc::new(Mute),
+                frame: |payload, out| out.extend(payload),
+                frame_bytes: <[u8]>::len,
+            }],
+            shards: 1,
+        };
+        let (node, mut shards) = block_on(tollgate_node::start(parts)).unwrap();
+        let (project, secret) = block_on(node.create_project(&Caller::Operator, "lives")).unwrap();
+        let key = node.authenticate(&PresentedSecret::new(secret.expose().to_string())).unwrap();
+        let shard = RefCell::new((shards.remove(0), Noting::default()));
+        Self { node, clock, store, project: project.id, key, shard, slots: AtomicU32::new(0) }
+    }
+
+    /// Runs an operation to its end, the shard doing its part meanwhile.
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        let mut future = Box::pin(future);
+        for _ in 0..100_000 {
+            if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                self.turn();
+                return value;
+            }
+            self.turn();
+        }
+        panic!("it waits for what never comes")
+    }
+
+    fn turn(&self) {
+        let (parts, outlet) = &mut *self.shard.borrow_mut();
+        parts.shard.set_now(self.clock.monotonic());
+        while let Ok(request) = parts.requests.try_recv() {
+            parts.shard.request(request, outlet);
+        }
+        while let Ok(word) = parts.peers.try_recv() {
+            parts.shard.peer_word(word, outlet);
+        }
+    }
+
+    pub(crate) fn channel(&self, id: &str, kind: ChannelType) {
+        let new = NewChannel {
+            id: Some(ChannelId::new(id).unwrap()),
+            kind,
+            state: JsonObject::empty(),
+            capabilities: Capabilities::default(),
+        };
+        self.run(self.node.create_channel(&self.key, new)).unwrap();
+    }
+
+    pub(crate) fn issue(&self, new: NewToken) -> IssuedToken {
+        self.run(self.node.issue_token(&self.key, new, None)).unwrap()
+    }
+
+    pub(crate) fn with_terms(&self, edit: impl FnOnce(&mut TokenTerms)) -> IssuedToken {
+        let mut new = NewToken::default();
+        edit(&mut new.terms);
+        self.issue(new)
+    }
+
+    /// The code by which a secret is refused over REST; nothing if it gets in.
+    pub(crate) fn refused(&self, secret: &str, place: Place<'_>) -> Option<&'static str> {
+        self.node
+            .authenticate_token(None, &PresentedSecret::new(secret.into()), place)
+            .err()
+            .map(|error| error.kind.code())
+    }
+
+    pub(crate) fn works(&self, secret: &str) -> bool {
+        self.refused(secret, Place::default()).is_none()
+    }
+
+    /// Connects with a secret; answers the connection.
+    pub(crate) fn connect(&self, secret: &str) -> Result<ConnectionKey> {
+        self.connect_from(secret, None, None)
+    }
+
+    pub(crate) fn connect_from(&self, secret: &str, address: Option<&str>, origin: Option<&str>) -> Result<ConnectionKey> {
+        let connection = ConnectionKey { slot: self.slots.fetch_add(1, Ordering::Relaxed), generation: 1 };
+        let peer = address.map(|address| {
+            let address: IpAddr = address.parse().unwrap();
+            Arc::new(Peer { address, origin: origin.map(Arc::from), user_agent: None })
+        });
+        self.shard.borrow_mut().0.shard.open(connection, FormatIndex(0));
+        let token = Some(PresentedSecret::new(secret.into()));
+        self.perform(connection, Command::Connect { project: self.project.to_string(), token }, peer)?;
+        Ok(connection)
+    }
+
+    pub(crate) fn command(&self, connection: ConnectionKey, command: Command) -> Result<Option<Reply>> {
+        self.perform(connection, command, None)
+    }
+
+    fn perform(&self, connection: ConnectionKey, command: Command, peer: Option<Arc<Peer>>) -> Result<Option<Reply>> {
+        let client = {
+            let (parts, outlet) = &mut *self.shard.borrow_mut();
+            parts.shard.prepare(connection, &command, outlet).unwrap().with_peer(peer)
+        };
+        let outcome = self.run(self.node.perform(client, command))?;
+        let (parts, outlet) = &mut *self.shard.borrow_mut();
+        Ok(parts.shard.settle(connection, outcome, outlet))
+    }
+
+    /// What connections were told since the last time.
+    pub(crate) fn told(&self) -> Vec<(ConnectionKey, Told)> {
+        self.turn();
+        std::mem::take(&mut self.shard.borrow_mut().1.0)
+    }
+
+    /// The subjects of the audit entries of an action, oldest first.
+    pub(crate) fn audit(&self, action: &str) -> Vec<String> {
+        let query = AuditQuery { action: Some(action.into()), limit: 1_000, ..AuditQuery::default() };
+        let entries = self.run(self.store.audit_entries(query)).unwrap();
+        entries.into_iter().map(|entry| entry.draft.subject).collect()
+    }
+}
+
+/// The secret in clear.
+pub(crate) fn secret(issued: &IssuedToken) -> String {
+    issued.secret.expose(TokenSpelling::Native).to_string()
+}
+
+/// A token by its public id.
+pub(crate) fn by_id(issued: &IssuedToken) -> PresentedSecret {
+    PresentedSecret::new(issued.token.id.to_string())
+}
+
+/// Polls to the end, where no connection has to do its part.
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let mut future = Box::pin(future);
+    for _ in 0..1_000_000 {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return value;
+        }
+        std::thread::yield_now();
+    }
+    panic!("it waits for what never comes")
+}

@@ -1,0 +1,10 @@
+//! The life of a token as the operations have it: over the store in memory, with a clock that tests own and connections driven by hand.
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod capabilities;
+mod change;
+mod create;
+mod read;
+mod refusals;
+mod rotate;
