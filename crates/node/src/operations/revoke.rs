@@ -102,7 +102,7 @@ impl Node {
         // One unit at least: an operation that hits nothing leaves its entry, too.
         let mut unit = Some(units.next().unwrap_or_default());
         while let Some(tokens) = unit {
-            revoked += self.revoke_unit(&entry, tokens, &request, &end, audit.take(), &mut connections).await?;
+            revoked += self.revoke_unit(&entry, tokens, (&request, &end), audit.take(), &mut connections).await?;
             unit = units.next();
             if unit.is_some() {
                 tokio::task::yield_now().await;
@@ -184,8 +184,7 @@ impl Node {
         &self,
         entry: &ProjectEntry,
         tokens: &[TokenId],
-        request: &RevokeRequest,
-        end: &Revocation,
+        (request, end): (&RevokeRequest, &Revocation),
         audit: Option<AuditDraft>,
         connections: &mut HashSet<ConnectionRef>,
     ) -> Result<u64> {
