@@ -191,10 +191,14 @@ impl Node {
     /// Does the same with many tokens. Each entry that is done leaves one audit entry; introspection leaves none.
     ///
     /// # Errors
-    /// `forbidden`; `limit_reached` for too many entries; with `atomic`, what the first bad entry is refused with; `unavailable`.
+    /// `forbidden`; `limit_reached` for too many entries; with `atomic`, what the first bad entry is refused with; `rate_limited`
+    /// (each entry that makes a token counts); `unavailable`.
     pub async fn batch(&self, caller: &Caller, request: &BatchRequest) -> Result<Vec<EntryResult>> {
         let entry = self.authorize_batch(caller, request.action)?;
         check_count(request.entries.len())?;
+        if request.action == BatchAction::Create {
+            self.admit_create(&entry, caller, None, u32::try_from(request.entries.len()).unwrap_or(u32::MAX))?;
+        }
         let minting = entry.minting.read().await;
         for _ in 0..TRIES_MAX {
             let mut making = self.make(caller, &entry, request.action, &request.entries);

@@ -87,3 +87,21 @@ fn a_batch_is_bounded() {
     let refused = outcomes.iter().position(|outcome| !outcome.is_done()).unwrap();
     assert_eq!((refused, codes(&outcomes[refused..])), (90, vec!["limit_reached"; 10]));
 }
+
+#[test]
+fn each_entry_counts_in_the_limits_that_a_project_has_set() {
+    let bench = Bench::new();
+    let bucket = tollgate_core::records::Bucket { burst: 5, per_second: 1.0 };
+    let limit = |settings: &mut tollgate_core::records::SettingsRecord| {
+        settings.limits.mint_per_key = Some(bucket);
+        Ok(())
+    };
+    block_on(bench.node.change_settings(&bench.key, &limit)).unwrap();
+    let make = |count| {
+        let request = BatchRequest { action: BatchAction::Create, atomic: false, entries: vec![good(); count] };
+        block_on(bench.node.batch(&bench.key, &request))
+    };
+    assert!(make(4).is_ok());
+    assert_eq!(make(2).unwrap_err().kind, ErrorKind::RateLimited);
+    assert!(make(1).is_ok(), "what was refused took nothing");
+}
