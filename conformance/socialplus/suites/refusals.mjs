@@ -76,7 +76,7 @@ export const refusals = ROWS.map(([name, call, code, pattern]) => [name, async (
 
 /** With the key's rate of mints used up (social.plus item 41). */
 export const limited = ['41 the rate limit of a key', async ({ place, app }) => {
-	await place.with({ limits: { mint_per_key: { burst: 2, per_second: 1 } } }, { limits: { mint_per_key: null } }, async () => {
+	await place.with({ limits: { mint_per_key: { burst: 2, per_second: 0.01 } } }, { limits: { mint_per_key: null } }, async () => {
 		const results = [];
 		for (let n = 0; n < 6 && !results.at(-1)?.refused; n += 1) results.push(await app.mint({ userId: newUser() }));
 		const { code, message } = results.at(-1).refused ?? {};

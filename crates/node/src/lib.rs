@@ -81,7 +81,7 @@ pub struct Node {
     refusals: operations::refusals::Refusals,
     signing: operations::signing::SigningKeys,
     user_names: operations::users::UserNames,
-    recent: operations::sessions::Recent,
+    recent: operations::sessions_again::Recent,
     previous_uses: operations::tokens_rotate::PreviousUses,
     /// When the store was last tried, and what came of it. Held while it is tried: who asks meanwhile waits for that answer.
     probed: tokio::sync::Mutex<Option<(Monotonic, bool)>>,

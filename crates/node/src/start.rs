@@ -107,7 +107,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         refusals: crate::operations::refusals::Refusals::default(),
         signing: crate::operations::signing::SigningKeys::default(),
         user_names: crate::operations::users::UserNames::default(),
-        recent: crate::operations::sessions::Recent::default(),
+        recent: crate::operations::sessions_again::Recent::default(),
         previous_uses: crate::operations::tokens_rotate::PreviousUses::default(),
         probed: tokio::sync::Mutex::default(),
         is_new,

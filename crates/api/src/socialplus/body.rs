@@ -25,9 +25,24 @@ const TOKEN_MANAGER: &str = "token management API";
 const LEGACY_DEVICE: &str = "ascwebsdkx";
 /// What a session request may have. Others are passed over, unless the project wants to be strict.
 const KNOWN: [&str; 18] = [
-    "userId", "displayName", "authToken", "deviceId", "deviceInfo", "handle", "preferredLanguage", "authSignature",
-    "authSignatureExpiresAt", "ttl", "expiresAt", "notBefore", "capabilities", "channels", "metadata",
-    "idempotencyKey", "isVisitor", "isBot",
+    "userId",
+    "displayName",
+    "authToken",
+    "deviceId",
+    "deviceInfo",
+    "handle",
+    "preferredLanguage",
+    "authSignature",
+    "authSignatureExpiresAt",
+    "ttl",
+    "expiresAt",
+    "notBefore",
+    "capabilities",
+    "channels",
+    "metadata",
+    "idempotencyKey",
+    "isVisitor",
+    "isBot",
 ];
 
 /// The fields of a body that are not null.
@@ -53,10 +68,13 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn session(&self) -> Result<SessionRequest> {
-        let user_id = self.text("userId")?.ok_or_else(|| wrong("`userId` is missing: name the user, in 1 to 50 characters."))?;
+        let user_id =
+            self.text("userId")?.ok_or_else(|| wrong("`userId` is missing: name the user, in 1 to 50 characters."))?;
         let auth_token = self.text("authToken")?;
         if auth_token.as_ref().is_some_and(|token| !(1..=AUTH_TOKEN_CHARS_MAX).contains(&token.chars().count())) {
-            return Err(wrong(format!("`authToken` must have 1 to {AUTH_TOKEN_CHARS_MAX} characters; leave it out if there is none.")));
+            return Err(wrong(format!(
+                "`authToken` must have 1 to {AUTH_TOKEN_CHARS_MAX} characters; leave it out if there is none."
+            )));
         }
         let model = self.model()?;
         // Flutter's token manager sends no device at all.
@@ -66,9 +84,11 @@ impl<'a> Body<'a> {
             display_name: self.text("displayName")?,
             auth_token: auth_token.map(PresentedSecret::new),
             kind: if is_user_token { TokenKind::UserToken } else { TokenKind::Session },
-            grants: self.value("capabilities", "a list of {\"channels\": \"room-*\", \"operations\": [\"subscribe\"]}")?,
+            grants: self
+                .value("capabilities", "a list of {\"channels\": \"room-*\", \"operations\": [\"subscribe\"]}")?,
             channels: self.channels()?,
             metadata: self.metadata()?,
+            idempotency_key: self.text("idempotencyKey")?,
             ..self.device_and_times(model)?
         })
     }

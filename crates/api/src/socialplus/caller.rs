@@ -90,9 +90,8 @@ impl<'a> Called<'a> {
     }
 
     fn bearer(&self) -> Result<&str> {
-        let missing = || {
-            Error::new(ErrorKind::InvalidAuth, "The access token is missing; send it as `Authorization: Bearer …`.")
-        };
+        let missing =
+            || Error::new(ErrorKind::InvalidAuth, "The access token is missing; send it as `Authorization: Bearer …`.");
         let text = self.header(&AUTHORIZATION)?.ok_or_else(missing)?;
         let (scheme, rest) = text.split_once(' ').ok_or_else(missing)?;
         if scheme.eq_ignore_ascii_case("bearer") { Ok(rest.trim()) } else { Err(missing()) }

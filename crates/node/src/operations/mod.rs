@@ -28,6 +28,7 @@ mod renew;
 pub(crate) mod revoke;
 pub(crate) mod selector;
 pub(crate) mod sessions;
+pub(crate) mod sessions_again;
 pub(crate) mod settings;
 pub(crate) mod signing;
 mod state;

@@ -6,11 +6,8 @@
 //!
 //! Not here: how a wish is spelled in requests (the doors'), and what the SDKs' fixed texts mean.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
-
 use tollgate_core::authorize::{Action, Caller};
-use tollgate_core::clock::{Monotonic, UnixMillis};
+use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::credentials::{AuthTokenSecret, RowKind, TokenSecret, fingerprint, verify_visitor};
 use tollgate_core::error::{Error, ErrorKind, Result};
@@ -18,8 +15,8 @@ use tollgate_core::grants::{self, Grant};
 use tollgate_core::ids::{ChannelId, TokenId, UserId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::{
-    DEVICE_ID_CHARS_MAX, DEVICE_MODEL_CHARS_MAX, DUPLICATE_MS, LOGIN_LIFE_MS_MIN, METADATA_BYTES_MAX,
-    SESSION_LIFE_MS_DEFAULT, SUBSCRIPTIONS_PER_TOKEN_MAX, TOKEN_LIFE_MS_MAX,
+    DEVICE_ID_CHARS_MAX, DEVICE_MODEL_CHARS_MAX, LOGIN_LIFE_MS_MIN, METADATA_BYTES_MAX, SESSION_LIFE_MS_DEFAULT,
+    SUBSCRIPTIONS_PER_TOKEN_MAX, TOKEN_LIFE_MS_MAX,
 };
 use tollgate_core::model::Subscription;
 use tollgate_core::policy::Asked;
@@ -27,14 +24,13 @@ use tollgate_core::ports::store::Write;
 use tollgate_core::records::{SettingsRecord, TokenKind, TokenRecord, TokenTerms, UserRecord};
 
 use super::auth_tokens::banned;
+use super::idempotency::Once;
 use super::minting::made_by;
+use super::sessions_again::{fingerprint_of, once_of};
 use super::users::{NewUser, UserView, check_profile, check_user_id};
 use crate::Node;
 use crate::directory::{ProjectEntry, Records};
 use crate::operations::signing::AccessToken;
-
-/// Most requests that are remembered for their duplicates; with more, the oldest are forgotten.
-const DUPLICATES_MAX: usize = 10_000;
 
 /// A wish for a session.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +61,8 @@ pub struct SessionRequest {
     pub channels: Vec<ChannelId>,
     /// The backend's own notes, at most 8 KiB.
     pub metadata: Option<JsonObject>,
+    /// The same key again, for the same wish, gets the same token for 24 hours, whichever device asks.
+    pub idempotency_key: Option<String>,
 }
 
 /// A backend's word for the device of a visitor.
@@ -89,10 +87,6 @@ pub struct SessionView {
     pub user: UserView,
 }
 
-/// What recent requests came to.
-#[derive(Debug, Default)]
-pub(crate) struct Recent(Mutex<HashMap<[u8; 32], (Monotonic, TokenId, AccessToken)>>);
-
 /// Why there is no session. Only a bad word for the user counts as a failed authentication.
 enum Refused {
     AuthToken(Error),
@@ -114,11 +108,12 @@ impl From<Error> for Refused {
 }
 
 /// A checked wish.
-struct Wanted {
+pub(super) struct Wanted {
     request: SessionRequest,
     auth_token: Option<AuthTokenSecret>,
     asked: Asked,
-    fingerprint: [u8; 32],
+    pub(super) fingerprint: [u8; 32],
+    pub(super) once: Option<Once>,
 }
 
 impl Node {
@@ -137,6 +132,9 @@ impl Node {
         if let Some(again) = self.again(&entry, &wanted) {
             return Ok(again);
         }
+        if let Some(made) = self.made_before(caller, &entry, &wanted).await? {
+            return Ok(made);
+        }
         self.admit_mint(&entry, caller, Some(user_id), 1)?;
         // Before the token, so that there is never one that cannot be handed out.
         self.signing_key(&entry).await?;
@@ -149,19 +147,25 @@ impl Node {
         let made = self
             .change(&token, || {
                 let unit = self.session_unit(caller, &entry, &settings, &wanted, token);
-                let (writes, user, detail) = unit.map_err(|refused| {
+                let (mut writes, user, detail) = unit.map_err(|refused| {
                     is_bad_word = matches!(refused, Refused::AuthToken(_));
                     refused.error()
                 })?;
+                if let Some(once) = &wanted.once {
+                    writes.push(self.remember(&entry, caller, once, vec![(token, 1)]));
+                }
                 audit.detail = Some(detail);
                 Ok((writes, vec![audit.clone()], user))
             })
             .await;
         drop(minting);
         let project = Some(entry.project.id);
-        let user = made.map_err(|error| {
-            if is_bad_word { self.failed_authentication(project, "auth_token", error) } else { error }
-        })?;
+        let user =
+            made.map_err(
+                |error| {
+                    if is_bad_word { self.failed_authentication(project, "auth_token", error) } else { error }
+                },
+            )?;
         let access_token = self.access_token(&entry, token).await?;
         self.recent.put(wanted.fingerprint, self.clock.monotonic(), token, access_token.clone());
         self.view_session(&entry, token, access_token, user)
@@ -181,7 +185,10 @@ impl Node {
     ) -> Result<SessionView> {
         let entry = self.authorize(caller, Action::CreateSession)?;
         let Some(device) = request.device_id.clone() else {
-            return Err(Error::new(ErrorKind::InvalidInput, "`deviceId` is missing: it is what a visitor is known by."));
+            return Err(Error::new(
+                ErrorKind::InvalidInput,
+                "`deviceId` is missing: it is what a visitor is known by.",
+            ));
         };
         self.check_visitor(&entry, &device, proof)?;
         let project = entry.project.id.get().to_be_bytes();
@@ -203,14 +210,18 @@ impl Node {
         let (Some(secret), Some(signature), Some(expires_at)) =
             (&settings.visitor_secret, &proof.signature, &proof.expires_at)
         else {
-            return refuse("This project is in secure mode: a visitor needs authSignature and authSignatureExpiresAt, made by your backend with the visitor secret.");
+            return refuse(
+                "This project is in secure mode: a visitor needs authSignature and authSignatureExpiresAt, made by your backend with the visitor secret.",
+            );
         };
         if !verify_visitor(secret, device, expires_at, signature) {
             return refuse("The authSignature does not fit this deviceId and authSignatureExpiresAt.");
         }
         match UnixMillis::from_rfc3339(expires_at) {
             Some(end) if end > self.now() => Ok(()),
-            _ => refuse("The authSignature has expired, or its authSignatureExpiresAt is no RFC 3339 time in UTC; have your backend make a new one."),
+            _ => refuse(
+                "The authSignature has expired, or its authSignatureExpiresAt is no RFC 3339 time in UTC; have your backend make a new one.",
+            ),
         }
     }
 
@@ -305,7 +316,8 @@ impl Node {
         };
         let asked = self.asked(caller, settings, &request)?;
         let fingerprint = fingerprint_of(caller, &request, auth_token.as_ref());
-        Ok(Wanted { request, auth_token, asked, fingerprint })
+        let once = once_of(&request, auth_token.as_ref())?;
+        Ok(Wanted { request, auth_token, asked, fingerprint, once })
     }
 
     /// What the key's policy makes of the wish.
@@ -341,19 +353,7 @@ impl Node {
         Ok(bound)
     }
 
-    /// What the same request came to a moment ago, if its token still works.
-    fn again(&self, entry: &ProjectEntry, wanted: &Wanted) -> Option<SessionView> {
-        let (token, access_token) = self.recent.get(&wanted.fingerprint, self.clock.monotonic())?;
-        let user = {
-            let records = entry.read();
-            let found = records.token(token)?;
-            let works = found.generation == 1 && found.end(found.generation, self.now()).is_none();
-            found.user.filter(|_| works)?
-        };
-        self.view_session(entry, token, access_token, user).ok().filter(|session| session.user.banned_at.is_none())
-    }
-
-    fn view_session(
+    pub(super) fn view_session(
         &self,
         entry: &ProjectEntry,
         token: TokenId,
@@ -485,7 +485,9 @@ fn check_end(request: &SessionRequest, end: Option<UnixMillis>, now: UnixMillis)
         return refuse("Send `ttl` or `expiresAt`, not both.".into());
     }
     if end <= now || end > now.plus(TOKEN_LIFE_MS_MAX) {
-        return refuse(format!("The session would end at {end}, and now it is {now}: it must end later than now, and within ten years."));
+        return refuse(format!(
+            "The session would end at {end}, and now it is {now}: it must end later than now, and within ten years."
+        ));
     }
     if request.not_before.is_some_and(|start| start >= end) {
         return refuse("The session would end before its `notBefore`.".into());
@@ -497,33 +499,4 @@ fn check_end(request: &SessionRequest, end: Option<UnixMillis>, now: UnixMillis)
         ));
     }
     Ok(())
-}
-
-/// What tells a repeated request from another one.
-fn fingerprint_of(caller: &Caller, request: &SessionRequest, auth_token: Option<&AuthTokenSecret>) -> [u8; 32] {
-    let hash = auth_token.map(AuthTokenSecret::hash);
-    // All but the secret is printable, and the secret prints nothing; its hash stands for it.
-    let about = format!("{caller:?} {:?}", SessionRequest { auth_token: None, ..request.clone() });
-    fingerprint(&[about.as_bytes(), hash.as_ref().map_or(&[][..], |hash| hash)])
-}
-
-impl Recent {
-    fn get(&self, request: &[u8; 32], now: Monotonic) -> Option<(TokenId, AccessToken)> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, token, access_token) = kept.get(request)?;
-        (now.since(*at) < DUPLICATE_MS).then(|| (*token, access_token.clone()))
-    }
-
-    fn put(&self, request: [u8; 32], now: Monotonic, token: TokenId, access_token: AccessToken) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() >= DUPLICATES_MAX {
-            kept.retain(|_, (at, ..)| now.since(*at) < DUPLICATE_MS);
-        }
-        if kept.len() >= DUPLICATES_MAX
-            && let Some(oldest) = kept.iter().min_by_key(|(_, (at, ..))| *at).map(|(request, _)| *request)
-        {
-            kept.remove(&oldest);
-        }
-        kept.insert(request, (now, token, access_token));
-    }
 }

@@ -1,6 +1,7 @@
 //! Users, sessions, auth tokens and limits as the operations have them: over the store in memory, with a clock that tests own.
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod auth_tokens;
 mod ended;
 mod limits;
