@@ -14,7 +14,8 @@ async function works(place, token, userId, displayName) {
 	same([me.json.users[0].userId, me.json.users[0]._id], [userId, claims.user.userId], 'who I am');
 	same((await place.as(token, 'GET', '/api/v3/sessions')).status, 200, 'GET /sessions');
 	const word = await place.introspect(token);
-	same([word.active, word.sub, word.exp], [true, userId, claims.exp], 'introspection');
+	same([word.active, word.sub], [true, userId], 'introspection');
+	ok(Math.abs(word.exp - claims.exp) <= 1, `the same end everywhere, got ${word.exp} and ${claims.exp}`); // one rounds up
 	const leap = await place.leap(token);
 	leap.close();
 	return claims;
@@ -76,7 +77,7 @@ export const extensions = [
 	['14 channels, by a key whose policy allows them', async ({ place, app }) => {
 		await place.channel('ext-room');
 		const leap = await place.leap(await app.token({ userId: 'ext-channels', channels: ['ext-room'] }, { apiKey: place.generousKey }));
-		await leap.event('AVAILABLE', 'ext-room');
+		same(leap.init.channels.map(({ id }) => id), ['ext-room'], 'the channels at the start');
 		leap.close();
 	}],
 

@@ -76,12 +76,12 @@ export const refusals = ROWS.map(([name, call, code, pattern]) => [name, async (
 
 /** With the key's rate of mints used up (social.plus item 41). */
 export const limited = ['41 the rate limit of a key', async ({ place, app }) => {
-	await place.with({ limits: { mint_per_key: { burst: 2, per_second: 0.01 } } }, { limits: { mint_per_key: null } }, async () => {
+	await place.with({ limits: { mint_per_key: { burst: 1, per_second: 0.5 } } }, { limits: { mint_per_key: null } }, async () => {
 		const results = [];
 		for (let n = 0; n < 6 && !results.at(-1)?.refused; n += 1) results.push(await app.mint({ userId: newUser() }));
 		const { code, message } = results.at(-1).refused ?? {};
 		same(code, 400311, `the code after ${results.length} mints: ${message}`);
 		matches(message, /^Amity SDK \(400311\): ./, 'the message');
 	});
-	same((await app.mint({ userId: newUser() })).refused, undefined, 'a mint after the limit');
+	await until('a mint after the limit', async () => (await app.mint({ userId: newUser() })).answer);
 }];

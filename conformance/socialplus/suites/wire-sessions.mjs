@@ -3,6 +3,7 @@
 
 import { request } from 'node:http';
 import { matches, ok, same } from '../../lib/check.mjs';
+import { until } from '../../lib/wait.mjs';
 import { newUser, sessionBody } from '../lib/place.mjs';
 
 const PATHS = ['/api/v3/sessions', '/api/v4/sessions', '/api/v5/sessions'];
@@ -156,5 +157,6 @@ export const sessionRefusals = [
 			same(readable(refused).code, 400311, 'its code');
 			matches(refused.headers.get('retry-after'), /^[1-9]\d*$/, 'retry-after');
 		});
+		await until('a mint after the limit', async () => (await place.session({ userId: newUser() })).status === 200);
 	}],
 ];
