@@ -55,14 +55,23 @@ fn script(ground: &Ground, path: &str) -> Call {
     ground.machine.equip(Call::new("bash", &[path], &ground.root))
 }
 
-pub(super) fn hop(ground: &Ground, limit: Duration) -> Finding {
+/// Somebody's published packages: the script of their folder, against the product.
+fn packages(ground: &Ground, script: &str, limit: Duration) -> Finding {
     let binary = builds::tollgate(&ground.root);
-    let mut call = Call::new("bash", &["conformance/hop/run.sh", &binary.to_string_lossy()], &ground.root);
+    let mut call = Call::new("bash", &[script, &binary.to_string_lossy()], &ground.root);
     if let Some(why) = ground.machine.lacks(Tool::Chromium) {
         println!("SKIPPED: the browser suites: {why}");
         call = call.with("ALLOW_SKIP", "1");
     }
     Finding::of(&ground.machine.equip(call).run(limit))
+}
+
+pub(super) fn hop(ground: &Ground, limit: Duration) -> Finding {
+    packages(ground, "conformance/hop/run.sh", limit)
+}
+
+pub(super) fn socialplus(ground: &Ground, limit: Duration) -> Finding {
+    packages(ground, "conformance/socialplus/run.sh", limit)
 }
 
 pub(super) fn autobahn(ground: &Ground, limit: Duration) -> Finding {

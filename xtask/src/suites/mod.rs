@@ -43,7 +43,7 @@ const NO_BUILD: &[Build] = &[];
 const NO_TOOL: &[Tool] = &[];
 
 /// In the order of running: what answers soonest comes first.
-static SUITES: [Suite; 11] = [
+static SUITES: [Suite; 12] = [
     Suite {
         name: "fmt",
         holds: "the sources are formatted",
@@ -92,6 +92,14 @@ static SUITES: [Suite; 11] = [
         builds: &[Build::Release],
         tools: &[Tool::Node, Tool::Chromium],
         run: each::hop,
+    },
+    Suite {
+        name: "socialplus",
+        holds: "social.plus's published packages, unmodified, in Node and Chromium",
+        limit_s: 240,
+        builds: &[Build::Release],
+        tools: &[Tool::Node, Tool::Chromium],
+        run: each::socialplus,
     },
     Suite {
         name: "autobahn",
