@@ -107,6 +107,63 @@ pub fn within(asked: &[Grant], ceiling: &[Grant]) -> bool {
     })
 }
 
+/// What both allow: for each pair of grants the operations that both name, on the narrower of two patterns of which one covers the other.
+#[must_use]
+pub fn intersection(asked: &[Grant], ceiling: &[Grant]) -> Vec<Grant> {
+    let covers = |wide: &str, narrow: &str| match wide.strip_suffix('*') {
+        Some(prefix) => narrow.starts_with(prefix),
+        None => wide == narrow,
+    };
+    let mut both: Vec<Grant> = Vec::new();
+    for (one, other) in asked.iter().flat_map(|one| ceiling.iter().map(move |other| (one, other))) {
+        let channels = match (covers(&other.channels, &one.channels), covers(&one.channels, &other.channels)) {
+            (true, _) => &one.channels,
+            (false, true) => &other.channels,
+            (false, false) => continue,
+        };
+        for operation in one.operations.iter().filter(|operation| other.operations.contains(operation)) {
+            match both.iter_mut().find(|grant| grant.channels == *channels) {
+                Some(grant) if grant.operations.contains(operation) => {}
+                Some(grant) => grant.operations.push(*operation),
+                None => both.push(Grant { channels: channels.clone(), operations: vec![*operation] }),
+            }
+        }
+    }
+    both
+}
+
+/// Grants as a JWT says them: a list whose entries are objects like those of the API, or words like `publish,subscribe:room-*`; or such words
+/// in one text, separated by spaces, as OAuth spells scopes.
+///
+/// # Errors
+/// A sentence on what is wrong, for whoever makes the JWT.
+pub fn from_claim(value: &serde_json::Value) -> std::result::Result<Vec<Grant>, String> {
+    let grants = match value {
+        serde_json::Value::String(words) => words.split_ascii_whitespace().map(from_word).collect::<Option<Vec<_>>>(),
+        serde_json::Value::Array(entries) => {
+            let entry = |entry: &serde_json::Value| match entry {
+                serde_json::Value::String(word) => from_word(word),
+                entry => Grant::deserialize(entry).ok(),
+            };
+            entries.iter().map(entry).collect()
+        }
+        _ => None,
+    };
+    let grants = grants.ok_or_else(|| {
+        "a list of capabilities, each {\"channels\": \"room-*\", \"operations\": [\"subscribe\"]} or \"subscribe:room-*\"".to_owned()
+    })?;
+    check(&grants).map_err(|error| error.detail)?;
+    Ok(grants)
+}
+
+/// `publish,subscribe:room-*`: operations, a colon, a pattern.
+fn from_word(word: &str) -> Option<Grant> {
+    let (operations, channels) = word.split_once(':')?;
+    let named = |word: &str| Operation::ALL.into_iter().find(|one| one.word() == word);
+    let operations = operations.split(',').map(named).collect::<Option<Vec<_>>>()?;
+    Some(Grant { channels: channels.to_owned(), operations })
+}
+
 /// Checks grants that a caller chose.
 ///
 /// # Errors
@@ -202,6 +259,53 @@ mod tests {
             assert_eq!(within(&[grant(channels, operations)], &ceiling), expected, "{channels} {operations:?}");
         }
         assert!(within(&[], &[]));
+    }
+
+    #[test]
+    fn what_two_lists_of_grants_both_allow() {
+        use Operation::{Presence, Publish, Subscribe};
+        let ceiling = [grant("room-*", &[Subscribe, Publish]), grant("lobby", &[Subscribe])];
+        for (asked, expected) in [
+            (vec![grant("*", &[Publish, Subscribe])], vec![grant("room-*", &[Publish, Subscribe]), grant("lobby", &[Subscribe])]),
+            (vec![grant("room-1", &[Publish, Presence])], vec![grant("room-1", &[Publish])]),
+            (vec![grant("room-1*", &[Publish]), grant("room-1*", &[Subscribe])], vec![grant("room-1*", &[Publish, Subscribe])]),
+            (vec![grant("lobby", &[Publish])], vec![]),
+            (vec![grant("other", &[Publish])], vec![]),
+            (vec![], vec![]),
+        ] {
+            let both = intersection(&asked, &ceiling);
+            assert_eq!(both, expected, "{asked:?}");
+            assert!(within(&both, &ceiling) && within(&both, &asked), "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn grants_are_read_from_a_claim() {
+        use Operation::{Publish, Subscribe};
+        use serde_json::json;
+        let expected = vec![grant("room-*", &[Publish, Subscribe]), grant("lobby", &[Subscribe])];
+        for value in [
+            json!("publish,subscribe:room-*  subscribe:lobby"),
+            json!(["publish,subscribe:room-*", "subscribe:lobby"]),
+            json!([{"channels": "room-*", "operations": ["publish", "subscribe"]}, "subscribe:lobby"]),
+        ] {
+            assert_eq!(from_claim(&value).as_ref(), Ok(&expected), "{value}");
+        }
+        assert_eq!(from_claim(&json!("")), Ok(vec![]));
+        for value in [
+            json!(null),
+            json!(1),
+            json!({"channels": "*", "operations": ["publish"]}),
+            json!("publish"),
+            json!("everything:*"),
+            json!(":room"),
+            json!("publish:a/b"),
+            json!([["publish:a"]]),
+            json!([{"channels": "*", "operations": []}]),
+            json!([{"channels": "*", "operations": ["publish"], "more": 1}]),
+        ] {
+            assert!(from_claim(&value).is_err(), "{value}");
+        }
     }
 
     #[test]

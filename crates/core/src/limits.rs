@@ -96,6 +96,10 @@ pub const DEVICE_MODEL_CHARS_MAX: usize = 100;
 pub const ISSUERS_MAX: usize = 32;
 /// Most signing keys of a project that still verify.
 pub const SIGNING_KEYS_MAX: usize = 16;
+/// How long a signing key signs unless the project says otherwise, in milliseconds: 90 days.
+pub const SIGNING_KEY_LIFE_MS_DEFAULT: u64 = 90 * 86_400_000;
+/// Shortest time that the schedule publishes a signing key before it signs, in milliseconds: twice as long as readers keep the key set.
+pub const SIGNING_KEY_OVERLAP_MS_MIN: u64 = 600_000;
 /// Most active project keys of a project.
 pub const PROJECT_KEYS_MAX: usize = 256;
 /// Most webhook messages of a project that wait to be delivered; more are dropped and counted.

@@ -105,6 +105,9 @@ pub struct TokenTerms {
     /// A name for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// When the JWT was issued that the grants come from, for a token that stands for an issuer's user: an older JWT does not take them back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed_at: Option<UnixMillis>,
 }
 
 /// A token.
@@ -248,7 +251,10 @@ pub struct SigningKeyRecord {
     pub created_at: UnixMillis,
     /// From when it signs; before that it is only published.
     pub signs_from: UnixMillis,
-    /// Until when it verifies; `None` while it is the newest.
+    /// No access token that it signed lasts longer. Moved on in steps of a day, before the access token is handed out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers_until: Option<UnixMillis>,
+    /// Until when it verifies; `None` while it signs or will sign.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verifies_until: Option<UnixMillis>,
     /// When it was retired in an emergency: nothing signed with it is accepted since.

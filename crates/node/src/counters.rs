@@ -29,6 +29,10 @@ tollgate_core::counters! {
         usage_lost,
         /// Uses of a secret that was replaced by rotation and still works for a while.
         previous_secrets_used,
+        /// Key sets of issuers that were fetched.
+        key_sets_fetched,
+        /// Key sets of issuers that could not be fetched or used; the keys known so far stay in use.
+        key_sets_failed,
         /// Connections closed because they read too slowly.
         slow_consumers,
         /// Messages to webhook endpoints that were taken.

@@ -11,6 +11,7 @@ pub mod operations;
 
 mod broker;
 mod start;
+mod verified;
 
 use std::sync::Arc;
 
@@ -37,7 +38,9 @@ pub use operations::jobs::JobView;
 pub use operations::revoke::{RevokeRequest, Revoked};
 pub use operations::selector::{Selector, kind_word};
 pub use operations::sessions::{SessionRequest, SessionView, VisitorProof};
-pub use operations::signing::AccessToken;
+pub use operations::issuers::{IssuerKeyView, IssuerUpdate, IssuerView, KeySource, NewIssuer};
+pub use operations::signing::{AccessToken, AccessWish};
+pub use operations::signing_keys::{SigningKeyStatus, SigningKeyView};
 pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
 pub use operations::idempotency::Once;
 pub use operations::presented::{Place, TokenRefused};
@@ -80,6 +83,10 @@ pub struct Node {
     buckets: limits::Buckets,
     refusals: operations::refusals::Refusals,
     signing: operations::signing::SigningKeys,
+    issuers: operations::issuer_keys::Issuers,
+    /// Held while an issuer is registered.
+    registering: tokio::sync::Mutex<()>,
+    verified: verified::VerifiedJwts,
     user_names: operations::users::UserNames,
     recent: operations::sessions_again::Recent,
     previous_uses: operations::tokens_rotate::PreviousUses,

@@ -29,7 +29,7 @@ pub(crate) use deliveries::is_waiting;
 pub(crate) use feed::{expiry, open_ring};
 pub(crate) use moments::MomentKind;
 pub(crate) use records::{ChannelEntry, Records, UserEntry};
-pub(crate) use tokens::{Kept, LiveConnection, TokenEnd, TokenEntry};
+pub(crate) use tokens::{JwtProof, Kept, LiveConnection, SignedBy, TokenEnd, TokenEntry};
 pub use usage::{USAGE_ADDRESSES_MAX, USAGE_TOKENS_MAX, UsageDelta, UsageKey};
 
 use usage::UsageSums;
@@ -233,7 +233,7 @@ impl Directory {
         let records = entry.read();
         let token = records.token(token)?;
         let live = token.live_connections().iter().find(|live| live.connection == connection)?;
-        Some(expiry(token.created_at, token.ends_at(live.generation), self.clock.unix()))
+        Some(expiry(token.created_at, token.live_until(live), self.clock.unix()))
     }
 
     /// Adds to what tokens, and anonymous clients of projects, used. Never waits; what finds no room is counted as lost.

@@ -6,12 +6,12 @@ use serde::de::DeserializeOwned;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::Monotonic;
 use tollgate_core::credentials::{DataKeys, RowBinding, RowKind};
-use tollgate_core::ids::{KeyId, TokenId, UserId};
+use tollgate_core::ids::{IssuerId, KeyId, TokenId, UserId};
 use tollgate_core::ports::store::{Row, RowName};
 use tollgate_core::records::{self, TokenRecord};
 
 use super::records::Table;
-use super::{Directory, Kept, KeyEntry, ProjectEntry, TokenEntry};
+use super::{Directory, Kept, KeyEntry, ProjectEntry, SignedBy, TokenEntry};
 use crate::hub::Request;
 
 impl Directory {
@@ -53,8 +53,21 @@ impl Directory {
                 records.idempotency_by_key.insert(kept.record.key, id);
                 records.idempotency.insert(id, kept);
             }),
-            RowKind::Issuer => entry.fill(row, |records| &mut records.issuers),
-            RowKind::SigningKey => entry.fill(row, |records| &mut records.signing_keys),
+            RowKind::Issuer => {
+                entry.fill(row, |records| &mut records.issuers)?;
+                let is_out = |kept: &Kept<records::IssuerRecord>| kept.record.disabled_at.is_some();
+                if entry.read().issuers.get(&id).is_some_and(is_out) {
+                    self.close_signed_by(entry, SignedBy::Issuer(IssuerId::new(id)));
+                }
+                Some(())
+            }
+            RowKind::SigningKey => {
+                entry.fill(row, |records| &mut records.signing_keys)?;
+                if entry.read().signing_keys.get(&id).is_some_and(|kept| kept.record.retired_at.is_some()) {
+                    self.close_signed_by(entry, SignedBy::Key(id));
+                }
+                Some(())
+            }
             RowKind::Webhook => entry.fill(row, |records| &mut records.webhooks),
             RowKind::Delivery => entry.write_kept(row, |records, kept| records.deliveries.put(id, kept)),
             RowKind::Job => entry.fill(row, |records| &mut records.jobs),
@@ -91,8 +104,16 @@ impl Directory {
                     records.idempotency_by_key.remove(&old.record.key);
                 }
             }
-            RowKind::Issuer => drop(records.issuers.remove(&id)),
-            RowKind::SigningKey => drop(records.signing_keys.remove(&id)),
+            RowKind::Issuer => {
+                records.issuers.remove(&id);
+                drop(records);
+                self.close_signed_by(&entry, SignedBy::Issuer(IssuerId::new(id)));
+            }
+            RowKind::SigningKey => {
+                records.signing_keys.remove(&id);
+                drop(records);
+                self.close_signed_by(&entry, SignedBy::Key(id));
+            }
             RowKind::Webhook => drop(records.webhooks.remove(&id)),
             RowKind::Delivery => records.deliveries.remove(id),
             RowKind::Job => drop(records.jobs.remove(&id)),
@@ -109,7 +130,7 @@ impl Directory {
         let mut records = entry.write();
         let id = TokenId::new(row.name.id);
         let ends = |token: &TokenEntry| -> Vec<_> {
-            token.live_connections().iter().map(|live| (live.connection, token.ends_at(live.generation))).collect()
+            token.live_connections().iter().map(|live| (live.connection, token.live_until(live))).collect()
         };
         let before = records.token(id).map(ends).unwrap_or_default();
         let token = records.put_token(id, record, row.revision, sealed_under(row));
@@ -125,6 +146,20 @@ impl Directory {
             }
         }
         Some(())
+    }
+
+    /// Closes what came in by a JWT that this key or issuer signed: nothing that it signed is believed any more.
+    fn close_signed_by(&self, entry: &ProjectEntry, by: SignedBy) {
+        // Nobody is connected while the records are read at the start.
+        if self.hub.get().is_none() {
+            return;
+        }
+        let records = entry.read();
+        let live = records.tokens().flat_map(|(_, token)| token.live_connections());
+        let came_by_it = live.filter(|live| live.jwt.as_ref().is_some_and(|jwt| jwt.by == by)).map(|live| live.connection);
+        let connections: Vec<_> = came_by_it.collect();
+        drop(records);
+        self.tell(Some(connections), |one| Request::Close(one.key, CloseReason::TokenRevoked));
     }
 
     /// Puts a user's record in place. Who is banned by it is out at once.

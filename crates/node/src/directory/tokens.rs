@@ -70,6 +70,25 @@ pub(crate) struct LiveConnection {
     pub(crate) key_number: u16,
     /// When it was identified.
     pub(crate) since: UnixMillis,
+    /// What a JWT that it came in with proves; nothing for a secret.
+    pub(crate) jwt: Option<Box<JwtProof>>,
+}
+
+/// Whose signature on a JWT it was, and until when that JWT lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct JwtProof {
+    pub(crate) by: SignedBy,
+    /// Its `exp`: a connection that came in by it ends then at the latest.
+    pub(crate) ends_at: UnixMillis,
+}
+
+/// Whose signature is on a JWT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignedBy {
+    /// The project's: the number of the signing key.
+    Key(u64),
+    /// A registered issuer's.
+    Issuer(IssuerId),
 }
 
 /// Why a token does not work now.
@@ -228,8 +247,13 @@ impl TokenEntry {
         (!fits).then_some(CloseReason::InvalidCredential)
     }
 
+    /// When a live connection must end at the latest: with its token, or with the JWT that it came in with.
+    pub(crate) fn live_until(&self, live: &LiveConnection) -> Option<UnixMillis> {
+        self.ends_at(live.generation).into_iter().chain(live.jwt.as_ref().map(|jwt| jwt.ends_at)).min()
+    }
+
     /// When a connection that came in with this generation must end at the latest: long ago, if the generation works no longer at all.
-    pub(crate) fn ends_at(&self, generation: u32) -> Option<UnixMillis> {
+    fn ends_at(&self, generation: u32) -> Option<UnixMillis> {
         let grace = || self.previous().filter(|previous| previous.generation == generation).map(|one| one.until);
         let rotated = (generation != self.generation).then(|| grace().unwrap_or(UnixMillis(0)));
         [self.expires_at, self.revoked().map(|revoked| revoked.effective_at), rotated].into_iter().flatten().min()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tollgate_core::authorize::{self, Caller, Standing, SubscribeDecision};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{Command, Connected, ConnectedToken, PresentedSecret, Reply};
-use tollgate_core::credentials::{RowKind, TokenClaims};
+use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ChannelId, ChannelKey, ConnectionId, ProjectId, TokenId};
 use tollgate_core::limits::{CONNECTIONS_PER_TOKEN_MAX, SUBSCRIPTIONS_PER_ANONYMOUS_MAX};
@@ -18,7 +18,8 @@ use tollgate_core::ports::store::{StateChange, StoreError, Subject};
 
 use super::presented::{Place, TokenRefused, refused_by};
 use super::publish::publication;
-use super::writing::{Origin, at_origin};
+use super::recognise::{Recognised, Unprepared};
+use super::writing::{Origin, at_origin, with_origin};
 use super::refusal;
 use crate::Node;
 use crate::directory::{LiveConnection, ProjectEntry, TokenEntry, UsageDelta, expiry};
@@ -54,15 +55,36 @@ impl Client {
     }
 
     /// What a token keeps of this connection.
-    pub(super) fn live(&self, id: ConnectionId, claims: TokenClaims, since: UnixMillis) -> LiveConnection {
+    pub(super) fn live(&self, id: ConnectionId, recognised: Recognised, since: UnixMillis) -> LiveConnection {
         LiveConnection {
             connection: self.connection,
             id,
             address: self.peer.as_ref().map(|peer| peer.address),
             origin: self.peer.as_ref().and_then(|peer| peer.origin.clone()),
-            generation: claims.generation,
-            key_number: claims.key_number,
+            generation: recognised.claims.generation,
+            key_number: recognised.claims.key_number,
             since,
+            jwt: recognised.jwt.map(Box::new),
+        }
+    }
+}
+
+/// How far a client could be identified without waiting.
+pub(super) enum Step {
+    Done(Outcome),
+    /// Its JWT needs something first.
+    Due(Arc<ProjectEntry>, Unprepared),
+}
+
+impl Step {
+    /// What came of it, where nothing may be due any more.
+    fn done(self) -> Result<Outcome> {
+        match self {
+            Self::Done(outcome) => Ok(outcome),
+            Self::Due(..) => Err(Error::new(
+                ErrorKind::Unavailable,
+                "The record of this JWT's user is being changed by too many at once. Try again.",
+            )),
         }
     }
 }
@@ -97,19 +119,31 @@ impl Node {
     /// subscribe; `unavailable`.
     pub fn perform(&self, client: Client, command: Command) -> Pending<'_, Result<Outcome>> {
         match command {
-            // Identified within this call, before it returns: the connection is registered and then settled with nothing in between.
+            // Identified within one poll, at its end: the connection is registered and then settled with nothing in between. Only a JWT that needs
+            // something first makes it wait, and then before.
             Command::Connect { project, token } => {
-                let address = client.place().address;
-                let came = Origin { request_id: None, address };
-                let outcome = at_origin(came, || self.identify(&client, &project, token.as_ref()));
-                if outcome.is_err() { &self.counters.connects_refused } else { &self.counters.connects }.add(1);
-                Box::pin(std::future::ready(outcome))
+                let came = Origin { request_id: None, address: client.place().address };
+                match at_origin(came.clone(), || self.identify(&client, &project, token.as_ref())) {
+                    Ok(Step::Due(entry, unprepared)) => Box::pin(with_origin(came, async move {
+                        let outcome = match self.prepared(&entry, unprepared, token.as_ref()).await {
+                            Ok(()) => self.identify(&client, &project, token.as_ref()).and_then(Step::done),
+                            Err(error) => Err(error),
+                        };
+                        self.note_connect(outcome)
+                    })),
+                    step => Box::pin(std::future::ready(self.note_connect(step.and_then(Step::done)))),
+                }
             }
-            Command::Renew { token } => {
-                let outcome = self.renew(&client, &token);
-                if outcome.is_err() { &self.counters.renewals_refused } else { &self.counters.renewals }.add(1);
-                Box::pin(std::future::ready(outcome))
-            }
+            Command::Renew { token } => match self.renew(&client, &token) {
+                Ok(Step::Due(entry, unprepared)) => Box::pin(async move {
+                    let outcome = match self.prepared(&entry, unprepared, Some(&token)).await {
+                        Ok(()) => self.renew(&client, &token).and_then(Step::done),
+                        Err(error) => Err(error),
+                    };
+                    self.note_renewal(outcome)
+                }),
+                step => Box::pin(std::future::ready(self.note_renewal(step.and_then(Step::done)))),
+            },
             Command::Subscribe { channel } => Box::pin(async move { self.client_subscribe(&client, &channel).await }),
             Command::Unsubscribe { channel } => {
                 Box::pin(async move { self.client_unsubscribe(&client, &channel).await })
@@ -137,7 +171,34 @@ impl Node {
         }
     }
 
-    fn identify(&self, client: &Client, project: &str, token: Option<&PresentedSecret>) -> Result<Outcome> {
+    fn note_connect(&self, outcome: Result<Outcome>) -> Result<Outcome> {
+        if outcome.is_err() { &self.counters.connects_refused } else { &self.counters.connects }.add(1);
+        outcome
+    }
+
+    fn note_renewal(&self, outcome: Result<Outcome>) -> Result<Outcome> {
+        if outcome.is_err() { &self.counters.renewals_refused } else { &self.counters.renewals }.add(1);
+        outcome
+    }
+
+    /// Does what a JWT needs before it is recognised, until it is.
+    async fn prepared(
+        &self,
+        entry: &Arc<ProjectEntry>,
+        unprepared: Unprepared,
+        token: Option<&PresentedSecret>,
+    ) -> Result<()> {
+        let done = match self.prepare(entry, unprepared).await {
+            Ok(()) => self.recognise(entry, token.map_or("", PresentedSecret::expose)).await.map(drop),
+            Err(told) => Err(told),
+        };
+        done.map_err(|told| match told.kind {
+            ErrorKind::InvalidAuth => self.failed_authentication(Some(entry.project.id), told.code, told.into()),
+            _ => told.into(),
+        })
+    }
+
+    fn identify(&self, client: &Client, project: &str, token: Option<&PresentedSecret>) -> Result<Step> {
         let refused = || Error::new(ErrorKind::InvalidAuth, "The project or the token is not valid.");
         let entry = project
             .parse::<ProjectId>()
@@ -156,19 +217,26 @@ impl Node {
         let Some(presented) = token else {
             came(None);
             let admission = Admission { project, token: None, peer, channels: Vec::new(), connected };
-            return Ok(Outcome::Admit(Box::new(admission)));
+            return Ok(Step::Done(Outcome::Admit(Box::new(admission))));
         };
         // The signature first: a forged token costs no look-up.
-        let claims = self.proven(&entry, presented.expose()).map_err(|refusal| match refusal.kind {
-            ErrorKind::InvalidAuth => self.failed_authentication(Some(project), refusal.code, refused()),
-            _ => refusal.into(),
-        })?;
-        let live = client.live(id, claims, self.now());
-        let registered = self.register(&entry, live, claims, client.place(), connected);
-        let (channels, connected) = registered
-            .inspect_err(|error| self.refusals.note(Some(project), error.kind.code(), address))?;
-        came(Some(claims.token));
-        Ok(Outcome::Admit(Box::new(Admission { project, token: Some(claims.token), peer, channels, connected })))
+        let recognised = match self.recognise_now(&entry, presented.expose()) {
+            Ok(Ok(recognised)) => recognised,
+            Ok(Err(unprepared)) => return Ok(Step::Due(entry, unprepared)),
+            Err(told) if told.kind != ErrorKind::InvalidAuth => return Err(told.into()),
+            Err(told) => {
+                let code = told.code;
+                let error = if Self::is_jwt(presented.expose()) { told.into() } else { refused() };
+                return Err(self.failed_authentication(Some(project), code, error));
+            }
+        };
+        let token = Some(recognised.claims.token);
+        let live = client.live(id, recognised, self.now());
+        let registered = self.register(&entry, live, recognised, client.place(), connected);
+        let (channels, connected) =
+            registered.inspect_err(|error| self.refusals.note(Some(project), error.kind.code(), address))?;
+        came(token);
+        Ok(Step::Done(Outcome::Admit(Box::new(Admission { project, token, peer, channels, connected }))))
     }
 
     /// Adds a connection to its token's session. In one step with reading the subscriptions: a change that comes later finds the connection.
@@ -176,12 +244,15 @@ impl Node {
         &self,
         entry: &ProjectEntry,
         live: LiveConnection,
-        claims: TokenClaims,
+        recognised: Recognised,
         place: Place<'_>,
         mut connected: Connected,
     ) -> Result<(Vec<ChannelId>, Connected)> {
-        let now: UnixMillis = self.now();
+        let (claims, now) = (recognised.claims, self.now());
         let mut records = entry.write();
+        if let Some(refused) = recognised.refused_by(&records, now) {
+            return Err(refused.into());
+        }
         let token = records.token(claims.token).ok_or_else(TokenRefused::deleted)?;
         if let Some(refused) = refused_by(&records, token, claims.generation, Some(place), now) {
             return Err(refused.into());
@@ -189,11 +260,12 @@ impl Node {
         has_room(token)?;
         self.note_generation(claims, token);
         let record = records.token_mut(claims.token).ok_or_else(TokenRefused::deleted)?;
+        let end = record.live_until(&live);
         record.connect(live);
         connected.connection_count = u32::try_from(record.live_connections().len()).unwrap_or(u32::MAX);
         connected.token = Some(ConnectedToken {
             state: record.state.as_deref().cloned(),
-            expiry: expiry(record.created_at, record.ends_at(claims.generation), now),
+            expiry: expiry(record.created_at, end, now),
         });
         let channels = record.subscriptions().iter().map(|(channel, _)| channel.clone()).collect();
         self.directory.note_moment(&records, entry.project.id, claims.token, true);

@@ -11,8 +11,9 @@ use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{TokenId, UserId};
 use tollgate_core::limits::{ENDED_TOKEN_LIFE_MS_DEFAULT, ENDED_TOKENS_PER_USER_MAX, TOKENS_PER_USER_MAX};
 use tollgate_core::ports::store::{RowName, Write};
-use tollgate_core::records::SettingsRecord;
+use tollgate_core::records::{SettingsRecord, TokenKind};
 
+use super::issuer_keys::life_ms_max;
 use super::sessions::SessionRequest;
 use crate::Node;
 use crate::directory::{ProjectEntry, Records, TokenEntry};
@@ -50,7 +51,9 @@ impl Node {
         let (mut working, mut ended) = (0, Vec::new());
         for (id, token) in found() {
             if let Some(at) = token.ended_at(now) {
-                ended.push((at, id));
+                if remembered_ms(records, token) == 0 {
+                    ended.push((at, id));
+                }
             } else if replaces(settings, request, token) {
                 replaced.push(id);
             } else {
@@ -89,7 +92,10 @@ impl Node {
         let now = self.now();
         let over: Vec<Write> = {
             let records = entry.read();
-            let is_over = |token: &TokenEntry| token.ended_at(now).is_some_and(|at| at.plus(life_ms) <= now);
+            let is_over = |token: &TokenEntry| {
+                let kept_ms = life_ms.max(remembered_ms(&records, token));
+                token.ended_at(now).is_some_and(|at| at.plus(kept_ms) <= now)
+            };
             let over: Vec<TokenId> =
                 records.tokens().filter(|(_, token)| is_over(token)).map(|(id, _)| id).take(ROWS_MAX / 2).collect();
             over.into_iter().flat_map(|id| self.token_rows(entry, &records, id)).collect()
@@ -100,11 +106,19 @@ impl Node {
     }
 
     /// Steps that delete a token with what is counted of it.
-    fn token_rows(&self, entry: &ProjectEntry, records: &Records, id: TokenId) -> Vec<Write> {
+    pub(super) fn token_rows(&self, entry: &ProjectEntry, records: &Records, id: TokenId) -> Vec<Write> {
         let row = |kind| Write::Delete(RowName { kind, project: entry.project.id, id: id.get() });
         let usage = records.token_usage.contains_key(&id.get()).then(|| row(RowKind::TokenUsage));
         std::iter::once(row(RowKind::Token)).chain(usage).collect()
     }
+}
+
+/// How long a revoked token of an issuer's user must be remembered: as long as a JWT from before the revocation could last.
+fn remembered_ms(records: &Records, token: &TokenEntry) -> u64 {
+    let issuer = token.issuer().filter(|_| token.kind == TokenKind::Issued && token.revoked().is_some());
+    let kept = issuer.and_then(|issuer| records.issuers.get(&issuer.get()));
+    // What an issuer let in before its bound was narrowed may last longer, and is over its bound now: it is refused by that.
+    kept.map_or(0, |kept| life_ms_max(&kept.record) + u64::from(kept.record.leeway_s) * 1_000)
 }
 
 /// Whether a session takes the place of this token: on the same device the one of its own kind, or of every kind where the project wants what

@@ -1,5 +1,7 @@
 //! Introspection: what a presented text is, and exactly why it would be refused.
 
+use std::sync::Arc;
+
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::error::Result;
@@ -14,31 +16,31 @@ impl Node {
     ///
     /// # Errors
     /// `forbidden`.
-    pub fn introspect(
+    pub async fn introspect(
         &self,
         caller: &Caller,
         presented: &PresentedSecret,
         place: Option<Place<'_>>,
     ) -> Result<Introspection> {
         let entry = self.authorize(caller, Action::IntrospectTokens)?;
-        Ok(self.introspected(&entry, presented, place))
+        Ok(self.introspected(&entry, presented, place).await)
     }
 
-    pub(super) fn introspected(
+    async fn introspected(
         &self,
-        entry: &ProjectEntry,
+        entry: &Arc<ProjectEntry>,
         presented: &PresentedSecret,
         place: Option<Place<'_>>,
     ) -> Introspection {
-        let claims = match self.proven(entry, presented.expose()) {
-            Ok(claims) => claims,
+        let recognised = match self.recognise(entry, presented.expose()).await {
+            Ok(recognised) => recognised,
             Err(refusal) => return Introspection { token: None, refusal: Some(refusal) },
         };
-        let records = entry.read();
+        let (records, claims, now) = (entry.read(), recognised.claims, self.now());
         let Some(token) = records.token(claims.token) else {
             return Introspection { token: None, refusal: Some(TokenRefused::deleted()) };
         };
-        let refusal = refused_by(&records, token, claims.generation, place, self.now());
+        let refusal = recognised.refused_by(&records, now).or_else(|| refused_by(&records, token, claims.generation, place, now));
         Introspection { token: Some(self.detail(entry, &records, claims.token, token)), refusal }
     }
 }

@@ -141,6 +141,17 @@ impl Mint<'_> {
         Ok(generation)
     }
 
+    /// The user, made or renamed in this unit if need be.
+    ///
+    /// # Errors
+    /// `invalid_input` for the id or the name, `user_banned`.
+    pub(super) fn user(&mut self, wanted: &UserOfToken) -> Result<UserId> {
+        let user = self.prepared(wanted)?;
+        let id = user.id;
+        self.users.insert(wanted.user_id.clone(), user);
+        Ok(id)
+    }
+
     fn user_for_a_token(&mut self, wanted: &UserOfToken) -> Result<UserId> {
         let before = self.writes.len();
         let mut user = self.prepared(wanted)?;

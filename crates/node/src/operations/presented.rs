@@ -37,18 +37,13 @@ pub struct TokenRefused {
 }
 
 impl TokenRefused {
-    fn of(kind: ErrorKind, reason: impl Into<String>, since: Option<UnixMillis>) -> Self {
+    pub(super) fn of(kind: ErrorKind, reason: impl Into<String>, since: Option<UnixMillis>) -> Self {
         Self { code: kind.code(), reason: reason.into(), since, kind }
     }
 
     /// A text that names no token here, with a word for what is wrong with it.
     pub(super) fn unknown(code: &'static str, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into(), since: None, kind: ErrorKind::InvalidAuth }
-    }
-
-    /// A genuine text that says itself that it works no longer, or not yet.
-    pub(super) fn by_itself(kind: ErrorKind, refusal: &dyn std::fmt::Display) -> Self {
-        Self::of(kind, sentence(refusal), None)
     }
 
     /// There is no such token anywhere: forged, of another project or deleted, for whoever presents it.

@@ -6,7 +6,7 @@ use tollgate_core::command::PresentedSecret;
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ConnectionId, TokenId};
 
-use super::clients::{Client, Outcome, has_room, identified};
+use super::clients::{Client, Outcome, Step, has_room, identified};
 use super::presented::{TokenRefused, refused_by};
 use crate::Node;
 use crate::directory::{Records, expiry};
@@ -15,7 +15,7 @@ use crate::hub::Renewal;
 impl Node {
     /// Verified like a connect, and done within this call: the connection is registered anew and then settled with nothing in between. A
     /// failure changes nothing.
-    pub(super) fn renew(&self, client: &Client, presented: &PresentedSecret) -> Result<Outcome> {
+    pub(super) fn renew(&self, client: &Client, presented: &PresentedSecret) -> Result<Step> {
         let Caller::Token { project, token: old } = identified(client)? else {
             return Err(Error::new(
                 ErrorKind::Forbidden,
@@ -24,17 +24,26 @@ impl Node {
         };
         let refused = || Error::new(ErrorKind::InvalidAuth, "The token is not valid.");
         let entry = self.project(project)?;
-        let claims = self.proven(&entry, presented.expose()).map_err(|_| refused())?;
+        let recognised = match self.recognise_now(&entry, presented.expose()) {
+            Ok(Ok(recognised)) => recognised,
+            Ok(Err(unprepared)) => return Ok(Step::Due(entry, unprepared)),
+            Err(told) if Self::is_jwt(presented.expose()) => return Err(told.into()),
+            Err(_) => return Err(refused()),
+        };
+        let claims = recognised.claims;
         let (new, now) = (claims.token, self.now());
         let mut records = entry.write();
+        if let Some(refused) = recognised.refused_by(&records, now) {
+            return Err(refused.into());
+        }
         let token = records.token(new).ok_or_else(TokenRefused::deleted)?;
         if let Some(refused) = refused_by(&records, token, claims.generation, Some(client.place()), now) {
             return Err(refused.into());
         }
         self.note_generation(claims, token);
-        let expiry = expiry(token.created_at, token.ends_at(claims.generation), now);
         // Its id stays: the directory knows it.
-        let live = client.live(ConnectionId::new(0), claims, now);
+        let live = client.live(ConnectionId::new(0), recognised, now);
+        let expiry = expiry(token.created_at, token.live_until(&live), now);
         let moved = if new == old {
             None
         } else {
@@ -47,7 +56,7 @@ impl Node {
             self.directory.note_moment(&records, project, old, false);
             self.directory.note_moment(&records, project, new, true);
         }
-        Ok(Outcome::Renewed(Box::new(Renewal { expiry, moved })))
+        Ok(Step::Done(Outcome::Renewed(Box::new(Renewal { expiry, moved }))))
     }
 }
 

@@ -236,18 +236,18 @@ impl Node {
         refresh_token: &PresentedSecret,
     ) -> Result<AccessToken> {
         let entry = self.authorize(caller, Action::CreateSession)?;
-        let presented = self.genuine(Some(&entry), refresh_token)?;
+        let presented = self.genuine(Some(&entry), refresh_token).await?;
         self.works(&presented, None)?;
         let is_of_user = {
             let records = entry.read();
-            let owner = records.token(presented.claims.token).and_then(|token| token.user).and_then(|user| records.user(user));
+            let owner = records.token(presented.recognised.claims.token).and_then(|token| token.user).and_then(|user| records.user(user));
             owner.is_some_and(|user| user.kept.record.user_id == user_id)
         };
         if !is_of_user {
             return Err(Error::new(ErrorKind::Forbidden, "The refreshToken is not of this userId's session."));
         }
         self.admit_mint(&entry, caller, Some(user_id), 1)?;
-        self.access_token(&entry, presented.claims.token).await
+        self.access_token(&entry, presented.recognised.claims.token).await
     }
 
     /// Revokes the token that calls; its connections are closed before the answer.

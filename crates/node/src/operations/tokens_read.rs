@@ -84,7 +84,7 @@ impl Node {
             since: live.since,
             address: live.address,
             generation: live.generation,
-            ends_at: found.ends_at(live.generation),
+            ends_at: found.live_until(live),
         };
         Ok(found.live_connections().iter().map(view).collect())
     }

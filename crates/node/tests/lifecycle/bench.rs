@@ -14,19 +14,21 @@ use tollgate_core::command::{Command, Connected, Notice, PresentedSecret, Reply}
 use tollgate_core::credentials::{MasterKey, TokenSpelling};
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::error::Result;
-use tollgate_core::ids::{ChannelId, ProjectId};
+use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::model::{Capabilities, ChannelType};
 use tollgate_core::peer::Peer;
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
-use tollgate_core::ports::outbound::NoOutbound;
+use tollgate_core::ports::outbound::memory::RecordingOutbound;
 use tollgate_core::ports::store::{AuditQuery, AuditStore as _};
-use tollgate_core::records::TokenTerms;
+use tollgate_core::records::{SettingsRecord, TokenTerms};
 use tollgate_node::{
-    ConnectionKey, FormatIndex, IssuedToken, NewChannel, NewToken, Node, NodeParts, Outlet, Place, ShardParts,
-    WireFormat, Written,
+    ConnectionKey, FormatIndex, NewChannel, NewToken, Node, NodeParts, Outlet, Place, ShardParts, TokenFilter,
+    TokenUpdate, WireFormat, Written,
 };
+
+pub(crate) use tollgate_node::IssuedToken;
 
 /// What the clock shows at first.
 pub(crate) const START: u64 = 1_800_000_000_000;
@@ -112,6 +114,7 @@ pub(crate) struct Bench {
     pub(crate) node: Arc<Node>,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) store: Arc<MemoryStore>,
+    pub(crate) outbound: Arc<RecordingOutbound>,
     pub(crate) project: ProjectId,
     pub(crate) key: Caller,
     shard: RefCell<(ShardParts, Noting)>,
@@ -120,27 +123,19 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let (clock, store) = (Arc::new(TestClock::default()), Arc::new(MemoryStore::default()));
-        let parts = NodeParts {
-            store: store.clone(),
-            master_key: MasterKey::generate(&TestEntropy(AtomicU64::new(7))),
-            clock: clock.clone(),
-            entropy: Arc::new(TestEntropy(AtomicU64::new(9))),
-            hook: Arc::new(NoHook),
-            outbound: Arc::new(NoOutbound),
-            formats: vec![WireFormat {
-                name: "nothing",
-                encoder: Arc::new(Mute),
-                frame: |payload, out| out.extend(payload),
-                frame_bytes: <[u8]>::len,
-            }],
-            shards: 1,
-        };
-        let (node, mut shards) = block_on(tollgate_node::start(parts)).unwrap();
+        let clock = Arc::new(TestClock::default());
+        let (node, shard, store, outbound) = start(MemoryStore::default(), &clock);
         let (project, secret) = block_on(node.create_project(&Caller::Operator, "lives")).unwrap();
         let key = node.authenticate(&PresentedSecret::new(secret.expose().to_string())).unwrap();
-        let shard = RefCell::new((shards.remove(0), Noting::default()));
-        Self { node, clock, store, project: project.id, key, shard, slots: AtomicU32::new(0) }
+        let shard = RefCell::new((shard, Noting::default()));
+        Self { node, clock, store, outbound, project: project.id, key, shard, slots: AtomicU32::new(0) }
+    }
+
+    /// As after a `kill -9`: what was committed is there, and nothing else.
+    pub(crate) fn restart(&mut self) {
+        let (node, shard, store, outbound) = start(self.store.reopen(), &self.clock);
+        self.shard = RefCell::new((shard, Noting::default()));
+        (self.node, self.store, self.outbound) = (node, store, outbound);
     }
 
     /// Runs an operation to its end, the shard doing its part meanwhile.
@@ -189,10 +184,8 @@ impl Bench {
 
     /// The code by which a secret is refused over REST; nothing if it gets in.
     pub(crate) fn refused(&self, secret: &str, place: Place<'_>) -> Option<&'static str> {
-        self.node
-            .authenticate_token(None, &PresentedSecret::new(secret.into()), place)
-            .err()
-            .map(|error| error.kind.code())
+        let secret = PresentedSecret::new(secret.into());
+        self.run(self.node.authenticate_token(None, &secret, place)).err().map(|error| error.kind.code())
     }
 
     pub(crate) fn works(&self, secret: &str) -> bool {
@@ -230,6 +223,47 @@ impl Bench {
         Ok(parts.shard.settle(connection, outcome, outlet))
     }
 
+    /// What the clock shows.
+    pub(crate) fn now(&self) -> u64 {
+        self.clock.unix().0
+    }
+
+    pub(crate) fn settings(&self, edit: impl Fn(&mut SettingsRecord) + Sync) {
+        let edit = |settings: &mut SettingsRecord| {
+            edit(settings);
+            Ok(())
+        };
+        self.run(self.node.change_settings(&self.key, &edit)).unwrap();
+    }
+
+    pub(crate) fn change(&self, token: &IssuedToken, edit: impl FnOnce(&mut TokenUpdate)) {
+        let mut update = TokenUpdate::default();
+        edit(&mut update);
+        self.run(self.node.update_token(&self.key, &by_id(token), update)).unwrap();
+    }
+
+    /// Revokes a token by itself, as it stands.
+    pub(crate) fn revoke(&self, token: TokenId) {
+        let own = Caller::Token { project: self.project, token };
+        self.run(self.node.revoke_own_token(&own)).unwrap();
+    }
+
+    pub(crate) fn users(&self) -> usize {
+        self.node.users(&self.key, None, 1_000).unwrap().len()
+    }
+
+    /// How many tokens a user has, ended ones too.
+    pub(crate) fn user_tokens(&self, user_id: &str) -> usize {
+        let filter = TokenFilter { user_id: Some(user_id.into()), ..TokenFilter::default() };
+        self.node.token_page(&self.key, &filter, None, 1_000).unwrap().tokens.len()
+    }
+
+    /// When the connection ends by itself, on the clock of the shard.
+    pub(crate) fn ends_in(&self, connection: ConnectionKey) -> Option<u64> {
+        let shard = self.shard.borrow();
+        shard.0.shard.ends_at(connection).map(|at| at.since(self.clock.monotonic()))
+    }
+
     /// What connections were told since the last time.
     pub(crate) fn told(&self) -> Vec<(ConnectionKey, Told)> {
         self.turn();
@@ -242,6 +276,31 @@ impl Bench {
         let entries = self.run(self.store.audit_entries(query)).unwrap();
         entries.into_iter().map(|entry| entry.draft.subject).collect()
     }
+}
+
+fn start(
+    store: MemoryStore,
+    clock: &Arc<TestClock>,
+) -> (Arc<Node>, ShardParts, Arc<MemoryStore>, Arc<RecordingOutbound>) {
+    let (store, outbound) = (Arc::new(store), Arc::new(RecordingOutbound::default()));
+    let parts = NodeParts {
+        store: store.clone(),
+        // The same each time.
+        master_key: MasterKey::generate(&TestEntropy(AtomicU64::new(7))),
+        clock: clock.clone(),
+        entropy: Arc::new(TestEntropy(AtomicU64::new(clock.0.load(Ordering::Relaxed) | 9))),
+        hook: Arc::new(NoHook),
+        outbound: outbound.clone(),
+        formats: vec![WireFormat {
+            name: "nothing",
+            encoder: Arc::new(Mute),
+            frame: |payload, out| out.extend(payload),
+            frame_bytes: <[u8]>::len,
+        }],
+        shards: 1,
+    };
+    let (node, mut shards) = block_on(tollgate_node::start(parts)).unwrap();
+    (node, shards.remove(0), store, outbound)
 }
 
 /// The secret in clear.

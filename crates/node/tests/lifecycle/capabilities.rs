@@ -114,7 +114,7 @@ fn what_is_granted_no_longer_is_left_at_once() {
 fn over_rest_a_token_does_what_it_may_and_no_more() {
     let bench = bench();
     let as_token = |token: &IssuedToken| {
-        bench.node.authenticate_token(None, &PresentedSecret::new(secret(token)), Place::default()).unwrap()
+        bench.run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(token)), Place::default())).unwrap()
     };
     let plain = as_token(&bench.issue(NewToken::default()));
     let member = bench.issue(NewToken { channels: vec![ChannelId::new("private").unwrap()], ..NewToken::default() });
@@ -156,7 +156,7 @@ fn over_rest_a_token_does_what_it_may_and_no_more() {
 fn a_token_that_ends_while_it_asks_gets_nothing_done() {
     let bench = bench();
     let token = bench.issue(NewToken { life_ms: Some(1_000), ..NewToken::default() });
-    let caller = bench.node.authenticate_token(None, &PresentedSecret::new(secret(&token)), Place::default()).unwrap();
+    let caller = bench.run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(&token)), Place::default())).unwrap();
     let connection = bench.connect(&secret(&token)).unwrap();
     bench.command(connection, subscribe("public")).unwrap();
     bench.clock.advance(1_000);

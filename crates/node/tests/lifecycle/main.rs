@@ -5,6 +5,8 @@ mod bench;
 mod capabilities;
 mod change;
 mod create;
+mod issuers;
 mod read;
 mod refusals;
 mod rotate;
+mod signing;

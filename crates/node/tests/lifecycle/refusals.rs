@@ -10,7 +10,7 @@ use tollgate_node::{NewToken, Place};
 use super::bench::{Bench, START, by_id, secret};
 
 fn introspected(bench: &Bench, text: &str) -> (Option<&'static str>, Option<UnixMillis>) {
-    let found = bench.node.introspect(&bench.key, &PresentedSecret::new(text.into()), None).unwrap();
+    let found = bench.run(bench.node.introspect(&bench.key, &PresentedSecret::new(text.into()), None)).unwrap();
     (found.refusal.as_ref().map(|refused| refused.code), found.refusal.and_then(|refused| refused.since))
 }
 
@@ -22,7 +22,7 @@ fn each_end_has_its_word_everywhere() {
     let rotated = bench.issue(NewToken::default());
     bench.run(bench.node.rotate_token(&bench.key, &by_id(&rotated), Some(500), None, None)).unwrap();
     let revoked = bench.issue(NewToken::default());
-    let own = bench.node.authenticate_token(None, &PresentedSecret::new(secret(&revoked)), Place::default()).unwrap();
+    let own = bench.run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(&revoked)), Place::default())).unwrap();
     bench.run(bench.node.revoke_own_token(&own)).unwrap();
     bench.clock.advance(1_000);
     let table = [
@@ -39,7 +39,7 @@ fn each_end_has_its_word_everywhere() {
     }
     bench.clock.advance(8_000);
     assert!(bench.works(&secret(&early)), "at the instant of its beginning");
-    let found = bench.node.introspect(&bench.key, &PresentedSecret::new(secret(&revoked)), None).unwrap();
+    let found = bench.run(bench.node.introspect(&bench.key, &PresentedSecret::new(secret(&revoked)), None)).unwrap();
     assert!(found.refusal.unwrap().reason.contains("ended by its holder"), "the revoker's reason is told");
     assert_eq!(bench.run(bench.node.revoke_own_token(&own)).unwrap_err().kind, ErrorKind::TokenRevoked);
     assert_eq!(bench.audit("token.revoke").len(), 1);
@@ -58,13 +58,13 @@ fn what_proves_nothing_is_unknown() {
     typo.replace_range(20..21, if &good[20..21] == "a" { "b" } else { "a" });
     for (text, code) in [(typo.as_str(), "checksum"), ("tgt_x", "malformed"), ("", "malformed"), (&foreign, "unknown")] {
         assert_eq!(introspected(&bench, text).0, Some(code), "{text}");
-        let found = bench.node.introspect(&bench.key, &PresentedSecret::new(text.into()), None).unwrap();
+        let found = bench.run(bench.node.introspect(&bench.key, &PresentedSecret::new(text.into()), None)).unwrap();
         assert!(found.token.is_none(), "nothing is told of another project's token");
     }
     assert!(bench.works(&foreign), "it is a token, if not of this project");
     let claims = |project| {
         let secret = PresentedSecret::new(foreign.clone());
-        bench.node.authenticate_token(project, &secret, Place::default()).map_err(|error| error.kind)
+        bench.run(bench.node.authenticate_token(project, &secret, Place::default())).map_err(|error| error.kind)
     };
     assert!(matches!(claims(Some(other.id)), Ok(Caller::Token { project, .. }) if project == other.id));
     assert_eq!(claims(Some(bench.project)).unwrap_err(), ErrorKind::InvalidAuth);
@@ -97,7 +97,7 @@ fn networks_and_origins_are_asked_at_every_door() {
         let place = Place { address: address.map(|address| address.parse().unwrap()), origin };
         let refused = bench.refused(&text, place);
         assert_eq!(refused, (!expected).then_some("wrong_place"), "{address:?} {origin:?}");
-        let found = bench.node.introspect(&bench.key, &PresentedSecret::new(text.clone()), Some(place)).unwrap();
+        let found = bench.run(bench.node.introspect(&bench.key, &PresentedSecret::new(text.clone()), Some(place))).unwrap();
         assert_eq!(found.refusal.map(|refused| refused.code), (!expected).then_some("wrong_place"));
         let connected = bench.connect_from(&text, address, origin);
         assert_eq!(connected.is_ok(), expected, "{address:?} {origin:?}");
@@ -124,13 +124,13 @@ fn connections_are_limited_and_listed() {
 fn only_a_token_is_asked_about_itself() {
     let bench = Bench::new();
     let token = bench.issue(NewToken::default());
-    let own = bench.node.authenticate_token(None, &PresentedSecret::new(secret(&token)), Place::default()).unwrap();
+    let own = bench.run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(&token)), Place::default())).unwrap();
     assert_eq!(bench.node.own_token(&own).unwrap().id, token.token.id);
     assert!(bench.node.own_subscriptions(&own).unwrap().is_empty());
     assert_eq!(bench.node.own_token(&bench.key).unwrap_err().kind, ErrorKind::Forbidden);
     for refused in [
         bench.node.token_detail(&own, &by_id(&token)).map(drop),
-        bench.node.introspect(&own, &by_id(&token), None).map(drop),
+        bench.run(bench.node.introspect(&own, &by_id(&token), None)).map(drop),
         bench.run(bench.node.rotate_token(&own, &by_id(&token), None, None, None)).map(drop),
         bench.run(bench.node.issue_token(&own, NewToken::default(), None)).map(drop),
     ] {

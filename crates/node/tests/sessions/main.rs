@@ -55,7 +55,8 @@ fn refused(bench: &Bench, text: &str) -> Option<ErrorKind> {
 }
 
 fn authenticate(bench: &Bench, text: &str) -> Result<Caller> {
-    bench.node.authenticate_token(None, &PresentedSecret::new(text.to_owned()), tollgate_node::Place::default())
+    let secret = PresentedSecret::new(text.to_owned());
+    block_on(bench.node.authenticate_token(None, &secret, tollgate_node::Place::default()))
 }
 
 fn request(user: &str, device: &str) -> SessionRequest {
