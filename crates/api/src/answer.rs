@@ -24,7 +24,7 @@ const ALWAYS: &[(HeaderName, &str)] = &[
 /// What a browser wants to know before it calls.
 const PREFLIGHT: &[(HeaderName, &str)] = &[
     (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
-    (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id"),
+    (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id, X-Tollgate-Project"),
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
 ];
 
@@ -46,6 +46,11 @@ impl Answer {
     /// 204.
     pub(crate) fn nothing() -> Self {
         Self { status: StatusCode::NO_CONTENT, body: None, headers: HeaderMap::new() }
+    }
+
+    /// 304: what the caller has is what it would get.
+    pub(crate) fn unchanged() -> Self {
+        Self { status: StatusCode::NOT_MODIFIED, body: None, headers: HeaderMap::new() }
     }
 
     /// JSON text without the envelope, for probes.

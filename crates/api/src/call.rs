@@ -116,6 +116,16 @@ pub(crate) fn place(parts: &Parts) -> Place<'_> {
     }
 }
 
+/// The project that a request names in `X-Tollgate-Project`.
+///
+/// # Errors
+/// `invalid_input` for what is no project's id.
+pub(crate) fn named_project(headers: &HeaderMap) -> Result<Option<ProjectId>> {
+    let wrong = || Error::new(ErrorKind::InvalidInput, "The header X-Tollgate-Project must be a project's id, project_….");
+    let named = headers.get("x-tollgate-project").map(|value| value.to_str().map_err(|_| wrong()));
+    named.transpose()?.map(|text| text.trim().parse().map_err(|_| wrong())).transpose()
+}
+
 /// The secret of `Authorization`: bare, as Hop's SDKs send it, or after `Bearer`.
 ///
 /// # Errors

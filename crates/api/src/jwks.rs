@@ -1,6 +1,7 @@
 //! The public keys of access tokens, for whoever verifies them offline.
 
 use http::{StatusCode, header};
+use tollgate_core::credentials::{fingerprint, number_of};
 use tollgate_core::ids::ProjectId;
 use tollgate_core::{Error, ErrorKind};
 
@@ -25,5 +26,9 @@ pub(crate) async fn get(asked: &Asked) -> Result<Answer, Refusal> {
         None => asked.node.default_project().ok_or_else(missing)?,
     };
     let keys = asked.node.jwks(project)?;
-    Ok(Answer::plain(StatusCode::OK, keys).with(header::CACHE_CONTROL, KEEP))
+    let etag = format!("\"{:016x}\"", number_of(&fingerprint(&[keys.as_bytes()])));
+    let known = asked.parts.headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let is_known = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == etag));
+    let answer = if is_known { Answer::unchanged() } else { Answer::plain(StatusCode::OK, keys) };
+    Ok(answer.with(header::CACHE_CONTROL, KEEP).with(header::ETAG, &etag))
 }

@@ -21,7 +21,7 @@ use tracing::Instrument as _;
 use crate::ApiConfig;
 use crate::answer::{Answer, Reply};
 use crate::body::Upload;
-use crate::call::{Asked, Call, credential, place};
+use crate::call::{Asked, Call, credential, named_project, place};
 use crate::refusal::{Door, Refusal};
 use crate::request_id::RequestIds;
 use crate::routes::{Params, Route, Run, find};
@@ -139,13 +139,14 @@ impl Shared {
         Ok(handler(&call).await?)
     }
 
-    /// Whose key or token a request comes with.
-    fn bearer(&self, parts: &Parts) -> Result<Caller, Refusal> {
+    /// Whose key or token a request comes with. A JWT of a registered issuer needs the project beside it.
+    async fn bearer(&self, parts: &Parts) -> Result<Caller, Refusal> {
         let secret = credential(&parts.headers)?;
         if secret.expose().starts_with("ptk_") {
             return Ok(self.node.authenticate(&secret)?);
         }
-        Ok(self.node.authenticate_token(None, &secret, place(parts))?)
+        let project = named_project(&parts.headers)?;
+        Ok(self.node.authenticate_token(project, &secret, place(parts)).await?)
     }
 
     async fn outcome<B>(
@@ -169,7 +170,7 @@ impl Shared {
         let (handler, caller) = match route.run {
             Run::Open(handler) => return Ok(handler(&self.node).await),
             Run::Keyed(handler) => (handler, self.node.authenticate(&credential(&parts.headers)?)?),
-            Run::Bearer(handler) => (handler, self.bearer(&parts)?),
+            Run::Bearer(handler) => (handler, self.bearer(&parts).await?),
             Run::Own(handler) => {
                 let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
                 let request_id = request_id.clone();

@@ -49,6 +49,9 @@ enum Command {
     /// Register issuers of JWTs
     #[command(subcommand)]
     Issuer(v2::Issuer),
+    /// The keys that sign access tokens
+    #[command(subcommand)]
+    SigningKey(v2::SigningKey),
     /// Watch and cancel background jobs
     #[command(subcommand)]
     Job(v2::Job),
@@ -184,6 +187,7 @@ impl Cli {
             Command::Token(command) => command.task(),
             Command::User(command) => command.task(),
             Command::Issuer(command) => command.task(),
+            Command::SigningKey(command) => command.task(),
             Command::Job(command) => command.task(),
             Command::Audit(command) => command.task(),
             Command::Keyring(command) => command.task(),

@@ -111,6 +111,7 @@ fn tend(node: &Arc<Node>, folder: &DataDir) -> Result<JoinSet<()>, Failure> {
         .map_err(|error| format!("the control socket in {} cannot be made: {error}", folder.path().display()))?;
     let mut tasks = JoinSet::new();
     tasks.spawn(Arc::clone(node).upkeep());
+    tasks.spawn(Arc::clone(node).issuers_upkeep());
     let node = Arc::clone(node);
     tasks.spawn(control.serve(Arc::new(move |request| {
         let node = Arc::clone(&node);

@@ -1,6 +1,7 @@
 //! The description of `/v2`: OpenAPI 3.1 at `/v2/openapi.json`, and the same as a page at `/docs`. Every route of `/v2` is described here or
 //! a test fails; what the description promises is held against the running server from outside.
 
+mod issuers;
 mod operations;
 mod page;
 mod schemas;

@@ -55,6 +55,20 @@ operations! {
         POST "/v2/tokens/batch" batchTokens "manage_tokens" "Create, revoke, rotate or introspect up to 1,000 tokens; what it creates needs create_leap_token, too" () Batch -> 200 BatchResults;
         POST "/v2/tokens/:token/restore" restoreToken "manage_tokens" "Undo a revocation" () -> 200 Restored;
     }
+    "Access tokens" {
+        POST "/v2/tokens/:token/access-tokens" createAccessToken "manage_tokens" "Spell a token as a JWT; it ends with the token at the latest" () NewAccessToken -> 201 AccessToken;
+        GET "/v2/signing-keys" listSigningKeys "manage_keys" "The keys that sign access tokens, oldest first" ("limit", "cursor") -> 200 SigningKeyPage;
+        POST "/v2/signing-keys" createSigningKey "manage_keys" "Make a key that signs from a time to come, published until then" () NewSigningKey -> 201 SigningKey;
+        POST "/v2/signing-keys/rotate" rotateSigningKey "manage_keys" "Make a key that signs at once; what was signed before works until it ends" () -> 201 SigningKey;
+        POST "/v2/signing-keys/:kid/retire" retireSigningKey "manage_keys" "End a key; in an emergency nothing that it signed is accepted any more" () Retirement -> 200 SigningKey;
+    }
+    "Issuers" {
+        GET "/v2/issuers" listIssuers "manage_keys" "Issuers whose JWTs are let in" ("limit", "cursor") -> 200 IssuerPage;
+        POST "/v2/issuers" createIssuer "manage_keys" "Register an issuer, with exactly one of secret, pem, jwks and jwks_url" () NewIssuer -> 201 Issuer;
+        GET "/v2/issuers/:issuer" getIssuer "manage_keys" "One issuer, never its secret" () -> 200 Issuer;
+        PATCH "/v2/issuers/:issuer" changeIssuer "manage_keys" "Change an issuer; disabled, it is believed no more" () IssuerChange -> 200 Issuer;
+        DELETE "/v2/issuers/:issuer" deleteIssuer "manage_keys" "Delete an issuer with the tokens of its users" () -> 200 IssuerDeleted;
+    }
     "Users" {
         GET "/v2/users" listUsers "manage_users" "Users, in the order of their ids here" ("limit", "cursor") -> 200 UserPage;
         POST "/v2/users" createUser "manage_users" "Create a user; one that a session names comes to be by itself" () NewUser -> 201 User;

@@ -52,6 +52,7 @@ pub(super) fn path_parameter(name: &str) -> Value {
         "channel" => ("A channel's id.", json!({"type": "string", "minLength": 1, "maxLength": 255})),
         "job" => ("A job's id.", id("job")),
         "part" => ("Which part, from 1.", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
+        "kid" => ("A signing key's id, as JWTs and key sets name it.", json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"})),
         "issuer" => ("An issuer's id.", id("iss")),
         "webhook" => ("A webhook's id.", id("wh")),
         "delivery" => ("A message's id.", id("msg")),
@@ -127,7 +128,7 @@ pub(super) fn schemas() -> Value {
         }), &["burst", "per_second"]),
         "Grace": taken(&json!({"grace_s": {"type": ["integer", "null"], "minimum": 0, "maximum": 604_800}}), &[]),
     });
-    for part in [project(), keys(), super::tokens::schemas(), revocation(), users(), jobs(), audit(), webhooks()] {
+    for part in [project(), keys(), super::tokens::schemas(), super::issuers::schemas(), revocation(), users(), jobs(), audit(), webhooks()] {
         if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
             all.extend(part);
         }

@@ -76,9 +76,9 @@ impl<'a> Called<'a> {
     }
 
     /// The token after `Bearer`.
-    pub(super) fn token(&self) -> Result<Caller> {
+    pub(super) async fn token(&self) -> Result<Caller> {
         let secret = PresentedSecret::new(self.bearer()?.to_owned());
-        let caller = self.asked.node.authenticate_token(None, &secret, place(&self.asked.parts))?;
+        let caller = self.asked.node.authenticate_token(None, &secret, place(&self.asked.parts)).await?;
         let _once = self.caller.set(caller);
         Ok(caller)
     }

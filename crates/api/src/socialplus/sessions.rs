@@ -59,7 +59,7 @@ async fn create_unnamed(called: &Called<'_>, user_type: &'static str) -> Outcome
 
 /// `GET /api/v3/sessions`: whether the access token works.
 pub(crate) async fn verify(called: &Called<'_>) -> Outcome {
-    called.token()?;
+    called.token().await?;
     Ok(Answer::plain(StatusCode::OK, render::verified()))
 }
 
@@ -81,7 +81,7 @@ pub(crate) async fn end(called: &Called<'_>) -> Outcome {
     match named_user(called)? {
         Some(user_id) => end_all(called, &user_id).await,
         None => {
-            let caller = called.token()?;
+            let caller = called.token().await?;
             called.asked.node.end_own_session(&caller).await?;
             Ok(success())
         }
@@ -97,7 +97,7 @@ pub(crate) async fn end_of_user(called: &Called<'_>) -> Outcome {
 async fn end_all(called: &Called<'_>, user_id: &str) -> Outcome {
     if !called.is_admin() {
         // Whose the token is makes the difference between 401 and 403.
-        called.token()?;
+        called.token().await?;
         return Err(Error::new(
             ErrorKind::Forbidden,
             "A user's access token cannot end a user's sessions; send a project key that may manage tokens, as `x-admin-token` or after `Bearer`.",

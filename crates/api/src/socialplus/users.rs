@@ -10,7 +10,7 @@ type Outcome = Result<Answer, Failure>;
 
 /// `GET /api/v3/users/me`.
 pub(crate) async fn me(called: &Called<'_>) -> Outcome {
-    let caller = called.token()?;
+    let caller = called.token().await?;
     let user = called.asked.node.own_user(&caller)?;
     Ok(Answer::plain(StatusCode::OK, render::users(&user)))
 }
@@ -22,7 +22,7 @@ pub(crate) async fn get(called: &Called<'_>) -> Outcome {
         let caller = called.admin()?;
         return Ok(Answer::plain(StatusCode::OK, render::users(&node.user(&caller, &user_id)?)));
     }
-    let caller = called.token()?;
+    let caller = called.token().await?;
     let user = node.own_user(&caller)?;
     if user.user_id != user_id {
         // The same whether there is such a user or not.
@@ -33,7 +33,7 @@ pub(crate) async fn get(called: &Called<'_>) -> Outcome {
 
 /// `GET /api/v3/network-settings/chat`, without which a login fails.
 pub(crate) async fn chat_settings(called: &Called<'_>) -> Outcome {
-    called.token()?;
+    called.token().await?;
     let body = r#"{"messagePreview":{"enabled":false,"isIncludeDeleted":false}}"#;
     Ok(Answer::plain(StatusCode::OK, body.into()))
 }

@@ -70,6 +70,14 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("PUT" | "PATCH", "/v2/channels/:channel/state") => (P::UPDATE_CHANNEL_STATE, "{}"),
         // For tokens only, and no permission makes a key one.
         ("GET" | "DELETE", "/v2/me") | ("GET", "/v2/me/subscriptions") => return None,
+        ("POST", "/v2/tokens/:token/access-tokens") => (P::MANAGE_TOKENS, "{}"),
+        ("GET", "/v2/signing-keys" | "/v2/issuers" | "/v2/issuers/:issuer") => (P::MANAGE_KEYS, ""),
+        ("POST", "/v2/signing-keys" | "/v2/signing-keys/rotate" | "/v2/signing-keys/:kid/retire") => (P::MANAGE_KEYS, "{}"),
+        ("POST", "/v2/issuers") => {
+            (P::MANAGE_KEYS, r#"{"issuer":"https://two.example","secret":{"algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef"}}"#)
+        }
+        ("PATCH", "/v2/issuers/:issuer") => (P::MANAGE_KEYS, "{}"),
+        ("DELETE", "/v2/issuers/:issuer") => (P::MANAGE_KEYS, ""),
         _ => panic!("{method} {template} is not in the table of permissions"),
     })
 }
@@ -87,12 +95,18 @@ async fn b13_every_route_needs_a_key_with_its_permission() {
     let wanted = r#"{"url":"https://example.com/","events":["token.*"]}"#;
     let webhook = door.call("POST", "/v2/webhooks", wanted).await.json["id"].clone();
     let webhook = webhook.as_str().unwrap().to_owned();
+    let issuer = r#"{"issuer":"https://one.example","secret":{"algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef"}}"#;
+    let issuer = door.call("POST", "/v2/issuers", issuer).await.json["id"].clone();
+    let issuer = issuer.as_str().unwrap().to_owned();
+    let kid = door.call("POST", "/v2/signing-keys/rotate", "").await.json["kid"].clone();
+    let kid = kid.as_str().unwrap().to_owned();
     let stranger = door.stranger().await;
     for route in ROUTES.iter().filter(|route| matches!(route.run, Run::Keyed(_) | Run::Bearer(_))) {
         let (method, template) = (route.method.as_str(), route.template);
         let path = template.replace(":channel", "room").replace(":token", &token).replace(":key", &key);
         let path = path.replace(":webhook", &webhook).replace(":delivery", "msg_MQ");
         let path = path.replace(":job", &job).replace(":part", "1").replace(":user", "alice");
+        let path = path.replace(":issuer", &issuer).replace(":kid", &kid);
         door.call_with(method, &path, &[], "").await.refused(401, "invalid_auth");
         let Some((permission, body)) = needs(method, template) else { continue };
         let others = Permissions::from_bits(Permissions::all().bits() & !permission.bits());

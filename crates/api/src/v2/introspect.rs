@@ -76,7 +76,7 @@ pub(crate) async fn introspect(call: &Call) -> Result<Answer> {
     let address = address.transpose()?;
     let place = (address.is_some() || wanted.origin.is_some())
         .then_some(Place { address, origin: wanted.origin.as_deref() });
-    let found = call.node.introspect(&call.caller, &PresentedSecret::new(wanted.token), place)?;
+    let found = call.node.introspect(&call.caller, &PresentedSecret::new(wanted.token), place).await?;
     Ok(answer(&found))
 }
 

@@ -34,7 +34,7 @@ struct Shown {
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Policy {
+pub(super) struct Policy {
     ttl_s_max: Option<u64>,
     capabilities: Option<Vec<Grant>>,
     channels: Option<Vec<String>>,
@@ -127,16 +127,23 @@ fn show(key: &KeyEntry, secret: Option<&ProjectKeySecret>) -> Shown {
         hint: record.hint.clone(),
         publishable: record.permissions.is_publishable(),
         permissions: record.permissions.names().collect(),
-        policy: Policy {
-            ttl_s_max: record.policy.life_ms_max.map(|life| life / 1_000),
-            capabilities: record.policy.ceiling.clone(),
-            channels: record.policy.channels.clone(),
-        },
+        policy: Policy::of(&record.policy),
         created_at: Time(record.created_at),
         expires_at: record.expires_at.map(Time),
         last_used_at: record.last_used_at.map(Time),
         revoked_at: record.revoked_at.map(Time),
         secret: secret.map(|secret| secret.expose().as_str().to_owned()),
+    }
+}
+
+impl Policy {
+    /// As it is shown.
+    pub(super) fn of(policy: &MintPolicy) -> Self {
+        Self {
+            ttl_s_max: policy.life_ms_max.map(|life| life / 1_000),
+            capabilities: policy.ceiling.clone(),
+            channels: policy.channels.clone(),
+        }
     }
 }
 

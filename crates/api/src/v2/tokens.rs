@@ -162,6 +162,7 @@ impl Wanted {
                 metadata: self.metadata,
                 device: self.device_id,
                 name: self.name,
+                claimed_at: None,
             },
             channels: channels.iter().map(|id| ChannelId::new(id)).collect::<Result<_>>()?,
             ..NewToken::default()
