@@ -107,7 +107,7 @@ enum Project {
         output: Output,
     },
     /// Change a project's settings
-    Set(v2::ProjectSet),
+    Set(Box<v2::ProjectSet>),
 }
 
 #[derive(Debug, Subcommand)]

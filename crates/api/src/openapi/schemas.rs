@@ -100,7 +100,7 @@ pub(super) fn page(schema: &str) -> Value {
 }
 
 /// An object as we answer it: every field is always there.
-pub(super) fn answered(properties: Value) -> Value {
+pub(super) fn answered(properties: &Value) -> Value {
     let required: Vec<String> = properties.as_object().into_iter().flat_map(|all| all.keys().cloned()).collect();
     json!({"type": "object", "required": required, "properties": properties})
 }
@@ -112,7 +112,7 @@ pub(super) fn taken(properties: &Value, required: &[&str]) -> Value {
 
 pub(super) fn schemas() -> Value {
     let mut all = json!({
-        "Problem": answered(json!({
+        "Problem": answered(&json!({
             "type": {"type": "string"}, "title": {"type": "string"}, "status": {"type": "integer"},
             "code": {"type": "string"}, "detail": {"type": "string"}, "retryable": {"type": "boolean"},
             "request_id": {"type": "string"},
@@ -163,9 +163,9 @@ fn project() -> Value {
         settings
     };
     json!({
-        "Project": answered(json!({
+        "Project": answered(&json!({
             "id": id("project"), "name": {"type": "string"}, "created_at": time(),
-            "settings": answered(with(answered(limits.clone()))),
+            "settings": answered(&with(answered(&limits))),
         })),
         "ProjectChange": taken(&nullable(with(taken(&limits, &[]))), &[]),
     })
@@ -188,7 +188,7 @@ fn keys() -> Value {
         "channels": or_null(&json!({"type": "array", "maxItems": 32, "items": {"type": "string"}})),
     });
     let name = json!({"type": ["string", "null"], "minLength": 1, "maxLength": 100});
-    let mut key = answered(json!({
+    let mut key = answered(&json!({
         "id": id("ptkid"), "name": maybe_text(), "hint": {"type": "string"}, "publishable": {"type": "boolean"},
         "permissions": {"type": "array", "items": {"type": "string"}}, "policy": {"$ref": "#/components/schemas/MintPolicy"},
         "created_at": time(), "expires_at": maybe_time(), "last_used_at": maybe_time(), "revoked_at": maybe_time(),
@@ -239,11 +239,11 @@ fn revocation() -> Value {
     }
     json!({
         "Revoke": taken(&criteria, &[]),
-        "Revoked": answered(json!({
+        "Revoked": answered(&json!({
             "matched": {"type": "integer"}, "revoked": {"type": "integer"}, "connections_closed": {"type": "integer"},
             "last_closed_at": maybe_time(), "effective_at": time(), "dry_run": {"type": "boolean"},
         })),
-        "Restored": answered(json!({"id": id("tok"), "restored": {"type": "boolean"}})),
+        "Restored": answered(&json!({"id": id("tok"), "restored": {"type": "boolean"}})),
     })
 }
 
@@ -253,7 +253,7 @@ fn users() -> Value {
     let attributes = json!({"type": ["object", "null"], "description": "At most 8 KiB of JSON."});
     let counts = json!({"user_id": {"type": "string"}, "tokens": {"type": "integer"}, "connections_closed": {"type": "integer"}});
     json!({
-        "User": answered(json!({
+        "User": answered(&json!({
             "id": id("user"), "user_id": {"type": "string"}, "display_name": maybe_text(), "attributes": attributes,
             "created_at": time(), "updated_at": time(), "banned_at": maybe_time(),
             "active_tokens": {"type": "integer"}, "is_online": {"type": "boolean"},
@@ -261,15 +261,15 @@ fn users() -> Value {
         "UserPage": page("User"),
         "NewUser": taken(&json!({"user_id": user_id, "display_name": name, "attributes": attributes}), &["user_id"]),
         "UserChange": taken(&json!({"display_name": name, "attributes": attributes}), &[]),
-        "TokensEnded": answered(counts),
+        "TokensEnded": answered(&counts),
         "Message": taken(&json!({
             "event": {"type": "string", "minLength": 1, "maxLength": 255}, "data": {"description": "Any JSON, at most 1 MiB."},
         }), &["event"]),
-        "Reached": answered(json!({"connections": {"type": "integer"}})),
+        "Reached": answered(&json!({"connections": {"type": "integer"}})),
         "NewAuthToken": taken(&json!({
             "user_id": user_id, "ttl_s": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
         }), &["user_id"]),
-        "AuthToken": answered(json!({"auth_token": {"type": "string"}, "user_id": {"type": "string"}, "expires_at": time()})),
+        "AuthToken": answered(&json!({"auth_token": {"type": "string"}, "user_id": {"type": "string"}, "expires_at": time()})),
     })
 }
 
@@ -294,14 +294,14 @@ fn jobs() -> Value {
         "Batch": taken(&json!({
             "action": action, "mode": {"type": "string", "enum": ["best_effort", "atomic"]}, "entries": entries(1),
         }), &["action", "entries"]),
-        "BatchResults": answered(json!({
+        "BatchResults": answered(&json!({
             "action": action, "results": {"type": "array", "items": {"$ref": "#/components/schemas/Outcome"}},
         })),
         "NewJob": {"oneOf": [
             taken(&json!({"action": action, "total": {"type": "integer", "minimum": 1, "maximum": 1_000_000}}), &["action", "total"]),
             taken(&json!({"action": action, "entries": entries(1)}), &["action", "entries"]),
         ]},
-        "Job": answered(json!({
+        "Job": answered(&json!({
             "id": id("job"), "action": action,
             "status": {"type": "string", "enum": ["receiving", "running", "finished", "cancelled", "failed"]},
             "total": {"type": "integer"}, "received": {"type": "integer"}, "parts": {"type": "integer"},
@@ -311,7 +311,7 @@ fn jobs() -> Value {
         })),
         "JobPage": page("Job"),
         "JobPart": entries(1),
-        "JobResults": answered(json!({
+        "JobResults": answered(&json!({
             "part": {"type": "integer"}, "results": {"type": "array", "items": {"$ref": "#/components/schemas/Outcome"}},
         })),
     })
@@ -319,14 +319,14 @@ fn jobs() -> Value {
 
 fn audit() -> Value {
     json!({
-        "AuditEntry": answered(json!({
+        "AuditEntry": answered(&json!({
             "sequence": {"type": "integer"}, "at": time(), "actor": {"type": "string"}, "action": {"type": "string"},
             "subject": {"type": "string"}, "outcome": {"type": "string", "enum": ["done", "refused"]},
             "count": {"type": "integer"}, "detail": maybe_text(), "request_id": maybe_text(), "address": maybe_text(),
             "mac": {"type": "string"},
         })),
         "AuditPage": page("AuditEntry"),
-        "AuditProof": answered(json!({
+        "AuditProof": answered(&json!({
             "intact": {"type": "boolean"}, "first_sequence": {"type": ["integer", "null"]},
             "last_sequence": {"type": ["integer", "null"]}, "last_mac": maybe_text(), "problem": maybe_text(),
         })),
@@ -340,7 +340,7 @@ fn webhooks() -> Value {
         "description": "Names of events, `family.*`, or `*`.",
     });
     let wanted = json!({"url": url, "events": events, "disabled": {"type": "boolean"}});
-    let mut webhook = answered(json!({
+    let mut webhook = answered(&json!({
         "id": id("wh"), "url": {"type": "string"}, "events": {"type": "array", "items": {"type": "string"}},
         "disabled": {"type": "boolean"}, "disabled_at": maybe_time(), "disabled_for": maybe_text(),
         "failing_since": maybe_time(), "previous_secret_until": maybe_time(), "created_at": time(),
@@ -351,7 +351,7 @@ fn webhooks() -> Value {
         "WebhookPage": page("Webhook"),
         "NewWebhook": taken(&wanted, &["url", "events"]),
         "WebhookChange": taken(&wanted, &[]),
-        "Delivery": answered(json!({
+        "Delivery": answered(&json!({
             "id": id("msg"), "event": {"type": "string"},
             "status": {"type": "string", "enum": ["waiting", "delivered", "failed"]}, "tries": {"type": "integer"},
             "last_failure": maybe_text(), "created_at": time(), "next_try_at": maybe_time(),

@@ -28,9 +28,9 @@ pub(super) fn schemas() -> Value {
 fn tokens() -> Value {
     let state = json!({"type": ["object", "null"]});
     let capabilities = or_null(&list(&json!({"$ref": "#/components/schemas/Capability"}), 32));
-    let previous = answered(json!({"generation": {"type": "integer"}, "until": time(), "uses": {"type": "integer"}}));
-    let revoked = answered(json!({"decided_at": time(), "effective_at": time(), "reason": maybe_text()}));
-    let mut token = answered(json!({
+    let previous = answered(&json!({"generation": {"type": "integer"}, "until": time(), "uses": {"type": "integer"}}));
+    let revoked = answered(&json!({"decided_at": time(), "effective_at": time(), "reason": maybe_text()}));
+    let mut token = answered(&json!({
         "id": id("tok"), "project_id": id("project"),
         "kind": {"type": "string", "enum": ["plain", "user_token", "session", "issued"]},
         "status": {"type": "string", "enum": ["active", "expired", "revoked", "not_yet_valid"]},
@@ -70,8 +70,8 @@ fn wishes() -> Value {
         "TokenChange": taken(&changed, &[]),
         "State": {"type": "object"},
         "AnyState": {"type": ["object", "null"]},
-        "TokenState": answered(json!({"state": {"type": ["object", "null"]}, "version": {"type": "integer"}})),
-        "ChannelState": answered(json!({"state": {"type": "object"}, "version": {"type": "integer"}})),
+        "TokenState": answered(&json!({"state": {"type": ["object", "null"]}, "version": {"type": "integer"}})),
+        "ChannelState": answered(&json!({"state": {"type": "object"}, "version": {"type": "integer"}})),
     })
 }
 
@@ -79,7 +79,7 @@ fn introspection() -> Value {
     let words = ["jti", "token_type", "sub", "username", "scope", "client_id", "iss"];
     let mut properties = json!({
         "active": {"type": "boolean"},
-        "refusal": answered(json!({"code": {"type": "string"}, "reason": {"type": "string"}, "since": maybe_time()})),
+        "refusal": answered(&json!({"code": {"type": "string"}, "reason": {"type": "string"}, "since": maybe_time()})),
         "token": {"$ref": "#/components/schemas/Token"},
     });
     for word in words {
@@ -100,19 +100,19 @@ fn introspection() -> Value {
 }
 
 fn uses() -> Value {
-    let connection = answered(json!({
+    let connection = answered(&json!({
         "id": {"type": "string"}, "since": time(), "address": maybe_text(), "generation": {"type": "integer"},
         "ends_at": maybe_time(),
     }));
-    let subscription = answered(json!({"channel": {"type": "string"}, "ephemeral": {"type": "boolean"}}));
+    let subscription = answered(&json!({"channel": {"type": "string"}, "ephemeral": {"type": "boolean"}}));
     json!({
-        "Connections": answered(json!({"data": {"type": "array", "items": connection}})),
-        "Subscriptions": answered(json!({"data": {"type": "array", "items": subscription}})),
+        "Connections": answered(&json!({"data": {"type": "array", "items": connection}})),
+        "Subscriptions": answered(&json!({"data": {"type": "array", "items": subscription}})),
         "Subscribe": taken(&json!({"ephemeral": {"type": "boolean"}}), &[]),
         "Message": taken(&json!({
             "event": {"type": "string", "minLength": 1, "maxLength": 60}, "data": {"description": "Any JSON value."},
         }), &["event"]),
-        "Reached": answered(json!({"connections": {"type": "integer"}})),
-        "Published": answered(json!({"epoch": {"type": "string"}, "offset": {"type": "integer"}})),
+        "Reached": answered(&json!({"connections": {"type": "integer"}})),
+        "Published": answered(&json!({"epoch": {"type": "string"}, "offset": {"type": "integer"}})),
     })
 }

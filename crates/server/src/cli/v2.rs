@@ -150,7 +150,7 @@ impl TokenNew {
             ("expires_at", self.expires_at.map(Value::from)),
             ("not_before", self.not_before.map(Value::from)),
             ("channels", some(self.channels)),
-            ("capabilities", (!self.capabilities.is_empty()).then(|| Value::Array(self.capabilities))),
+            ("capabilities", (!self.capabilities.is_empty()).then_some(Value::Array(self.capabilities))),
             ("state", self.state),
             ("metadata", self.metadata),
             ("max_connections", self.max_connections.map(Value::from)),
