@@ -410,6 +410,54 @@ pub struct UsageRecord {
     pub addresses: Vec<(String, UnixMillis)>,
 }
 
+/// What a project used, hour by hour, and what its alerts say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectUsageRecord {
+    /// The last seven days, oldest first; hours in which nothing was used are left out.
+    #[serde(default)]
+    pub hours: Vec<UsageBucket>,
+    /// Alerts that hold, and the latest of those that are over, oldest first.
+    #[serde(default)]
+    pub alerts: Vec<AlertRecord>,
+    /// When it was last counted which tokens nobody uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unused_counted_at: Option<UnixMillis>,
+}
+
+/// What a project used within a minute or an hour.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UsageBucket {
+    /// When it began.
+    pub at: UnixMillis,
+    /// Connections that were opened.
+    pub connections: u64,
+    /// Messages that clients sent.
+    pub messages_in: u64,
+    /// Messages that clients received.
+    pub messages_out: u64,
+    /// Requests over REST that were let in.
+    pub requests: u64,
+    /// Refused connections and requests by their code; at most 16 codes.
+    #[serde(default)]
+    pub refusals: Vec<(String, u64)>,
+}
+
+/// Something about a project that somebody should look at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertRecord {
+    /// What kind.
+    pub kind: String,
+    /// What it is about: a public id.
+    pub subject: String,
+    /// One sentence.
+    pub detail: String,
+    /// Since when.
+    pub raised_at: UnixMillis,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cleared_at: Option<UnixMillis>,
+}
+
 /// A request that must not be done twice, and what came of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdempotencyRecord {

@@ -45,6 +45,8 @@ tollgate_core::counters! {
         webhook_deliveries_dropped,
         /// Connects and disconnects of which webhook endpoints could not be told, because too many came at once: dropped.
         webhook_moments_dropped,
+        /// Alerts raised.
+        alerts_raised,
         /// Webhook endpoints disabled because they failed for too long, or asked for it.
         webhooks_disabled,
         /// Committed records that could not be opened: a wrong key or a damaged store.

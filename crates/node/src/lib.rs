@@ -53,6 +53,8 @@ pub use operations::writing::{Origin, actor, with_origin};
 pub use operations::views::{
     ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView, UserOfToken,
 };
+pub use operations::alerts::AlertView;
+pub use operations::usage::{SERIES_MINUTES_MAX, UsageView};
 pub use operations::webhooks::{NewWebhook, WebhookUpdate, WebhookView};
 pub use start::{NodeParts, StartError, start};
 
@@ -80,6 +82,7 @@ pub struct Node {
     keyring_turns: tokio::sync::RwLock<()>,
     jobs: operations::jobs::Jobs,
     courier: operations::deliveries::Courier,
+    minutes: operations::usage::Minutes,
     buckets: limits::Buckets,
     refusals: operations::refusals::Refusals,
     signing: operations::signing::SigningKeys,
@@ -128,7 +131,9 @@ impl Node {
         }
     }
 
-    fn now(&self) -> UnixMillis {
+    /// The time, as it is stored and shown.
+    #[must_use]
+    pub fn now(&self) -> UnixMillis {
         self.clock.unix()
     }
 

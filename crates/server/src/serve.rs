@@ -94,6 +94,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     tasks.shutdown().await;
     node.keep_key_uses().await;
     node.keep_moments().await;
+    node.keep_usage().await;
     let totals = totals.line();
     drop(node);
     if let Err(error) = store.close().await {

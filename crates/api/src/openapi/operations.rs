@@ -102,6 +102,12 @@ operations! {
         POST "/v2/jobs/:job/cancel" cancelJob "manage_tokens" "Stop a job; what was done stays done" () -> 200 Job;
         GET "/v2/jobs/:job/results" readJobResults "manage_tokens" "What came of a part, handed out once, secrets among it" ("part") -> 200 JobResults;
     }
+    "Usage" {
+        GET "/v2/tokens/:token/usage" getTokenUsage "read_audit" "What a token used, to the minute" () -> 200 Usage;
+        GET "/v2/users/:user/usage" getUserUsage "read_audit" "What a user's tokens used, to the minute" () -> 200 Usage;
+        GET "/v2/usage" getUsage "read_audit" "What the project used, by minutes (of a day) or hours (of seven days)" ("from", "to", "step") -> 200 UsageSeries;
+        GET "/v2/alerts" listAlerts "read_audit" "Alerts that hold, and the latest that are over" () -> 200 AlertPage;
+    }
     "Webhooks" {
         GET "/v2/webhooks" listWebhooks "manage_keys" "Webhook endpoints, never their secrets" ("limit", "cursor") -> 200 WebhookPage;
         POST "/v2/webhooks" createWebhook "manage_keys" "Register an endpoint; its secret is in this answer alone" () NewWebhook -> 201 Webhook;

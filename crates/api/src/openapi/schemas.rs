@@ -12,6 +12,9 @@ const PARAMETERS: &[(&str, &str, &str)] = &[
     ("action", "string", "Only entries of this action, or of all that begin so (`token.`)."),
     ("since", "time", "Only what is not before this time."),
     ("until", "time", "Only what is before this time."),
+    ("from", "time", "Only what is not before this time."),
+    ("to", "time", "Only what is before this time."),
+    ("step", "string", "`hour`, or `minute`."),
     ("after", "integer", "The `sequence` of the last entry that you have."),
     ("user_id", "string", "Only what belongs to this user."),
     ("channel", "string", "Only what is subscribed to this channel."),
@@ -31,6 +34,7 @@ pub(super) fn parameter(name: &str) -> Value {
     let schema = match (*name, *kind) {
         ("limit", _) => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
         ("part", _) => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
+        ("step", _) => json!({"type": "string", "enum": ["minute", "hour"]}),
         ("order", _) => json!({"type": "string", "enum": ["asc", "desc"]}),
         (_, "integer") => json!({"type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_i64}),
         (_, "time") => json!({"type": "string", "format": "date-time"}),
@@ -128,7 +132,7 @@ pub(super) fn schemas() -> Value {
         }), &["burst", "per_second"]),
         "Grace": taken(&json!({"grace_s": {"type": ["integer", "null"], "minimum": 0, "maximum": 604_800}}), &[]),
     });
-    for part in [project(), keys(), super::tokens::schemas(), super::issuers::schemas(), revocation(), users(), jobs(), audit(), webhooks()] {
+    for part in [project(), keys(), super::tokens::schemas(), super::issuers::schemas(), revocation(), users(), jobs(), audit(), webhooks(), usage()] {
         if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
             all.extend(part);
         }
@@ -359,5 +363,33 @@ fn webhooks() -> Value {
             "payload": {"description": "The body, as it is sent."},
         })),
         "DeliveryPage": page("Delivery"),
+    })
+}
+
+fn usage() -> Value {
+    let counts = json!({"type": "object", "additionalProperties": {"type": "integer"}});
+    let mut used = answered(json!({
+        "first_seen_at": maybe_time(), "last_used_at": maybe_time(), "live_connections": {"type": "integer"},
+        "connections": {"type": "integer"}, "messages_in": {"type": "integer"}, "messages_out": {"type": "integer"},
+        "requests": {"type": "integer"}, "refusals": counts,
+        "addresses": {"type": "array", "maxItems": 8, "items": answered(json!({"address": {"type": "string"}, "seen_at": time()}))},
+    }));
+    used["properties"]["id"] = id("tok");
+    used["properties"]["user_id"] = json!({"type": "string"});
+    let bucket = answered(json!({
+        "at": time(), "connections": {"type": "integer"}, "messages_in": {"type": "integer"},
+        "messages_out": {"type": "integer"}, "requests": {"type": "integer"}, "refusals": counts,
+    }));
+    json!({
+        "Usage": used,
+        "UsageSeries": answered(json!({
+            "step": {"type": "string", "enum": ["minute", "hour"]}, "from": time(), "to": time(),
+            "data": {"type": "array", "items": bucket},
+        })),
+        "Alert": answered(json!({
+            "alert": {"type": "string"}, "subject": {"type": "string"}, "detail": {"type": "string"},
+            "active": {"type": "boolean"}, "raised_at": time(), "cleared_at": maybe_time(),
+        })),
+        "AlertPage": page("Alert"),
     })
 }

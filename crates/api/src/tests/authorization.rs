@@ -47,6 +47,7 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("POST", "/v2/users/:user/ban" | "/v2/users/:user/unban") => (P::MANAGE_USERS, ""),
         ("POST", "/v2/users/:user/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
         ("POST", "/v2/auth-tokens") => (P::CREATE_AUTH_TOKEN, r#"{"user_id":"alice"}"#),
+        ("GET", "/v2/tokens/:token/usage" | "/v2/users/:user/usage" | "/v2/usage" | "/v2/alerts") => (P::READ_AUDIT, ""),
         ("GET", "/v2/webhooks" | "/v2/webhooks/:webhook" | "/v2/webhooks/:webhook/deliveries") => (P::MANAGE_KEYS, ""),
         ("POST", "/v2/webhooks") => (P::MANAGE_KEYS, r#"{"url":"https://example.com/","events":["*"]}"#),
         ("PATCH" | "DELETE", "/v2/webhooks/:webhook")

@@ -17,6 +17,7 @@ pub(crate) mod token_shown;
 pub(crate) mod token_state;
 pub(crate) mod token_use;
 pub(crate) mod tokens;
+pub(crate) mod usage;
 pub(crate) mod users;
 pub(crate) mod webhooks;
 

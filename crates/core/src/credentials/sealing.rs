@@ -52,11 +52,13 @@ pub enum RowKind {
     UserUsage = 32,
     /// [`crate::records::IdempotencyRecord`].
     Idempotency = 33,
+    /// [`crate::records::ProjectUsageRecord`]; id = project number.
+    ProjectUsage = 34,
 }
 
 impl RowKind {
     /// Every kind, in the order of replay: owners before what they own.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Settings,
         Self::Key,
         Self::User,
@@ -71,6 +73,7 @@ impl RowKind {
         Self::TokenUsage,
         Self::UserUsage,
         Self::Idempotency,
+        Self::ProjectUsage,
     ];
 
     /// The stored number.
@@ -109,6 +112,7 @@ impl RowKind {
             Self::TokenUsage => "token's usage",
             Self::UserUsage => "user's usage",
             Self::Idempotency => "idempotency key",
+            Self::ProjectUsage => "project's usage",
         }
     }
 }

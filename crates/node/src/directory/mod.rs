@@ -28,7 +28,7 @@ use tollgate_core::records::{KeyRecord, SettingsRecord};
 pub(crate) use deliveries::is_waiting;
 pub(crate) use feed::{expiry, open_ring};
 pub(crate) use moments::MomentKind;
-pub(crate) use records::{ChannelEntry, Records, UserEntry};
+pub(crate) use records::{ChannelEntry, Records, Table, UserEntry};
 pub(crate) use tokens::{JwtProof, Kept, LiveConnection, SignedBy, TokenEnd, TokenEntry};
 pub use usage::{USAGE_ADDRESSES_MAX, USAGE_TOKENS_MAX, UsageDelta, UsageKey};
 

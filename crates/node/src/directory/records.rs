@@ -9,7 +9,7 @@ use tollgate_core::ids::{ChannelId, TokenId, UserId};
 use tollgate_core::limits::{JOB_PARTS_MAX, SESSION_GRACE_MS};
 use tollgate_core::model::Capabilities;
 use tollgate_core::records::{
-    AuthTokenRecord, IdempotencyRecord, IssuerRecord, JobRecord, SettingsRecord, SigningKeyRecord, TokenRecord, UsageRecord,
+    AuthTokenRecord, IdempotencyRecord, IssuerRecord, JobRecord, ProjectUsageRecord, SettingsRecord, SigningKeyRecord, TokenRecord, UsageRecord,
     UserRecord, WebhookRecord,
 };
 
@@ -71,6 +71,7 @@ pub(crate) struct Records {
     pub(crate) jobs: Table<JobRecord>,
     pub(crate) token_usage: Table<UsageRecord>,
     pub(crate) user_usage: Table<UsageRecord>,
+    pub(crate) project_usage: Option<Kept<ProjectUsageRecord>>,
     pub(crate) idempotency: Table<IdempotencyRecord>,
     pub(crate) idempotency_by_key: HashMap<[u8; 32], u64>,
     /// In order of time: the grace is the same for all.

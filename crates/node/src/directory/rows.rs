@@ -73,6 +73,7 @@ impl Directory {
             RowKind::Job => entry.fill(row, |records| &mut records.jobs),
             RowKind::TokenUsage => entry.fill(row, |records| &mut records.token_usage),
             RowKind::UserUsage => entry.fill(row, |records| &mut records.user_usage),
+            RowKind::ProjectUsage => entry.write_kept(row, |records, kept| records.project_usage = Some(kept)),
             // Not kept in memory: a store does not hand it over.
             RowKind::JobPart => Some(()),
         }
@@ -119,6 +120,7 @@ impl Directory {
             RowKind::Job => drop(records.jobs.remove(&id)),
             RowKind::TokenUsage => drop(records.token_usage.remove(&id)),
             RowKind::UserUsage => drop(records.user_usage.remove(&id)),
+            RowKind::ProjectUsage => records.project_usage = None,
             RowKind::JobPart => {}
         }
     }
@@ -234,10 +236,12 @@ impl super::Records {
             table.iter().filter(move |(_, kept)| kept.sealed_under != newest).map(move |(id, _)| (kind, *id))
         }
         let settings = self.settings.iter().filter(|kept| kept.sealed_under != newest);
+        let usage = self.project_usage.iter().filter(|kept| kept.sealed_under != newest);
         let tokens = self.tokens().filter(|(_, token)| token.sealed_under != newest);
         let users = self.users().iter().filter(|(_, user)| user.kept.sealed_under != newest);
         settings
             .map(|_| (RowKind::Settings, 0))
+            .chain(usage.map(|_| (RowKind::ProjectUsage, 0)))
             .chain(users.map(|(id, _)| (RowKind::User, id.get())))
             .chain(tokens.map(|(id, _)| (RowKind::Token, id.get())))
             .chain(older(RowKind::AuthToken, &self.auth_tokens, newest))

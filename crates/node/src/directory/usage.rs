@@ -23,6 +23,10 @@ pub struct UsageDelta {
     pub messages_in: u64,
     /// Messages, states and direct messages that were written to its connections.
     pub messages_out: u64,
+    /// Requests over REST that were let in.
+    pub requests: u64,
+    /// Connections and requests that were refused, by their code.
+    pub refusals: Vec<(&'static str, u64)>,
     /// Where its connections came from, each once, at most [`USAGE_ADDRESSES_MAX`].
     pub addresses: Vec<IpAddr>,
     /// Addresses that did not fit, perhaps counted more than once.
@@ -38,6 +42,14 @@ impl UsageDelta {
         self.messages_in = self.messages_in.saturating_add(other.messages_in);
         self.messages_out = self.messages_out.saturating_add(other.messages_out);
         self.addresses_more = self.addresses_more.saturating_add(other.addresses_more);
+        self.requests = self.requests.saturating_add(other.requests);
+        for (code, count) in other.refusals {
+            match self.refusals.iter_mut().find(|(known, _)| *known == code) {
+                Some((_, sum)) => *sum = sum.saturating_add(count),
+                // Codes are words of ours: there are few.
+                None => self.refusals.push((code, count)),
+            }
+        }
         self.last_at = self.last_at.max(other.last_at);
         for address in other.addresses {
             if self.addresses.contains(&address) {

@@ -99,6 +99,7 @@ impl Node {
     pub(crate) fn failed_authentication(&self, project: Option<ProjectId>, reason: &'static str, error: Error) -> Error {
         self.counters.authentications_failed.add(1);
         self.refusals.note(project, reason, origin().address);
+        self.note_refusal(project, None, reason);
         let Some(network) = limited_address() else { return error };
         let bucket = project
             .and_then(|project| self.directory.project(project))

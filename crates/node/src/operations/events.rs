@@ -51,6 +51,8 @@ const SINGLE_MAX: usize = 16;
 const UNIT_MAX: usize = 500;
 /// Moments written in one go.
 const MOMENTS_UNIT: usize = 256;
+/// How many messages of alerts may wait beyond the others.
+const ALERTS_ROOM: usize = 1_000;
 /// How long before its end a token is said to expire: a tenth of its life, at most so many milliseconds.
 const EXPIRING_MS_MAX: u64 = 86_400_000;
 
@@ -162,7 +164,9 @@ impl Node {
         for (event, at, data) in told {
             let mut body = None;
             for (webhook, _) in endpoints.iter().filter(|(_, record)| wants(record, event)) {
-                if waiting >= DELIVERIES_MAX {
+                // Alerts tell of a full line, too.
+                let most = if event.starts_with("alert.") { DELIVERIES_MAX + ALERTS_ROOM } else { DELIVERIES_MAX };
+                if waiting >= most {
                     self.counters.webhook_deliveries_dropped.add(1);
                     self.courier.overflowed(entry.project.id, self.now());
                     continue;

@@ -39,6 +39,7 @@ impl Node {
         let entry = project.map(|project| self.project(project)).transpose()?;
         let presented = self.genuine(entry.as_ref(), secret).await?;
         self.works(&presented, Some(place))?;
+        self.note_request(presented.entry.project.id, Some(presented.recognised.claims.token));
         Ok(Caller::Token { project: presented.entry.project.id, token: presented.recognised.claims.token })
     }
 
@@ -88,6 +89,7 @@ impl Node {
         };
         if let Some(refused) = refused {
             self.refusals.note(Some(entry.project.id), refused.code, origin().address);
+            self.note_refusal(Some(entry.project.id), Some(claims.token), refused.code);
             return Err(refused.into());
         }
         if let Some(token) = token {

@@ -260,6 +260,10 @@ impl Node {
                 let kept = records.settings.as_ref().filter(|kept| kept.sealed_under != newest)?;
                 Some(self.update(entry, kind, entry.project.id.get(), kept.revision, &*kept.record))
             }
+            RowKind::ProjectUsage => {
+                let kept = records.project_usage.as_ref().filter(|kept| kept.sealed_under != newest)?;
+                Some(self.update(entry, kind, entry.project.id.get(), kept.revision, &*kept.record))
+            }
             RowKind::User => again!(records.user(tollgate_core::ids::UserId::new(id)).map(|user| &user.kept)),
             RowKind::AuthToken => again!(records.auth_tokens.get(&id)),
             RowKind::Issuer => again!(records.issuers.get(&id)),

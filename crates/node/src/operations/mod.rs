@@ -2,6 +2,7 @@
 //! change is durable and has reached the shards.
 
 mod admission;
+pub(crate) mod alerts;
 pub(crate) mod audit;
 pub(crate) mod auth_tokens;
 pub(crate) mod batch;
@@ -46,6 +47,7 @@ mod tokens_create;
 mod tokens_read;
 pub(crate) mod tokens_rotate;
 mod upkeep;
+pub(crate) mod usage;
 pub(crate) mod users;
 pub(crate) mod views;
 pub(crate) mod webhooks;

@@ -59,6 +59,7 @@ impl Node {
             return Err(self.failed_authentication(None, "unknown_key", error));
         };
         self.key_uses.note(&key, now);
+        self.note_request(key.project, None);
         Ok(Caller::ProjectKey { project: key.project, key: key.id, permissions: key.record.permissions })
     }
 

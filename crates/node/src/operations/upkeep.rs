@@ -45,6 +45,8 @@ impl Node {
             }
             if round % MINUTELY == MINUTELY - 1 {
                 self.keep_refusals().await;
+                self.keep_usage().await;
+                self.look_for_alerts().await;
                 self.forget_ended().await;
             }
             if round % PRUNE_EVERY == PRUNE_EVERY - 1 {

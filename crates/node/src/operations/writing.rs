@@ -120,7 +120,8 @@ impl Node {
     /// Commits steps together with what the audit log says of them, and with the messages to webhook endpoints that tell of it: so that who
     /// dies right after loses none.
     pub(super) async fn commit(&self, writes: Vec<Write>, audit: Vec<AuditDraft>) -> StoreResult<()> {
-        let (mut writes, mut told) = (writes, self.messages_of(&audit));
+        let mut writes = self.with_usage(writes);
+        let mut told = self.messages_of(&audit);
         let tells = !told.is_empty();
         writes.append(&mut told);
         let done = self.store.commit(Unit { writes, audit }).await;
