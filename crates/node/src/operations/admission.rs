@@ -21,6 +21,9 @@ use crate::Node;
 use crate::directory::ProjectEntry;
 use crate::limits::{Counted, FAILED_AUTH_PER_ADDRESS, MINT_PER_ADDRESS, MINT_PER_KEY, MINT_PER_USER};
 
+/// How refusals are counted that were no failure to authenticate.
+pub(super) const RATE_LIMITED: &str = "rate_limited";
+
 impl Node {
     /// Lets `count` tokens be made, by what this key, user and address have made already.
     ///
@@ -87,7 +90,8 @@ impl Node {
         what: &str,
     ) -> Result<()> {
         self.buckets.take(wanted, count, self.clock.monotonic()).map_err(|wait_ms| {
-            self.refusals.note(Some(project), "rate_limited", origin().address);
+            self.refusals.note(Some(project), RATE_LIMITED, origin().address);
+            self.note_refusal(Some(project), None, RATE_LIMITED);
             Error::rate_limited(
                 format!("{what} Try again in {} s; use fewer, longer-lived tokens, and share them.", wait_ms.div_ceil(1_000)),
                 wait_ms,

@@ -12,6 +12,7 @@ use tollgate_core::ids::TokenId;
 use tollgate_core::peer::network_of;
 use tollgate_core::records::{AlertRecord, ProjectUsageRecord};
 
+use super::admission::RATE_LIMITED;
 use super::events::Data;
 use crate::Node;
 use crate::directory::{ProjectEntry, Records};
@@ -160,7 +161,8 @@ impl Node {
         let from = UnixMillis(now.0.saturating_sub(RATE_MS));
         let (mut attempts, mut failures) = (0, 0);
         for bucket in self.minutes.between(entry.project.id, from, now.plus(1)) {
-            let refused: u64 = bucket.refusals.iter().map(|(_, count)| count).sum();
+            let failed = bucket.refusals.iter().filter(|(code, _)| code != RATE_LIMITED);
+            let refused: u64 = failed.map(|(_, count)| count).sum();
             attempts += bucket.connections + bucket.requests + refused;
             failures += refused;
         }

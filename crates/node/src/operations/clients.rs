@@ -233,8 +233,10 @@ impl Node {
         let token = Some(recognised.claims.token);
         let live = client.live(id, recognised, self.now());
         let registered = self.register(&entry, live, recognised, client.place(), connected);
-        let (channels, connected) =
-            registered.inspect_err(|error| self.refusals.note(Some(project), error.kind.code(), address))?;
+        let (channels, connected) = registered.inspect_err(|error| {
+            self.refusals.note(Some(project), error.kind.code(), address);
+            self.note_refusal(Some(project), token, error.kind.code());
+        })?;
         came(token);
         Ok(Step::Done(Outcome::Admit(Box::new(Admission { project, token, peer, channels, connected }))))
     }

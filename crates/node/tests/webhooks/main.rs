@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+mod usage;
 
 use support::{Bench, DAY_MS, id_of};
 use tollgate_core::ErrorKind;

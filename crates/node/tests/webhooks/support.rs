@@ -6,15 +6,15 @@ use std::sync::Arc;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
 use tollgate_core::command::PresentedSecret;
-use tollgate_core::credentials::{MasterKey, TokenSpelling, WebhookSecret};
-use tollgate_core::ids::WebhookId;
+use tollgate_core::credentials::{MasterKey, RowKind, TokenSpelling, WebhookSecret};
+use tollgate_core::ids::{TokenId, WebhookId};
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::memory::RecordingOutbound;
 use tollgate_core::ports::outbound::{NoOutbound, Outbound, OutboundCall};
-use tollgate_core::ports::store::{AuditQuery, AuditStore, Store};
+use tollgate_core::ports::store::{AuditQuery, AuditStore, Row, RowName, Store};
 use tollgate_node::{
-    BatchAction, BatchEntry, BatchRequest, DeliveryStatus, NewToken, NewWebhook, Node, NodeParts, ShardParts,
+    BatchAction, BatchEntry, BatchRequest, DeliveryStatus, NewToken, NewWebhook, Node, NodeParts,
 };
 
 pub(crate) const DAY_MS: u64 = 86_400_000;
@@ -52,7 +52,6 @@ pub(crate) struct Bench {
     pub(crate) outbound: Arc<RecordingOutbound>,
     pub(crate) key: Caller,
     store: Arc<MemoryStore>,
-    _shards: Vec<ShardParts>,
 }
 
 impl Bench {
@@ -60,9 +59,9 @@ impl Bench {
         let clock = Arc::new(TestClock(AtomicU64::new(0)));
         let outbound = Arc::new(RecordingOutbound::default());
         let store = Arc::new(MemoryStore::default());
-        let (node, shards) = start(Arc::clone(&store), &clock, Arc::clone(&outbound) as _).await;
+        let node = start(Arc::clone(&store), &clock, Arc::clone(&outbound) as _).await;
         let key = key(&node).await;
-        Self { node, clock, outbound, key, store, _shards: shards }
+        Self { node, clock, outbound, key, store }
     }
 
     /// As after a `kill -9`: what was committed is there, and nothing else.
@@ -77,7 +76,7 @@ impl Bench {
 
     async fn reopen(&mut self, outbound: Arc<dyn Outbound>) {
         self.store = Arc::new(self.store.reopen());
-        (self.node, self._shards) = start(Arc::clone(&self.store), &self.clock, outbound).await;
+        self.node = start(Arc::clone(&self.store), &self.clock, outbound).await;
     }
 
     pub(crate) fn now(&self) -> u64 {
@@ -100,6 +99,18 @@ impl Bench {
     pub(crate) async fn token(&self) -> (String, String) {
         let made = self.node.create_token(&self.key, NewToken::default()).await.unwrap();
         (made.id.to_string(), made.secret.expose(TokenSpelling::Native).to_string())
+    }
+
+    pub(crate) async fn revoke(&self, token: &str) {
+        let named = BatchEntry::Token { token: token.into(), grace_ms: None, reason: None };
+        let request = BatchRequest { action: BatchAction::Revoke, atomic: true, entries: vec![named] };
+        self.node.batch(&self.key, &request).await.unwrap();
+    }
+
+    /// The row with what is counted of a token, as it is stored.
+    pub(crate) async fn usage_row(&self, token: TokenId) -> Option<Row> {
+        let Caller::ProjectKey { project, .. } = self.key else { panic!("a key") };
+        self.store.row(RowName { kind: RowKind::TokenUsage, project, id: token.get() }).await.unwrap()
     }
 
     pub(crate) async fn batch(&self, tokens: usize) {
@@ -148,7 +159,7 @@ async fn start(
     store: Arc<MemoryStore>,
     clock: &Arc<TestClock>,
     outbound: Arc<dyn Outbound>,
-) -> (Arc<Node>, Vec<ShardParts>) {
+) -> Arc<Node> {
     let parts = NodeParts {
         store: store as Arc<dyn Store>,
         master_key: MasterKey::generate(&TestEntropy(AtomicU64::new(7))),
@@ -159,7 +170,8 @@ async fn start(
         formats: Vec::new(),
         shards: 1,
     };
-    tollgate_node::start(parts).await.unwrap()
+    // Nobody is connected here, so nobody waits for the shards.
+    tollgate_node::start(parts).await.unwrap().0
 }
 
 /// What the receiver sees as the message's id.
