@@ -35,11 +35,12 @@ const ITEMS: [(u32, &[&str]); 41] = [
             "sp12_sp37_an_auth_token_is_good_for_one_session_of_its_user",
             "one_auth_token_makes_one_session_however_many_ask_at_once",
             "a_used_auth_token_stays_used_through_a_crash",
+            "sp12_what_was_used_or_ended_stays_so_through_kills",
         ],
     ),
     (13, &["sp13_the_same_request_within_ten_seconds_gets_the_same_token", "the_same_request_sent_twice_at_once_makes_one_token"]),
     (14, &["sp10_sp14_times_ride_through_the_sdk", "sp14_a_publishable_key_asks_for_no_more_than_its_policy"]),
-    (15, &["no_secret_is_on_disk_or_in_the_log", "nothing_of_an_auth_token_is_stored_but_its_hash"]),
+    (15, &["sp15_no_secret_of_a_session_is_on_disk_or_in_the_log", "no_secret_is_on_disk_or_in_the_log", "nothing_of_an_auth_token_is_stored_but_its_hash"]),
     (
         16,
         &[
@@ -55,7 +56,7 @@ const ITEMS: [(u32, &[&str]); 41] = [
     (20, &["sp20_a_bearer_is_asked_for_in_one_way"]),
     (21, &["rest_and_socket_work_over_tls"]),
     (22, &["every_edit_drop_reorder_and_forgery_is_found", "every_operation_on_a_user_leaves_one_entry"]),
-    (23, &["sp13_the_same_request_within_ten_seconds_gets_the_same_token"]),
+    (23, &["sp14_sp23_an_idempotency_key_makes_one_session_whichever_device_asks", "sp13_the_same_request_within_ten_seconds_gets_the_same_token"]),
     (24, &["what_was_changed_or_signed_elsewhere_is_refused", "a_jwt_is_worth_what_its_record_is"]),
     (25, &["b07_one_connection_serves_many_requests"]),
     (26, &["sp10_sp14_times_ride_through_the_sdk", "b32_an_expired_token_is_cut_off_when_its_time_comes"]),

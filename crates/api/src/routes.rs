@@ -128,6 +128,7 @@ pub(crate) static ROUTES: &[Route] = &[
     v2!(DELETE "/v2/users/:user" => users::delete),
     v2!(POST "/v2/users/:user/ban" => users::ban),
     v2!(POST "/v2/users/:user/unban" => users::unban),
+    v2!(GET "/v2/users/:user/tokens" => tokens::list_of_user),
     v2!(POST "/v2/users/:user/messages" => users::message),
     v2!(POST "/v2/auth-tokens" => auth_tokens::create),
     v2!(GET "/v2/jobs" => jobs::list),

@@ -35,11 +35,11 @@ pub(super) fn schemas() -> Value {
             "ttl_s": {"type": ["integer", "null"], "minimum": 1, "maximum": 315_360_000},
             "audience": {"type": ["string", "null"], "minLength": 1, "maxLength": 128, "description": "For whom, if not for this server."},
         }), &[]),
-        "AccessToken": answered(json!({
+        "AccessToken": answered(&json!({
             "token": {"type": "string"}, "access_token": {"type": "string"}, "token_type": {"const": "Bearer"},
             "issued_at": time(), "expires_at": time(),
         })),
-        "SigningKey": answered(json!({
+        "SigningKey": answered(&json!({
             "kid": {"type": "string"}, "algorithm": {"enum": ["ES256", "EdDSA", "RS256"]},
             "status": {"enum": ["next", "signing", "verifying", "ended", "retired"]}, "public_jwk": {"type": "object"},
             "created_at": time(), "signs_from": time(), "verifies_until": maybe_time(), "retired_at": maybe_time(),
@@ -50,17 +50,17 @@ pub(super) fn schemas() -> Value {
             "signs_in_s": {"type": ["integer", "null"], "minimum": 0, "maximum": 31_536_000},
         }), &[]),
         "Retirement": taken(&json!({"emergency": {"type": "boolean"}}), &[]),
-        "Issuer": answered(json!({
+        "Issuer": answered(&json!({
             "id": id("iss"), "issuer": {"type": "string"}, "audiences": {"type": "array", "items": {"type": "string"}},
             "user_id_claim": {"type": "string"}, "display_name_claim": maybe_text(), "capabilities_claim": maybe_text(),
             "policy": {"$ref": "#/components/schemas/MintPolicy"}, "leeway_s": {"type": "integer"},
             "key_source": {"enum": ["secret", "pem", "jwks", "jwks_url"]},
-            "keys": {"type": "array", "items": answered(json!({"kid": maybe_text(), "algorithm": {"enum": algorithms}}))},
+            "keys": {"type": "array", "items": answered(&json!({"kid": maybe_text(), "algorithm": {"enum": algorithms}}))},
             "jwks_url": maybe_text(), "fetched_at": maybe_time(), "created_at": time(), "disabled_at": maybe_time(),
         })),
         "IssuerPage": page("Issuer"),
         "NewIssuer": taken(&new, &["issuer"]),
         "IssuerChange": taken(&changed, &[]),
-        "IssuerDeleted": answered(json!({"id": id("iss"), "tokens": {"type": "integer"}})),
+        "IssuerDeleted": answered(&json!({"id": id("iss"), "tokens": {"type": "integer"}})),
     })
 }

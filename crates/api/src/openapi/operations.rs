@@ -77,6 +77,7 @@ operations! {
         DELETE "/v2/users/:user" deleteUser "manage_users" "Delete a user with all its tokens; none of them ever comes back" () -> 200 TokensEnded;
         POST "/v2/users/:user/ban" banUser "manage_users" "Revoke a user's tokens and let it get no others" () -> 200 TokensEnded;
         POST "/v2/users/:user/unban" unbanUser "manage_users" "Lift a ban; the revoked tokens stay revoked" () -> 200 User;
+        GET "/v2/users/:user/tokens" listUserTokens "read_leap_tokens" "A user's tokens, without their secrets" ("limit", "cursor", "channel", "status") -> 200 TokenPage;
         POST "/v2/users/:user/messages" messageUser "message_token" "Send a direct message to all connections of a user" () Message -> 200 Reached;
     }
     "Auth tokens" {

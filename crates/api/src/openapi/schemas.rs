@@ -166,12 +166,15 @@ fn project() -> Value {
         settings["limits"] = limits;
         settings
     };
+    let (mut shown, mut wanted) = (with(answered(&limits)), with(taken(&limits, &[])));
+    shown["has_visitor_secret"] = json!({"type": "boolean"});
+    wanted["visitor_secret"] = json!({"type": ["string", "null"], "minLength": 16, "maxLength": 255});
     json!({
         "Project": answered(&json!({
             "id": id("project"), "name": {"type": "string"}, "created_at": time(),
-            "settings": answered(&with(answered(&limits))),
+            "settings": answered(&shown),
         })),
-        "ProjectChange": taken(&nullable(with(taken(&limits, &[]))), &[]),
+        "ProjectChange": taken(&nullable(wanted), &[]),
     })
 }
 
@@ -368,25 +371,25 @@ fn webhooks() -> Value {
 
 fn usage() -> Value {
     let counts = json!({"type": "object", "additionalProperties": {"type": "integer"}});
-    let mut used = answered(json!({
+    let mut used = answered(&json!({
         "first_seen_at": maybe_time(), "last_used_at": maybe_time(), "live_connections": {"type": "integer"},
         "connections": {"type": "integer"}, "messages_in": {"type": "integer"}, "messages_out": {"type": "integer"},
         "requests": {"type": "integer"}, "refusals": counts,
-        "addresses": {"type": "array", "maxItems": 8, "items": answered(json!({"address": {"type": "string"}, "seen_at": time()}))},
+        "addresses": {"type": "array", "maxItems": 8, "items": answered(&json!({"address": {"type": "string"}, "seen_at": time()}))},
     }));
     used["properties"]["id"] = id("tok");
     used["properties"]["user_id"] = json!({"type": "string"});
-    let bucket = answered(json!({
+    let bucket = answered(&json!({
         "at": time(), "connections": {"type": "integer"}, "messages_in": {"type": "integer"},
         "messages_out": {"type": "integer"}, "requests": {"type": "integer"}, "refusals": counts,
     }));
     json!({
         "Usage": used,
-        "UsageSeries": answered(json!({
+        "UsageSeries": answered(&json!({
             "step": {"type": "string", "enum": ["minute", "hour"]}, "from": time(), "to": time(),
             "data": {"type": "array", "items": bucket},
         })),
-        "Alert": answered(json!({
+        "Alert": answered(&json!({
             "alert": {"type": "string"}, "subject": {"type": "string"}, "detail": {"type": "string"},
             "active": {"type": "boolean"}, "raised_at": time(), "cleared_at": maybe_time(),
         })),

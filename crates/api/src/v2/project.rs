@@ -34,6 +34,8 @@ struct Settings {
     strict_devices: bool,
     strict_bodies: bool,
     signing_algorithm: Option<String>,
+    /// Whether there is one; it is never shown.
+    has_visitor_secret: bool,
     limits: Limits,
 }
 
@@ -77,6 +79,8 @@ struct Wanted {
     strict_bodies: Option<Option<bool>>,
     #[serde(deserialize_with = "present")]
     signing_algorithm: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
+    visitor_secret: Option<Option<String>>,
     limits: Map<WantedLimits>,
 }
 
@@ -123,6 +127,7 @@ fn show(call: &Call, settings: SettingsRecord) -> Result<Answer> {
         strict_devices: settings.strict_devices,
         strict_bodies: settings.strict_bodies,
         signing_algorithm: settings.signing_algorithm,
+        has_visitor_secret: settings.visitor_secret.is_some(),
         limits: Limits {
             mint_per_key: limits.mint_per_key,
             mint_per_user: limits.mint_per_user,
@@ -172,6 +177,7 @@ impl Wanted {
         put(&mut settings.strict_devices, or_default(self.strict_devices).as_ref());
         put(&mut settings.strict_bodies, or_default(self.strict_bodies).as_ref());
         put(&mut settings.signing_algorithm, self.signing_algorithm.as_ref());
+        put(&mut settings.visitor_secret, self.visitor_secret.as_ref());
         put(&mut settings.limits.mint_per_key, self.limits.0.mint_per_key.map(|one| one.map(|one| one.0)).as_ref());
         put(&mut settings.limits.mint_per_user, self.limits.0.mint_per_user.map(|one| one.map(|one| one.0)).as_ref());
         put(&mut settings.limits.mint_per_address, self.limits.0.mint_per_address.map(|one| one.map(|one| one.0)).as_ref());

@@ -77,6 +77,18 @@ pub(crate) async fn get(call: &Call) -> Result<Answer> {
 
 /// `GET /v2/tokens`.
 pub(crate) async fn list(call: &Call) -> Result<Answer> {
+    let user_id = call.query().first("user_id")?;
+    page(call, user_id)
+}
+
+/// `GET /v2/users/:user/tokens`.
+pub(crate) async fn list_of_user(call: &Call) -> Result<Answer> {
+    let user_id = call.text("user")?;
+    call.node.know_user(&call.caller, &user_id)?;
+    page(call, Some(user_id))
+}
+
+fn page(call: &Call, user_id: Option<String>) -> Result<Answer> {
     let (limit, after) = call.paging()?;
     let status = call.query().first("status")?.map(|word| {
         TokenStatus::from_word(&word).ok_or_else(|| {
@@ -88,7 +100,7 @@ pub(crate) async fn list(call: &Call) -> Result<Answer> {
         })
     });
     let filter = TokenFilter {
-        user_id: call.query().first("user_id")?,
+        user_id,
         channel: call.query().first("channel")?.map(|id| ChannelId::new(&id)).transpose()?,
         status: status.transpose()?,
     };

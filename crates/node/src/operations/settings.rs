@@ -67,6 +67,9 @@ fn check(settings: &SettingsRecord) -> Result<()> {
             return refuse(format!("`{name}` must be between {} and {} seconds, or null.", least / 1_000, most / 1_000));
         }
     }
+    if settings.visitor_secret.as_ref().is_some_and(|secret| !(16..=255).contains(&secret.len())) {
+        return refuse("`visitor_secret` must have 16 to 255 bytes, or be null.".into());
+    }
     if settings.user_id_chars_max.is_some_and(|max| max == 0 || max as usize > USER_ID_CHARS_MAX) {
         return refuse(format!("`user_id_chars_max` must be between 1 and {USER_ID_CHARS_MAX}, or null."));
     }

@@ -126,7 +126,16 @@ impl Node {
         self.view_user(&entry, id)
     }
 
-    /// Users in order of creation, at most `limit`, those after the one with the number `after`.
+    /// Makes sure that there is such a user, for whoever may read its tokens.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub fn know_user(&self, caller: &Caller, user_id: &str) -> Result<()> {
+        let entry = self.authorize(caller, Action::ReadTokens)?;
+        named(&entry.read(), user_id).map(drop)
+    }
+
+    /// Users in the order of their numbers, at most `limit`, those after the one with the number `after`.
     ///
     /// # Errors
     /// `forbidden`.

@@ -224,4 +224,45 @@ async fn sp06_visitors_and_bots_get_sessions_of_their_own() {
     door.settings(r#"{"secure_mode":"required"}"#).await;
     let heard = door.sp("POST", "/api/v5/sessions/visitor", &[("X-API-Key", &key)], sent).await;
     assert!(heard.refused(403, 400_300).contains("authSignature"));
+    door.settings(r#"{"visitor_secret":"0123456789abcdef"}"#).await;
+    let shown = door.call("GET", "/v2/project", "").await.json["settings"].clone();
+    assert!(shown["has_visitor_secret"] == true && !shown.to_string().contains("0123456789abcdef"));
+    // printf 'deviceId=d1&authSignatureExpiresAt=2026-11-22T20:30:00.000Z' | openssl dgst -sha256 -hmac 0123456789abcdef
+    let signature = "59e6efaa660bab29ff88d8e168afdc0df3253bc9df445e52d86b7d8b8fcac1d9";
+    let signed = |signature: &str, until: &str| {
+        format!(r#"{{"deviceId":"d1","authSignature":"{signature}","authSignatureExpiresAt":"{until}"}}"#)
+    };
+    let post = async |sent: String| door.sp("POST", "/api/v5/sessions/visitor", &[("X-API-Key", &key)], &sent).await;
+    let until = "2026-11-22T20:30:00.000Z";
+    post(signed(&signature.replace('a', "b"), until)).await.refused(403, 400_300);
+    post(signed(signature, "2027-11-22T20:30:00.000Z")).await.refused(403, 400_300);
+    post(signed(signature, until)).await.ok();
+    door.clock.advance(600_000);
+    assert!(post(signed(signature, until)).await.refused(403, 400_300).contains("expired"));
+}
+
+#[tokio::test]
+async fn sp14_sp23_an_idempotency_key_makes_one_session_whichever_device_asks() {
+    let door = Door::open().await;
+    let key = door.publishable().await;
+    let post = async |device: &str, extra: &str| {
+        door.clock.advance(20_000);
+        door.sp("POST", "/api/v5/sessions", &[("X-API-Key", &key)], &body("alice", device, TOKEN_MANAGER, extra)).await
+    };
+    let once = r#","idempotencyKey":"k-1""#;
+    let first = post("d1", once).await;
+    let again = post("d2", once).await;
+    assert_eq!(first.ok()["refreshToken"], again.ok()["refreshToken"]);
+    for session in [&first, &again] {
+        door.bearer("GET", "/api/v3/sessions", &session.access_token()).await.ok();
+    }
+    post("d3", r#","idempotencyKey":"k-1","metadata":{"n":1}"#).await.refused(409, 400_900);
+    assert_ne!(post("d4", r#","idempotencyKey":"k-2""#).await.ok()["refreshToken"], first.json["refreshToken"]);
+    for wrong in [r#","idempotencyKey":"""#, r#","idempotencyKey":5"#] {
+        post("d5", wrong).await.refused(422, 500_000);
+    }
+    door.bearer("DELETE", "/api/v4/sessions", &first.access_token()).await.ok();
+    assert!(post("d6", once).await.refused(409, 400_900).contains("new key"));
+    door.clock.advance(86_400_000);
+    post("d7", once).await.ok();
 }
