@@ -38,11 +38,14 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// How many issuers' fetches wait for each other.
 const TURNS: usize = 64;
 
+/// Rules by issuer, each with the revision of the record that they were read from.
+type ReadRules = HashMap<(ProjectId, IssuerId), (u32, Arc<IssuerRules>)>;
+
 /// What is known of issuers beyond their records.
 #[derive(Debug)]
 pub(crate) struct Issuers {
     /// Rules and keys, read from the record of this revision.
-    read: Mutex<HashMap<(ProjectId, IssuerId), (u32, Arc<IssuerRules>)>>,
+    read: Mutex<ReadRules>,
     fetches: Mutex<HashMap<(ProjectId, IssuerId), Fetched>>,
     /// Held while an issuer's keys are fetched, and while a user of one is made.
     turns: Vec<tokio::sync::Mutex<()>>,

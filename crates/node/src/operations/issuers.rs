@@ -333,7 +333,7 @@ fn put<T: Clone>(place: &mut T, wanted: Option<&T>) {
 fn check(record: &IssuerRecord) -> Result<()> {
     let refuse = |why: String| Err(Error::new(ErrorKind::InvalidInput, why));
     let policy = &record.policy;
-    if policy.life_ms_max.is_some_and(|life| life < 1_000 || life > TOKEN_LIFE_MS_MAX) {
+    if policy.life_ms_max.is_some_and(|life| !(1_000..=TOKEN_LIFE_MS_MAX).contains(&life)) {
         return refuse(format!("`policy.ttl_s_max` is between 1 and {} seconds.", TOKEN_LIFE_MS_MAX / 1_000));
     }
     if policy.channels.as_ref().is_some_and(|channels| channels.len() > GRANTS_PER_TOKEN_MAX) {

@@ -290,7 +290,7 @@ fn user_of(records: &Records, token: &TokenEntry) -> Option<AccessUser> {
 
 fn check_wish(wish: &AccessWish) -> Result<()> {
     let refuse = |why: String| Err(Error::new(ErrorKind::InvalidInput, why));
-    if wish.life_ms.is_some_and(|life| life < 1_000 || life > TOKEN_LIFE_MS_MAX) {
+    if wish.life_ms.is_some_and(|life| !(1_000..=TOKEN_LIFE_MS_MAX).contains(&life)) {
         return refuse(format!("`ttl_s` must be between 1 and {} seconds.", TOKEN_LIFE_MS_MAX / 1_000));
     }
     if wish.audience.as_ref().is_some_and(|name| name.is_empty() || name.len() > AUDIENCE_BYTES_MAX) {
