@@ -77,7 +77,7 @@ fn main() {
         let began = Instant::now();
         for _ in 0..VERIFICATIONS {
             place = (place.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)) % secrets.len();
-            node.authenticate_token(Some(project), &secrets[place], Place::default()).unwrap();
+            block_on(node.authenticate_token(Some(project), &secrets[place], Place::default())).unwrap();
         }
         nanoseconds.push(began.elapsed().as_nanos() as f64 / VERIFICATIONS as f64);
     }
