@@ -3,14 +3,11 @@
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::limits::{TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX};
+use tollgate_core::limits::{LOGIN_LIFE_MS_MIN, TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX};
 use tollgate_core::records::{Bucket, SettingsRecord};
 
 use crate::Node;
 
-/// The least life of a login session with which social.plus's SDKs renew in time, in milliseconds: their renewal window is a fifth of it,
-/// and they look every ten minutes.
-pub const SESSION_LIFE_MS_MIN: u64 = 55 * 60_000;
 /// Most web origins of a project.
 const ORIGINS_MAX: usize = 64;
 
@@ -55,7 +52,7 @@ fn check(settings: &SettingsRecord) -> Result<()> {
     let refuse = |text: String| Err(Error::new(ErrorKind::InvalidInput, text));
     let lives = [
         ("auth_token_ttl_s", settings.auth_token_life_ms, 1_000, 3_600_000),
-        ("session_ttl_s", settings.session_life_ms, SESSION_LIFE_MS_MIN, TOKEN_LIFE_MS_MAX),
+        ("session_ttl_s", settings.session_life_ms, LOGIN_LIFE_MS_MIN, TOKEN_LIFE_MS_MAX),
         ("user_token_ttl_s", settings.user_token_life_ms, 1_000, TOKEN_LIFE_MS_MAX),
         ("access_token_ttl_s", settings.access_token_life_ms, 60_000, TOKEN_LIFE_MS_MAX),
         ("signing_key_ttl_s", settings.signing_key_life_ms, 3_600_000, TOKEN_LIFE_MS_MAX),
