@@ -14,8 +14,8 @@ fn ask(api: &Api<'_>, method: &str, path: &str, body: &Value) -> (u16, Value) {
     (reply.status, json)
 }
 
-fn create(server: &Server, body: Value) -> (String, String) {
-    let (status, made) = ask(&server.api(), "POST", "/v2/tokens", &body);
+fn create(server: &Server, body: &Value) -> (String, String) {
+    let (status, made) = ask(&server.api(), "POST", "/v2/tokens", body);
     assert_eq!(status, 201, "{made}");
     let text = |key: &str| made[key].as_str().unwrap().to_owned();
     server.remember(&text("secret"));
@@ -76,7 +76,7 @@ fn capabilities_are_what_a_token_may_do_and_change_on_live_connections() {
 #[test]
 fn a_rotated_secret_works_until_its_grace_ends() {
     let server = Server::start();
-    let (id, old) = create(&server, json!({}));
+    let (id, old) = create(&server, &json!({}));
     let (mut leap, _) = server.identified(Some(&old));
     let rotate = |grace: u64| {
         let (status, made) = ask(&server.api(), "POST", &format!("/v2/tokens/{id}/rotate"), &json!({"grace_s": grace}));
@@ -100,7 +100,7 @@ fn a_rotated_secret_works_until_its_grace_ends() {
 #[test]
 fn a_token_that_ends_itself_is_out_at_once_and_stays_so() {
     let mut server = Server::start();
-    let (id, secret) = create(&server, json!({"user_id": "ann", "display_name": "Ann"}));
+    let (id, secret) = create(&server, &json!({"user_id": "ann", "display_name": "Ann"}));
     let (mut leap, _) = server.identified(Some(&secret));
     assert_eq!(me(&server, &secret).1["user_id"], "ann");
     assert_eq!(ask(&server.api_with(&secret), "DELETE", "/v2/me", &Value::Null).0, 204);
@@ -116,12 +116,12 @@ fn a_token_that_ends_itself_is_out_at_once_and_stays_so() {
 #[test]
 fn limits_on_places_and_connections_hold_at_the_socket() {
     let server = Server::start();
-    let (_, elsewhere) = create(&server, json!({"networks": ["192.0.2.0/24"]}));
+    let (_, elsewhere) = create(&server, &json!({"networks": ["192.0.2.0/24"]}));
     let mut leap = server.leap();
     leap.send(&json!({"op": 2, "d": {"project_id": server.project, "token": elsewhere}}));
     assert_eq!(leap.closed().0, 4001);
     assert_eq!(code(&me(&server, &elsewhere)), (403, "wrong_place"));
-    let (_, one) = create(&server, json!({"networks": ["127.0.0.0/8"], "max_connections": 1}));
+    let (_, one) = create(&server, &json!({"networks": ["127.0.0.0/8"], "max_connections": 1}));
     let (_first, _) = server.identified(Some(&one));
     let mut second = server.leap();
     second.send(&json!({"op": 2, "d": {"project_id": server.project, "token": one}}));

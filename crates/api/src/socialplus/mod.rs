@@ -37,8 +37,8 @@ const ALLOWED_METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const PREFLIGHT_S: &str = "7200";
 
 /// Runs a handler: whatever comes of it, there is an answer in time, in social.plus's words.
-pub(crate) async fn run<'a>(
-    asked: &'a Asked,
+pub(crate) async fn run(
+    asked: &Asked,
     handler: for<'c> fn(&'c Called<'c>) -> Pending<'c, Result<Answer, Failure>>,
 ) -> Result<Answer, Refusal> {
     let called = Called::new(asked);

@@ -27,7 +27,7 @@ fn once(key: &str, body: &str) -> Once {
 fn a_user_comes_to_be_with_its_first_token() {
     let bench = Bench::new();
     let first = bench.issue(of_user("u1", Some("Ann")));
-    let (user, record) = first.token.user.clone().unwrap();
+    let (user, record) = first.token.user.unwrap();
     assert_eq!((record.user_id.as_str(), record.display_name.as_deref()), ("u1", Some("Ann")));
     let second = bench.issue(of_user("u1", None));
     assert_eq!(second.token.user.unwrap().0, user, "the same user, its name kept");
@@ -45,7 +45,7 @@ fn a_user_comes_to_be_with_its_first_token() {
 fn a_user_named_by_many_at_once_is_one_user() {
     let bench = Bench::new();
     let (node, key) = (&bench.node, &bench.key);
-    let issue = |at: usize| block_on(node.issue_token(key, of_user("same", (at % 2 == 0).then_some("S")), None)).unwrap();
+    let issue = |at: usize| block_on(node.issue_token(key, of_user("same", at.is_multiple_of(2).then_some("S")), None)).unwrap();
     let issued: Vec<IssuedToken> = std::thread::scope(|scope| {
         let all: Vec<_> = (0..16).map(|at| scope.spawn(move || issue(at))).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()

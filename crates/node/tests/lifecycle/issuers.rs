@@ -368,6 +368,7 @@ fn a_registration_that_cannot_work_is_refused() {
     let at = |url: &str| KeySource::Url { url: url.into(), defer: true };
     let private = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
         "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"}]});
+    #[allow(clippy::type_complexity)] // a table, read where it stands
     let table: [(KeySource, &dyn Fn(&mut NewIssuer), &str); 12] = [
         (given(), &|new| new.issuer.clear(), "issuer"),
         (given(), &|new| new.leeway_s = 61, "60 s"),

@@ -61,7 +61,7 @@ fn pages_have_each_token_once_in_order() {
         assert_eq!(pages(&bench, &status(TokenStatus::Expired), limit), expiring, "{limit}");
         assert_eq!(pages(&bench, &status(TokenStatus::NotYetValid), limit), early, "{limit}");
     }
-    let both = TokenFilter { status: Some(TokenStatus::Active), channel: channel.channel.clone(), ..user.clone() };
+    let both = TokenFilter { status: Some(TokenStatus::Active), channel: channel.channel, ..user };
     let expected: Vec<_> = (0..50).step_by(12).filter(|at| at % 5 > 1).map(|at| all[at]).collect();
     assert_eq!(pages(&bench, &both, 2), expected);
     let nobody = TokenFilter { user_id: Some("nobody".into()), ..TokenFilter::default() };

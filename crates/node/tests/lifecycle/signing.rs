@@ -33,7 +33,8 @@ fn a_rotation_on_schedule_fails_nobody_and_ends_what_it_should() {
     let bench = Bench::new();
     let token = bench.issue(NewToken::default());
     bench.settings(|settings| settings.signing_key_life_ms = Some(HOUR));
-    let (mut made, mut kids, mut published): (Vec<(String, u64)>, Vec<String>, Vec<(String, u64)>) = Default::default();
+    let (mut made, mut published) = (Vec::<(String, u64)>::new(), Vec::<(String, u64)>::new());
+    let mut kids = Vec::<String>::new();
     // Every instant of which something happens is a whole number of these.
     for at in 0..12 * 60 * 5 + 60 {
         let now = bench.now();

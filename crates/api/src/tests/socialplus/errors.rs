@@ -68,6 +68,7 @@ async fn sp07_sp08_no_refusal_of_a_session_looks_like_the_end_of_another() {
     let (_, other) = door.key(Permissions::READ_CHANNELS).await;
     door.settings(r#"{"secure_mode":"required"}"#).await;
     let wrong = r#","authToken":"tga_wrong""#;
+    #[allow(clippy::type_complexity)] // a table, read where it stands
     let table: [(&str, &[(&str, &str)], &str, (u16, u64), u64); 5] = [
         ("no key", &[], "", (404, 400_400), 400_400),
         ("unknown key", &[("X-API-Key", "my-api-key")], "", (404, 400_400), 400_400),
@@ -171,6 +172,7 @@ async fn sp09_every_request_is_answered_within_ten_seconds() {
     let (parts, ()) = Request::post("/api/v5/sessions").body(()).unwrap().into_parts();
     let request_id = "req-1".parse().unwrap();
     let asked = Asked { node: door.node.clone(), parts, params: Vec::new(), body: Bytes::new(), request_id };
+    #[allow(clippy::disallowed_methods)] // time that the test itself moves on
     let begun = tokio::time::Instant::now();
     let answer = crate::socialplus::run(&asked, |_| Box::pin(std::future::pending())).await.unwrap();
     assert_eq!(begun.elapsed().as_secs(), 10);
