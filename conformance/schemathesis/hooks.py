@@ -1,10 +1,36 @@
-"""What the document cannot say: which keys the run itself hangs on, and that ends of things lie in the future."""
+"""What the document cannot say: which keys the run itself hangs on, and that ends of things lie in the future. And a count of the requests
+by which the run looks for what one project can see of the other: the tool does not say whether it sent any."""
 
+import atexit
 import os
 
 import schemathesis
+from schemathesis.specs.openapi import object_authorization
 
 OWN = set(os.environ.get("OWN_KEYS", "").split())
+PROBED = []
+
+
+def counted(probe):
+    def counting(read, peer, *rest):
+        # The tool asks for each operation and peer once; what it has claimed already is not sent again.
+        known = len(read.provider._probed)
+        try:
+            return probe(read, peer, *rest)
+        finally:
+            if len(read.provider._probed) > known:
+                PROBED.append(f"{read.case.operation.label} as {peer}")
+
+    return counting
+
+
+object_authorization._probe = counted(object_authorization._probe)
+
+
+@atexit.register
+def told():
+    with open(os.environ["PROBED"], "w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in sorted(set(PROBED)))
 
 
 @schemathesis.hook

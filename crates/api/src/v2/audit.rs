@@ -13,6 +13,8 @@ use crate::call::Call;
 
 /// Longest text that entries are looked for by; theirs are shorter.
 const TEXT_BYTES_MAX: usize = 1_024;
+/// The largest whole number that JSON readers keep exactly.
+const SEQUENCE_MAX: u64 = (1 << 53) - 1;
 
 #[derive(Serialize)]
 struct Shown<'a> {
@@ -57,12 +59,7 @@ pub(crate) async fn list(call: &Call) -> Result<Answer> {
 pub(crate) async fn export(call: &Call) -> Result<Answer> {
     let after = match call.query().given("after")? {
         None => None,
-        Some(text) => Some(text.parse().map_err(|_| {
-            Error::new(
-                ErrorKind::InvalidInput,
-                "The query parameter `after` must be the `sequence` of the last entry that you have.",
-            )
-        })?),
+        Some(text) => Some(sequence(&text)?),
     };
     let query = AuditQuery { after, limit: AUDIT_PAGE_MAX, ..filter(call)? };
     let entries = call.node.audit(&call.caller, query).await?;
@@ -92,6 +89,16 @@ pub(crate) async fn verify(call: &Call) -> Result<Answer> {
         },
     };
     Ok(Answer::json(StatusCode::OK, &proof))
+}
+
+/// The place of an entry, which is a number that JSON carries exactly.
+fn sequence(text: &str) -> Result<u64> {
+    text.parse().ok().filter(|sequence| *sequence <= SEQUENCE_MAX).ok_or_else(|| {
+        Error::new(
+            ErrorKind::InvalidInput,
+            "The query parameter `after` must be the `sequence` of the last entry that you have.",
+        )
+    })
 }
 
 fn filter(call: &Call) -> Result<AuditQuery> {
@@ -131,4 +138,24 @@ fn show(entry: &AuditEntry) -> Shown<'_> {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_sequence_is_a_number_that_json_carries() {
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("9007199254740991", Some(SEQUENCE_MAX)),
+            ("9007199254740992", None),
+            ("-1", None),
+            ("1.0", None),
+            ("", None),
+        ] {
+            assert_eq!(sequence(text).ok(), expected, "{text}");
+        }
+    }
 }

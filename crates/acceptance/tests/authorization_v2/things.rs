@@ -1,0 +1,121 @@
+//! What operations are about: one of each kind, in one project, made by its own key.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tollgate_testkit::receiver::Receiver;
+use tollgate_testkit::{Server, Setup, until};
+
+use crate::document::{Names, Operation};
+
+/// Long enough for anything to be done.
+const DONE: Duration = Duration::from_secs(20);
+
+/// A server that may send webhooks to this machine, and someone who gets them.
+pub(crate) fn server() -> (Server, Receiver) {
+    let config = "[outbound]\nallow_private = true\nallow_http = true\n";
+    (Setup::default().config(config).start(), Receiver::start())
+}
+
+/// One request with the project's own key, which must succeed.
+#[track_caller]
+pub(crate) fn made(server: &Server, method: &str, path: &str, body: &Value) -> Value {
+    let reply = server.api().try_call(method, path, Some(body.to_string().as_bytes())).unwrap();
+    assert!(matches!(reply.status, 200..=202), "{method} {path} {body}: {}", reply.text());
+    reply.json()
+}
+
+fn text(value: &Value, field: &str) -> String {
+    value[field].as_str().unwrap_or_else(|| panic!("no {field} in {value}")).to_owned()
+}
+
+/// A token: its id and its secret.
+pub(crate) fn token(server: &Server, wanted: &Value) -> (String, String) {
+    let made = made(server, "POST", "/v2/tokens/batch", &json!({"action": "create", "entries": [wanted]}));
+    let (id, secret) = (text(&made["results"][0], "id"), text(&made["results"][0], "secret"));
+    server.remember(&secret);
+    (id, secret)
+}
+
+/// Things that exist, under names that end in `number`.
+pub(crate) fn things(server: &Server, receiver: &Receiver, number: usize) -> Names {
+    let url = format!("http://{}/hook", receiver.addr);
+    let channel = format!("room{number}");
+    server.api().channel(&channel, "private", json!({"kept": true}));
+    let (token, secret) = token(server, &json!({"state": {"kept": true}, "channels": [channel]}));
+    let key = text(&made(server, "POST", "/v2/keys", &json!({"permissions": ["read_channels"]})), "id");
+    let user = format!("ann{number}");
+    made(server, "POST", "/v2/users", &json!({"user_id": user}));
+    let job = text(&made(server, "POST", "/v2/jobs", &json!({"action": "create", "total": 1})), "id");
+    let webhook = text(&made(server, "POST", "/v2/webhooks", &json!({"url": url, "events": ["token.*"]})), "id");
+    let delivery = text(&made(server, "POST", &format!("/v2/webhooks/{webhook}/test"), &json!({})), "id");
+    Names::from([
+        ("channel", channel),
+        ("token", token),
+        ("secret", secret),
+        ("key", key),
+        ("user", user),
+        ("job", job),
+        ("part", "1".to_owned()),
+        ("webhook", webhook),
+        ("delivery", delivery),
+        ("url", url),
+        ("new", format!("new{number}")),
+    ])
+}
+
+/// The same names for things that nobody has ever made.
+pub(crate) fn nothings(things: &Names) -> Names {
+    let never = |prefix: &str| format!("{prefix}_MTIzNDU2Nzg5MDEyMzQ1Njc4");
+    let mut names = things.clone();
+    for (name, value) in [
+        ("channel", "nowhere".to_owned()),
+        ("token", never("tok")),
+        ("key", never("ptkid")),
+        ("user", "nobody".to_owned()),
+        ("job", never("job")),
+        ("webhook", never("wh")),
+        ("delivery", never("msg")),
+    ] {
+        names.insert(name, value);
+    }
+    names
+}
+
+/// Brings things into the state in which the operation has something to do.
+pub(crate) fn prepare(server: &Server, operation: &Operation, names: &Names) {
+    let job = format!("/v2/jobs/{}", names["job"]);
+    match operation.id.as_str() {
+        "restoreToken" => {
+            made(server, "POST", "/v2/tokens/revoke", &json!({"token": names["token"], "grace_s": 0}));
+        }
+        "unbanUser" => {
+            made(server, "POST", &format!("/v2/users/{}/ban", names["user"]), &json!({}));
+        }
+        "startJob" => {
+            made(server, "PUT", &format!("{job}/parts/1"), &json!([{}]));
+        }
+        "readJobResults" => {
+            made(server, "PUT", &format!("{job}/parts/1"), &json!([{}]));
+            made(server, "POST", &format!("{job}/start"), &json!({}));
+            until(DONE, "the job is done", || {
+                let job = server.api().try_call("GET", &job, None).unwrap().json();
+                (job["status"] == "finished").then_some(())
+            });
+        }
+        _ => {}
+    }
+}
+
+/// The sequence of the project's last audit entry.
+pub(crate) fn last_sequence(server: &Server) -> u64 {
+    let page = server.api().try_call("GET", "/v2/audit?limit=1", None).unwrap().json();
+    page["data"][0]["sequence"].as_u64().unwrap()
+}
+
+/// The entries after a sequence that somebody outside caused, oldest first.
+pub(crate) fn entries_after(server: &Server, sequence: u64) -> Vec<Value> {
+    let text = server.api().try_call("GET", &format!("/v2/audit/export?after={sequence}"), None).unwrap().text();
+    let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    entries.filter(|entry| entry["actor"] != "system").collect()
+}
