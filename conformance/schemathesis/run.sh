@@ -64,10 +64,29 @@ user = "alice"
 peers = ["alice", "bob"]
 
 [checks.negative_data_rejection]
-expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429]
+expected-statuses = [400, 401, 403, 404, 405, 406, 409, 412, 413, 415, 422, 428, 429, 431]
 
 [checks.positive_data_acceptance]
-expected-statuses = ["2xx", 401, 403, 404, 409, 410, 412, 422, 429]
+expected-statuses = ["2xx", 401, 403, 404, 409, 410, 412, 422, 429, 431]
+CONFIG
+# What a token does for itself, in a run of its own with two tokens of two projects as peers: revoking itself is left out, since it would
+# end the run.
+minted() { # the key, the id of a channel
+    curl --silent --fail-with-body -X PUT "http://$address/v1/channels/$2" -H "Authorization: $1" -H 'Content-Type: application/json' \
+        -d '{"type":"private","state":{"topic":"none"}}' >/dev/null
+    curl --silent --fail-with-body "http://$address/v2/tokens" -H "Authorization: Bearer $1" -H 'Content-Type: application/json' \
+        -d "{\"user_id\":\"u\",\"channels\":[\"$2\"],\"capabilities\":[{\"channels\":\"*\",\"operations\":[\"subscribe\",\"publish\",\"history\",\"state.read\",\"state.write\"]}]}" >"$run/token"
+    field "$run/token" secret
+}
+alice_token=$(minted "$alice" room)
+bob_token=$(minted "$bob" hall)
+sed -e "s|$alice|$alice_token|" -e "s|$bob|$bob_token|" "$run/auth.yaml" >"$run/tokens.yaml"
+sed -e "s|$run/auth.yaml|$run/tokens.yaml|" "$run/schemathesis.toml" >"$run/tokens.toml"
+cat >>"$run/tokens.toml" <<CONFIG
+
+[[operations]]
+include-operation-id = "revokeMe"
+enabled = false
 CONFIG
 own=$("$binary" key list --data-dir "$data" --json | python3 -c 'import json, sys; print(*[one["id"] for one in json.load(sys.stdin)])')
 
@@ -105,4 +124,6 @@ tool() { # the name of the run, its configuration, its seconds, and more argumen
 }
 
 tool keys "$run/schemathesis.toml" "$seconds"
-echo "schemathesis: $tested passed, 0 failed"
+all=$tested
+tool tokens "$run/tokens.toml" $((seconds / 3)) --include-path-regex '^/v2/(me|channels)(/|$)'
+echo "schemathesis: $all passed, 0 failed"

@@ -102,6 +102,11 @@ impl Call {
         self.parts.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// Every value of a header, text or not.
+    pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &HeaderValue> {
+        self.parts.headers.get_all(name).iter()
+    }
+
     fn param(&self, name: &str) -> &str {
         let found = self.params.iter().find(|(known, _)| *known == name);
         &found.expect("invariant: a handler asks for parameters that its route's template has").1

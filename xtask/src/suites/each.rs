@@ -74,6 +74,11 @@ pub(super) fn socialplus(ground: &Ground, limit: Duration) -> Finding {
     packages(ground, "conformance/socialplus/run.sh", limit)
 }
 
+pub(super) fn schemathesis(ground: &Ground, limit: Duration) -> Finding {
+    let call = script(ground, "conformance/schemathesis/run.sh");
+    Finding::of(&call.with("TOLLGATE_BIN", builds::tollgate(&ground.root)).run(limit))
+}
+
 pub(super) fn autobahn(ground: &Ground, limit: Duration) -> Finding {
     let echo = builds::target(&ground.root).join("debug/examples/echo");
     Finding::of(&script(ground, "conformance/autobahn/run.sh").with("ECHO_SERVER", echo).run(limit))

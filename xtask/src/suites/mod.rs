@@ -43,7 +43,7 @@ const NO_BUILD: &[Build] = &[];
 const NO_TOOL: &[Tool] = &[];
 
 /// In the order of running: what answers soonest comes first.
-static SUITES: [Suite; 12] = [
+static SUITES: [Suite; 13] = [
     Suite {
         name: "fmt",
         holds: "the sources are formatted",
@@ -100,6 +100,14 @@ static SUITES: [Suite; 12] = [
         builds: &[Build::Release],
         tools: &[Tool::Node, Tool::Chromium],
         run: each::socialplus,
+    },
+    Suite {
+        name: "schemathesis",
+        holds: "what the description of /v2 promises, by generated requests of two projects",
+        limit_s: 120,
+        builds: &[Build::Release],
+        tools: NO_TOOL,
+        run: each::schemathesis,
     },
     Suite {
         name: "autobahn",

@@ -17,7 +17,12 @@ fn each_operation_leaves_exactly_the_entries_that_it_must() {
         assert_eq!(reply.status, operation.succeeds, "{}: {}", operation.id, reply.text());
         let entries = entries_after(&server, before);
         let done: Vec<&Value> = entries.iter().filter(|entry| entry["outcome"] == "done").collect();
-        assert_eq!((done.len(), entries.len()), (operation.entries, operation.entries), "{}: {entries:?}", operation.id);
+        assert_eq!(
+            (done.len(), entries.len()),
+            (operation.entries, operation.entries),
+            "{}: {entries:?}",
+            operation.id
+        );
         for entry in done {
             assert_eq!(entry["request_id"].as_str(), reply.header("x-request-id"), "{}: {entry}", operation.id);
             assert_ne!(entry["actor"], "anonymous", "{}: {entry}", operation.id);

@@ -83,9 +83,11 @@ fn operation(path: &str, method: &str, described: &Value) -> Operation {
         let row = row.unwrap_or_else(|| panic!("the table has no valid request for {id}: {method} {path}"));
         (row.body, row.entries)
     };
-    let succeeds = described["responses"].as_object().unwrap().keys().find_map(|status| {
-        status.parse().ok().filter(|status| (200..300).contains(status))
-    });
+    let succeeds = described["responses"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .find_map(|status| status.parse().ok().filter(|status| (200..300).contains(status)));
     Operation {
         needs: needs(described["description"].as_str().unwrap()),
         id,

@@ -52,9 +52,7 @@ fn nobody(_: &Needs) -> Option<u16> {
 fn key_without(needs: &Needs, has: &[&str]) -> Option<u16> {
     match needs {
         Needs::AnyKey => None,
-        Needs::Key(permission) | Needs::Either(permission) => {
-            (!has.contains(&permission.as_str())).then_some(403)
-        }
+        Needs::Key(permission) | Needs::Either(permission) => (!has.contains(&permission.as_str())).then_some(403),
         Needs::Token => Some(403),
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn things(server: &Server, receiver: &Receiver, number: usize) -> Nam
         ("token", token),
         ("secret", secret),
         ("key", key),
-        ("user", user),
+        ("user_id", user),
         ("job", job),
         ("part", "1".to_owned()),
         ("webhook", webhook),
@@ -72,7 +72,7 @@ pub(crate) fn nothings(things: &Names) -> Names {
         ("channel", "nowhere".to_owned()),
         ("token", never("tok")),
         ("key", never("ptkid")),
-        ("user", "nobody".to_owned()),
+        ("user_id", "nobody".to_owned()),
         ("job", never("job")),
         ("webhook", never("wh")),
         ("delivery", never("msg")),
@@ -90,7 +90,7 @@ pub(crate) fn prepare(server: &Server, operation: &Operation, names: &Names) {
             made(server, "POST", "/v2/tokens/revoke", &json!({"token": names["token"], "grace_s": 0}));
         }
         "unbanUser" => {
-            made(server, "POST", &format!("/v2/users/{}/ban", names["user"]), &json!({}));
+            made(server, "POST", &format!("/v2/users/{}/ban", names["user_id"]), &json!({}));
         }
         "startJob" => {
             made(server, "PUT", &format!("{job}/parts/1"), &json!([{}]));
@@ -113,9 +113,9 @@ pub(crate) fn last_sequence(server: &Server) -> u64 {
     page["data"][0]["sequence"].as_u64().unwrap()
 }
 
-/// The entries after a sequence that somebody outside caused, oldest first.
+/// The entries after a sequence that requests left, oldest first; not those of what goes on behind them, like jobs.
 pub(crate) fn entries_after(server: &Server, sequence: u64) -> Vec<Value> {
     let text = server.api().try_call("GET", &format!("/v2/audit/export?after={sequence}"), None).unwrap().text();
     let entries = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    entries.filter(|entry| entry["actor"] != "system").collect()
+    entries.filter(|entry| entry["request_id"].is_string()).collect()
 }

@@ -156,3 +156,14 @@ fn random_header_names_and_request_lines_never_break_more_than_their_request() {
     }
     assert_eq!(server.api().get("/v1/channels").status, 200);
 }
+
+#[test]
+fn an_idempotency_key_that_is_no_text_is_refused_rather_than_passed_over() {
+    let server = Server::start();
+    let mut http = Http::connect(server.addr).unwrap();
+    for (key, status) in [("schl\u{fc}ssel", 422), ("", 422), ("two words", 422), ("a-good-one", 201)] {
+        let headers = [("Authorization", server.key.as_str()), ("Idempotency-Key", key)];
+        let reply = http.request("POST", "/v2/tokens", &headers, Some(b"{}")).unwrap();
+        assert_eq!(reply.status, status, "{key}: {}", reply.text());
+    }
+}

@@ -122,6 +122,7 @@ fn operation(described: &Described) -> Value {
     for refusal in [400, 401, 403, 404, 405, 408, 409, 410, 412, 413, 422, 429, 503] {
         responses[refusal.to_string()] = json!({"$ref": "#/components/responses/Problem"});
     }
+    responses["431"] = json!({"description": "The head of the request is too large. This answer has no body."});
     let needs = match described.needs {
         "token" => "Needs a token.".to_owned(),
         "any" => "Needs a project key, whatever it may do.".to_owned(),
@@ -158,7 +159,9 @@ fn reference(schema: &str) -> Value {
 
 /// `/v2/tokens/:token` as OpenAPI spells it.
 fn braced(template: &str) -> String {
-    let segment = |segment: &str| segment.strip_prefix(':').map_or(segment.to_owned(), |name| format!("{{{name}}}"));
+    let segment = |segment: &str| {
+        segment.strip_prefix(':').map_or(segment.to_owned(), |name| format!("{{{}}}", schemas::path_name(name)))
+    };
     template.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 

@@ -47,6 +47,12 @@ pub(super) fn parameter(name: &str) -> Value {
     json!({"name": name, "in": place, "required": false, "description": description, "schema": schema})
 }
 
+/// What a parameter of a path is called outside: a user goes by the id that the caller gave it, which is the `user_id` of our answers and
+/// not their `id`.
+pub(super) fn path_name(name: &str) -> &str {
+    if name == "user" { "user_id" } else { name }
+}
+
 /// A parameter of the path.
 pub(super) fn path_parameter(name: &str) -> Value {
     let (description, schema) = match name {
@@ -62,7 +68,7 @@ pub(super) fn path_parameter(name: &str) -> Value {
         "delivery" => ("A message's id.", id("msg")),
         _ => ("An id.", json!({"type": "string", "minLength": 1, "maxLength": 255})),
     };
-    json!({"name": name, "in": "path", "required": true, "description": description, "schema": schema})
+    json!({"name": path_name(name), "in": "path", "required": true, "description": description, "schema": schema})
 }
 
 /// An id of ours.

@@ -90,7 +90,7 @@ fn introspection() -> Value {
     }
     json!({
         "Introspect": taken(&json!({
-            "token": {"type": "string", "maxLength": 8_192},
+            "token": {"type": "string"},
             "token_type_hint": {"type": ["string", "null"]},
             "address": {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}, {"type": "null"}]},
             "origin": {"type": ["string", "null"]},

@@ -11,8 +11,6 @@ use super::{Page, Time};
 use crate::answer::Answer;
 use crate::call::Call;
 
-/// Longest text that entries are looked for by; theirs are shorter.
-const TEXT_BYTES_MAX: usize = 1_024;
 /// The largest whole number that JSON readers keep exactly.
 const SEQUENCE_MAX: u64 = (1 << 53) - 1;
 
@@ -102,17 +100,10 @@ fn sequence(text: &str) -> Result<u64> {
 }
 
 fn filter(call: &Call) -> Result<AuditQuery> {
-    let text = |name| match call.query().first(name)? {
-        Some(text) if text.len() > TEXT_BYTES_MAX => Err(Error::new(
-            ErrorKind::InvalidInput,
-            format!("The query parameter `{name}` has at most {TEXT_BYTES_MAX} bytes."),
-        )),
-        text => Ok(text),
-    };
     Ok(AuditQuery {
-        subject: text("subject")?,
-        actor: text("actor")?,
-        action: text("action")?,
+        subject: call.filter("subject")?,
+        actor: call.filter("actor")?,
+        action: call.filter("action")?,
         since: call.time("since")?,
         until: call.time("until")?,
         ..AuditQuery::default()

@@ -38,6 +38,9 @@ pub(crate) const PAGE_DEFAULT: usize = 100;
 /// Most entries of a page.
 pub(crate) const PAGE_MAX: usize = 1_000;
 
+/// Longest text that lists are narrowed by; whatever they hold is shorter.
+const FILTER_BYTES_MAX: usize = 1_024;
+
 /// A page of a list.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page<T> {
@@ -91,6 +94,17 @@ impl Call {
     /// `invalid_body`, saying which field is wrong and how.
     pub(crate) fn object<T: DeserializeOwned>(&self) -> Result<T> {
         object(&self.body)
+    }
+
+    /// A text in the query that a list is narrowed by.
+    pub(crate) fn filter(&self, name: &'static str) -> Result<Option<String>> {
+        match self.query().first(name)? {
+            Some(text) if text.len() > FILTER_BYTES_MAX => Err(Error::new(
+                ErrorKind::InvalidInput,
+                format!("The query parameter `{name}` has at most {FILTER_BYTES_MAX} bytes."),
+            )),
+            text => Ok(text),
+        }
     }
 
     /// A time in the query, RFC 3339.

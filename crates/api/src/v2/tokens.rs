@@ -77,7 +77,7 @@ pub(crate) async fn get(call: &Call) -> Result<Answer> {
 
 /// `GET /v2/tokens`.
 pub(crate) async fn list(call: &Call) -> Result<Answer> {
-    let user_id = call.query().first("user_id")?;
+    let user_id = call.filter("user_id")?;
     page(call, user_id)
 }
 
@@ -185,7 +185,9 @@ impl Wanted {
 impl Call {
     /// The `Idempotency-Key`, if there is one, with what makes this request another than others.
     pub(crate) fn once(&self, parts: &[&[u8]]) -> Result<Option<Once>> {
-        self.header("idempotency-key").map(|key| Once::new(key, parts)).transpose()
+        // What is no text is no key either, and must not pass for none.
+        let key = self.headers("idempotency-key").next().map(|value| value.to_str().unwrap_or_default());
+        key.map(|key| Once::new(key, parts)).transpose()
     }
 
     /// The revision that the caller expects, from `If-Match`.
