@@ -188,10 +188,17 @@ fn another_project_finds_nothing_and_changes_nothing() {
     let real = things(&server, &receiver, 0);
     let never = nothings(&real);
     let (_, key) = server.new_project("other");
+    let asked = br#"{"action":"create","entries":[{}]}"#;
+    let minted = server.api_with(&key).try_call("POST", "/v2/tokens/batch", Some(asked)).unwrap().json();
+    let credential = minted["results"][0]["secret"].as_str().unwrap().to_owned();
+    let foreign_token = Caller { name: "a token of another project", credential, status: nobody };
     let foreign = Caller { name: "the key of another project", credential: key, status: nobody };
     let (mut listener, _) = server.identified(Some(&real["secret"]));
     let before = last_sequence(&server);
     for operation in &operations(&server) {
+        if matches!(operation.needs, Needs::Either(_)) {
+            refused(&server, operation, &foreign_token, 404, [&real, &never]);
+        }
         if operation.needs == Needs::Token {
             refused(&server, operation, &foreign, 403, [&real, &never]);
         } else if operation.names_a_thing() {
