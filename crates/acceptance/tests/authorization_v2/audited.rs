@@ -27,9 +27,9 @@ fn each_operation_leaves_exactly_the_entries_that_it_must() {
             assert_eq!(entry["request_id"].as_str(), reply.header("x-request-id"), "{}: {entry}", operation.id);
             assert_ne!(entry["actor"], "anonymous", "{}: {entry}", operation.id);
         }
-        // A project has only so many unfinished ones.
-        let job = format!("/v2/jobs/{}/cancel", names["job"]);
-        server.api().try_call("POST", &job, None).unwrap();
+        // A project has only so many of these.
+        server.api().try_call("POST", &format!("/v2/jobs/{}/cancel", names["job"]), None).unwrap();
+        server.api().try_call("DELETE", &format!("/v2/webhooks/{}", names["webhook"]), None).unwrap();
     }
     let proof = server.api().try_call("GET", "/v2/audit/verify", None).unwrap().json();
     assert_eq!(proof["intact"], true, "{proof}");
