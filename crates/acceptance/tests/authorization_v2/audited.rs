@@ -29,6 +29,7 @@ fn each_operation_leaves_exactly_the_entries_that_it_must() {
         }
         // A project has only so many of these.
         server.api().try_call("POST", &format!("/v2/jobs/{}/cancel", names["job"]), None).unwrap();
+        server.api().try_call("DELETE", &format!("/v2/issuers/{}", names["issuer"]), None).unwrap();
         server.api().try_call("DELETE", &format!("/v2/webhooks/{}", names["webhook"]), None).unwrap();
     }
     let proof = server.api().try_call("GET", "/v2/audit/verify", None).unwrap().json();

@@ -216,3 +216,10 @@ fn another_project_finds_nothing_and_changes_nothing() {
     assert_eq!(entries_after(&server, before), Vec::<Value>::new(), "another project changed something");
     listener.quiet();
 }
+
+#[test]
+fn a_key_that_may_do_nothing_is_not_made() {
+    let (server, _receiver) = server();
+    let reply = server.api().try_call("POST", "/v2/keys", Some(br#"{"permissions":[]}"#)).unwrap();
+    assert_eq!(reply.status, 422, "{}", reply.text());
+}

@@ -47,6 +47,11 @@ pub(crate) fn things(server: &Server, receiver: &Receiver, number: usize) -> Nam
     let user = format!("ann{number}");
     made(server, "POST", "/v2/users", &json!({"user_id": user}));
     let job = text(&made(server, "POST", "/v2/jobs", &json!({"action": "create", "total": 1})), "id");
+    let hmac = json!({"algorithm": "HS256", "secret": "0123456789abcdef0123456789abcdef"});
+    let issuer = json!({"issuer": format!("https://one{number}.example"), "secret": hmac});
+    let issuer = text(&made(server, "POST", "/v2/issuers", &issuer), "id");
+    let signing = server.api().try_call("GET", "/v2/signing-keys", None).unwrap().json()["data"][0].clone();
+    let signing = if signing.is_null() { made(server, "POST", "/v2/signing-keys/rotate", &json!({})) } else { signing };
     let webhook = text(&made(server, "POST", "/v2/webhooks", &json!({"url": url, "events": ["token.*"]})), "id");
     let delivery = text(&made(server, "POST", &format!("/v2/webhooks/{webhook}/test"), &json!({})), "id");
     Names::from([
@@ -56,6 +61,8 @@ pub(crate) fn things(server: &Server, receiver: &Receiver, number: usize) -> Nam
         ("key", key),
         ("user_id", user),
         ("job", job),
+        ("issuer", issuer),
+        ("kid", text(&signing, "kid")),
         ("part", "1".to_owned()),
         ("webhook", webhook),
         ("delivery", delivery),
@@ -74,6 +81,8 @@ pub(crate) fn nothings(things: &Names) -> Names {
         ("key", never("ptkid")),
         ("user_id", "nobody".to_owned()),
         ("job", never("job")),
+        ("issuer", never("iss")),
+        ("kid", "A".repeat(43)),
         ("webhook", never("wh")),
         ("delivery", never("msg")),
     ] {
@@ -91,6 +100,9 @@ pub(crate) fn prepare(server: &Server, operation: &Operation, names: &Names) {
         }
         "unbanUser" => {
             made(server, "POST", &format!("/v2/users/{}/ban", names["user_id"]), &json!({}));
+        }
+        "retireSigningKey" => {
+            made(server, "POST", "/v2/signing-keys/rotate", &json!({}));
         }
         "startJob" => {
             made(server, "PUT", &format!("{job}/parts/1"), &json!([{}]));

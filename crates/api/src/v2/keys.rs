@@ -82,8 +82,8 @@ pub(crate) async fn get(call: &Call) -> Result<Answer> {
 
 pub(crate) async fn create(call: &Call) -> Result<Answer> {
     let wanted: Wanted = call.object()?;
-    let names = wanted.permissions.ok_or_else(|| {
-        Error::new(ErrorKind::InvalidBody, "`permissions` is missing: name what the key may do, or [\"all\"].")
+    let names = wanted.permissions.filter(|names| !names.is_empty()).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidBody, "`permissions` is missing or empty: name what the key may do, or [\"all\"].")
     })?;
     let permissions = Permissions::parse(&names.join(","))?;
     let new = NewKey {
