@@ -55,7 +55,7 @@ fn capabilities_are_what_a_token_may_do_and_change_on_live_connections() {
     let api = server.api();
     api.channel("closed", "private", json!({}));
     let granted = json!({"capabilities": [{"channels": "closed", "operations": ["subscribe", "publish"]}]});
-    let (id, secret) = create(&server, granted);
+    let (id, secret) = create(&server, &granted);
     let (mut leap, _) = server.identified(Some(&secret));
     leap.join("closed");
     leap.event("MESSAGE", "closed", json!({"e": "SAID", "d": 1}));
