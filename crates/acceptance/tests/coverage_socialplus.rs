@@ -11,7 +11,10 @@ use tollgate_testkit::binary::workspace;
 /// Items 1–41, each with the tests that hold it. Those with the published packages are in [`WITH_PACKAGES`].
 const ITEMS: [(u32, &[&str]); 41] = [
     (1, &["sp01_sp02_every_version_and_prefix_answers_alike"]),
-    (2, &["sp01_sp02_every_version_and_prefix_answers_alike", "sp02_odd_requests_of_sdks_are_served_over_real_sockets"]),
+    (
+        2,
+        &["sp01_sp02_every_version_and_prefix_answers_alike", "sp02_odd_requests_of_sdks_are_served_over_real_sockets"],
+    ),
     (3, &["sp03_any_page_may_call_and_listed_ones_with_credentials"]),
     (4, &["sp04_sp35_sp36_values_are_checked_and_named"]),
     (5, &["sp05_sp38_the_access_token_is_a_jwt_that_tells_who_it_is_of_and_hides_the_refresh_token"]),
@@ -25,10 +28,22 @@ const ITEMS: [(u32, &[&str]); 41] = [
         ],
     ),
     (7, &["sp07_sp08_no_refusal_of_a_session_looks_like_the_end_of_another"]),
-    (8, &["sp07_sp08_no_refusal_of_a_session_looks_like_the_end_of_another", "sp08_a_banned_user_is_told_so_and_gets_nothing"]),
+    (
+        8,
+        &[
+            "sp07_sp08_no_refusal_of_a_session_looks_like_the_end_of_another",
+            "sp08_a_banned_user_is_told_so_and_gets_nothing",
+        ],
+    ),
     (9, &["sp09_every_request_is_answered_within_ten_seconds"]),
     (10, &["sp10_sp14_times_ride_through_the_sdk"]),
-    (11, &["sp11_a_session_replaces_only_its_own_kind_on_the_same_device", "random_devices_do_not_grow_the_store_for_ever"]),
+    (
+        11,
+        &[
+            "sp11_a_session_replaces_only_its_own_kind_on_the_same_device",
+            "random_devices_do_not_grow_the_store_for_ever",
+        ],
+    ),
     (
         12,
         &[
@@ -38,9 +53,22 @@ const ITEMS: [(u32, &[&str]); 41] = [
             "sp12_what_was_used_or_ended_stays_so_through_kills",
         ],
     ),
-    (13, &["sp13_the_same_request_within_ten_seconds_gets_the_same_token", "the_same_request_sent_twice_at_once_makes_one_token"]),
+    (
+        13,
+        &[
+            "sp13_the_same_request_within_ten_seconds_gets_the_same_token",
+            "the_same_request_sent_twice_at_once_makes_one_token",
+        ],
+    ),
     (14, &["sp10_sp14_times_ride_through_the_sdk", "sp14_a_publishable_key_asks_for_no_more_than_its_policy"]),
-    (15, &["sp15_no_secret_of_a_session_is_on_disk_or_in_the_log", "no_secret_is_on_disk_or_in_the_log", "nothing_of_an_auth_token_is_stored_but_its_hash"]),
+    (
+        15,
+        &[
+            "sp15_no_secret_of_a_session_is_on_disk_or_in_the_log",
+            "no_secret_is_on_disk_or_in_the_log",
+            "nothing_of_an_auth_token_is_stored_but_its_hash",
+        ],
+    ),
     (
         16,
         &[
@@ -56,7 +84,13 @@ const ITEMS: [(u32, &[&str]); 41] = [
     (20, &["sp20_a_bearer_is_asked_for_in_one_way"]),
     (21, &["rest_and_socket_work_over_tls"]),
     (22, &["every_edit_drop_reorder_and_forgery_is_found", "every_operation_on_a_user_leaves_one_entry"]),
-    (23, &["sp14_sp23_an_idempotency_key_makes_one_session_whichever_device_asks", "sp13_the_same_request_within_ten_seconds_gets_the_same_token"]),
+    (
+        23,
+        &[
+            "sp14_sp23_an_idempotency_key_makes_one_session_whichever_device_asks",
+            "sp13_the_same_request_within_ten_seconds_gets_the_same_token",
+        ],
+    ),
     (24, &["what_was_changed_or_signed_elsewhere_is_refused", "a_jwt_is_worth_what_its_record_is"]),
     (25, &["b07_one_connection_serves_many_requests"]),
     (26, &["sp10_sp14_times_ride_through_the_sdk", "b32_an_expired_token_is_cut_off_when_its_time_comes"]),
@@ -72,7 +106,13 @@ const ITEMS: [(u32, &[&str]); 41] = [
     (36, &["sp04_sp35_sp36_values_are_checked_and_named"]),
     (37, &["sp12_sp37_an_auth_token_is_good_for_one_session_of_its_user"]),
     (38, &["sp05_sp38_the_access_token_is_a_jwt_that_tells_who_it_is_of_and_hides_the_refresh_token"]),
-    (39, &["sp06_sp39_the_token_works_until_its_session_is_ended", "sp39_the_access_token_opens_a_socket_and_dies_with_its_session"]),
+    (
+        39,
+        &[
+            "sp06_sp39_the_token_works_until_its_session_is_ended",
+            "sp39_the_access_token_opens_a_socket_and_dies_with_its_session",
+        ],
+    ),
     (40, &["sp07_sp08_no_refusal_of_a_session_looks_like_the_end_of_another"]),
     (
         41,
@@ -93,9 +133,13 @@ fn rust_files(dir: &Path, found: &mut BTreeSet<String>) {
             let source = fs::read_to_string(&path).unwrap();
             let lines: Vec<&str> = source.lines().map(str::trim).collect();
             for (at, line) in lines.iter().enumerate() {
-                let name = line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split('(').next());
+                let name =
+                    line.trim_start_matches("async ").strip_prefix("fn ").and_then(|rest| rest.split('(').next());
                 // A test is a function right behind an attribute that says so.
-                let is_test = at > 0 && lines[at.saturating_sub(3)..at].iter().any(|line| line.starts_with("#[") && line.contains("test"));
+                let is_test = at > 0
+                    && lines[at.saturating_sub(3)..at]
+                        .iter()
+                        .any(|line| line.starts_with("#[") && line.contains("test"));
                 if let Some(name) = name.filter(|_| is_test) {
                     found.insert(name.to_owned());
                 }

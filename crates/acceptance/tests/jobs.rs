@@ -63,7 +63,10 @@ fn a_job_that_is_killed_again_and_again_does_each_entry_once() {
         assert!(kills < 400, "it makes no progress");
     }
     let view = look(&server.api(), &path);
-    assert_eq!((&view["status"], &view["succeeded"], &view["failed"]), (&json!("finished"), &json!(parts * PART), &json!(0)));
+    assert_eq!(
+        (&view["status"], &view["succeeded"], &view["failed"]),
+        (&json!("finished"), &json!(parts * PART), &json!(0))
+    );
     let states: BTreeSet<String> = tokens(&server).iter().map(|token| token["state"].to_string()).collect();
     assert_eq!((states.len(), tokens(&server).len()), (parts * PART, parts * PART), "none twice, none left out");
 
@@ -71,7 +74,9 @@ fn a_job_that_is_killed_again_and_again_does_each_entry_once() {
     for part in 1..=parts {
         let of = format!("{path}/results?part={part}");
         let results = look(&server.api(), &of);
-        secrets.extend(results["results"].as_array().unwrap().iter().map(|one| one["secret"].as_str().unwrap().to_owned()));
+        secrets.extend(
+            results["results"].as_array().unwrap().iter().map(|one| one["secret"].as_str().unwrap().to_owned()),
+        );
         assert_eq!(server.api().try_call("GET", &of, None).unwrap().status, 410);
         if part == parts / 2 {
             server.kill();
@@ -132,5 +137,8 @@ fn a_file_is_imported_with_its_progress_and_its_results_are_the_owners_alone() {
         assert_eq!(init["metadata"], json!({"n": n}), "results stand in the order of the lines");
     }
     let again = tollgate_testkit::binary::run(&args);
-    assert!(!again.ok && again.stderr.contains("results.ndjson"), "a file that is there is not written over: {again:#?}");
+    assert!(
+        !again.ok && again.stderr.contains("results.ndjson"),
+        "a file that is there is not written over: {again:#?}"
+    );
 }

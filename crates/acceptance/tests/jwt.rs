@@ -85,7 +85,9 @@ fn set(pairs: &[&Pair]) -> Value {
 fn serving(set: &Value) -> Answer {
     let body = set.to_string();
     let length = body.len();
-    Answer::Bytes(format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"))
+    Answer::Bytes(format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    ))
 }
 
 fn now() -> u64 {
@@ -141,8 +143,11 @@ fn a_registered_issuers_users_come_in_with_its_jwts() {
     let keys = Receiver::start();
     keys.answer(serving(&set(&[&first])));
     let mut server = Setup::default().config(PRIVATE).start();
-    let issuer = register(&server, &json!({"jwks_url": format!("http://{}/keys", keys.addr), "capabilities_claim": "may",
-        "policy": {"ttl_s_max": 3_600, "capabilities": [{"channels": "room-*", "operations": ["subscribe", "publish"]}]}}));
+    let issuer = register(
+        &server,
+        &json!({"jwks_url": format!("http://{}/keys", keys.addr), "capabilities_claim": "may",
+        "policy": {"ttl_s_max": 3_600, "capabilities": [{"channels": "room-*", "operations": ["subscribe", "publish"]}]}}),
+    );
     assert_eq!((&issuer["keys"][0]["kid"], &issuer["keys"][0]["algorithm"]), (&json!("one"), &json!("ES256")));
     assert_eq!(keys.next().path, "/keys");
     server.api().channel("room-1", "private", json!({"n": 1}));
@@ -165,7 +170,9 @@ fn a_registered_issuers_users_come_in_with_its_jwts() {
     server.stop();
     server.start_again();
     let newer = second.sign(&may);
-    until(Duration::from_secs(30), "the new key", || (me(&server, Some(&server.project), &newer).status == 200).then_some(()));
+    until(Duration::from_secs(30), "the new key", || {
+        (me(&server, Some(&server.project), &newer).status == 200).then_some(())
+    });
     let same = me(&server, Some(&server.project), &newer).json();
     assert_eq!(same["id"].as_str(), Some(token.as_str()), "one record for an issuer's user");
 
@@ -197,7 +204,9 @@ fn what_must_never_be_believed_is_not() {
 
     // Nothing that a header points to or brings along is used (CVE-2026-32301).
     let place = format!("http://{}/keys", trap.addr);
-    for (name, value) in [("jku", json!(place)), ("x5u", json!(place)), ("jwk", theirs.made["public"].clone()), ("kid", json!(place))] {
+    for (name, value) in
+        [("jku", json!(place)), ("x5u", json!(place)), ("jwk", theirs.made["public"].clone()), ("kid", json!(place))]
+    {
         let header = with(json!({"alg": "RS256", "kid": "key"}), name, value);
         let words = if name == "kid" { "`kid`" } else { "signature" };
         refused(&server, &theirs.sign_with(&header, &good), "invalid_auth", words);
@@ -222,7 +231,13 @@ fn what_must_never_be_believed_is_not() {
         refused(&server, &format!("{none}.{payload}."), "invalid_auth", "not signed");
     }
     // A claim of the wrong type is no absent claim (CVE-2026-25537).
-    for (name, value) in [("exp", json!("9999999999")), ("nbf", json!("0")), ("iat", json!(null)), ("sub", json!(["alice"])), ("name", json!(1))] {
+    for (name, value) in [
+        ("exp", json!("9999999999")),
+        ("nbf", json!("0")),
+        ("iat", json!(null)),
+        ("sub", json!(["alice"])),
+        ("name", json!(1)),
+    ] {
         refused(&server, &ours.sign(&with(good.clone(), name, value)), "invalid_auth", &format!("`{name}`"));
     }
     // Who shares a registered issuer's name, but not its keys, nor its audience (CVE-2026-49998).
@@ -231,7 +246,12 @@ fn what_must_never_be_believed_is_not() {
     refused(&server, &theirs.sign(&good), "invalid_auth", "signature");
     refused(&server, &ours.sign(&with(good.clone(), "aud", json!("others"))), "invalid_auth", "`aud`");
     refused(&server, &ours.sign(&with(good.clone(), "exp", json!(now() - 1))), "token_expired", "expired");
-    refused(&server, &ours.sign(&with(good.clone(), "nbf", json!(now() + 500))), "token_not_yet_valid", "not valid yet");
+    refused(
+        &server,
+        &ours.sign(&with(good.clone(), "nbf", json!(now() + 500))),
+        "token_not_yet_valid",
+        "not valid yet",
+    );
     let (_, key) = server.new_project("second");
     let elsewhere = ask(&server, "GET", "/v2/issuers", &Value::Null).json();
     assert_eq!(elsewhere["data"].as_array().unwrap().len(), 2);
@@ -252,7 +272,10 @@ fn an_address_for_keys_is_asked_with_patience_and_bounds() {
     let huge = format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{}", " ".repeat(300 * 1024));
     let cases = [
         (Answer::status(500), "answered 500"),
-        (Answer::Bytes("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".into()), "redirect"),
+        (
+            Answer::Bytes("HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".into()),
+            "redirect",
+        ),
         (Answer::Bytes(huge), "262144 bytes"),
         (serving(&json!({"keys": []})), "none of the 0 keys"),
         (Answer::Silence, "no answer within 5000 ms"),
@@ -287,7 +310,12 @@ fn our_own_access_tokens_verify_elsewhere_and_end_with_their_key() {
     };
     let published = |server: &Server, path: &str| {
         let reply = Http::connect(server.addr).unwrap().request("GET", path, &[], None).unwrap();
-        assert_eq!((reply.status, reply.header("cache-control")), (200, Some("public, max-age=300")), "{}", reply.text());
+        assert_eq!(
+            (reply.status, reply.header("cache-control")),
+            (200, Some("public, max-age=300")),
+            "{}",
+            reply.text()
+        );
         assert!(!reply.text().contains("\"d\""), "the private half");
         (reply.header("etag").unwrap().to_owned(), reply.json())
     };

@@ -95,7 +95,8 @@ fn a_retired_token_key_takes_its_secrets_along() {
     assert_eq!(again.closed().0, 4001, "a secret of the retired key came in");
     drop(server.identified(Some(&late)));
     // The token itself lives on: its owner spells it anew.
-    let spelled = server.api().get(&format!("/v1/channels/tokens/{}", id.as_str().unwrap())).data()["token"]["id"].clone();
+    let spelled =
+        server.api().get(&format!("/v1/channels/tokens/{}", id.as_str().unwrap())).data()["token"]["id"].clone();
     let (_, init) = server.identified(spelled.as_str());
     assert_eq!(init["metadata"], json!({"who": "early"}));
     assert!(refusal(&server, &["keyring", "retire", "1"]).contains("not_found"));

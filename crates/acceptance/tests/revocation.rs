@@ -164,14 +164,21 @@ fn a_thousand_live_sockets_hear_nothing_after_the_answer() {
     let run = revoke_while_publishing(&server, &mut sockets, &json!({"tokens": ids, "reason": "test"}));
 
     let told = |key: &str| run.answer[key].clone();
-    assert_eq!((told("matched"), told("revoked"), told("connections_closed")), (json!(1_000), json!(1_000), json!(1_000)));
+    assert_eq!(
+        (told("matched"), told("revoked"), told("connections_closed")),
+        (json!(1_000), json!(1_000), json!(1_000))
+    );
     assert!(told("last_closed_at").as_str() >= told("effective_at").as_str(), "{}", run.answer);
     let mut latencies = Vec::with_capacity(SOCKETS);
     for one in sockets.iter().flatten() {
         let (numbers, (code, closed_at)) = (&one.numbers, one.closed.expect("closed, and told why"));
         assert_eq!(code, REVOKED);
         assert!(!numbers.is_empty(), "the stream reached it");
-        assert!(numbers.iter().all(|number| *number < run.first_after), "{numbers:?}, though {} came after", run.first_after);
+        assert!(
+            numbers.iter().all(|number| *number < run.first_after),
+            "{numbers:?}, though {} came after",
+            run.first_after
+        );
         assert!(numbers.is_sorted_by(|a, b| a + 1 == *b), "no hole before the end: {numbers:?}");
         latencies.push(closed_at - run.asked_at);
     }

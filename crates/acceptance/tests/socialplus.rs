@@ -94,7 +94,8 @@ fn sp39_the_access_token_opens_a_socket_and_dies_with_its_session() {
     first.join("lobby");
     api.post("/v1/channels/lobby/messages", json!({"e": "SAID", "d": 1})).no_content();
     assert_eq!(first.dispatch("MESSAGE")["d"], json!({"e": "SAID", "d": 1}));
-    let user = call(&server, "POST", "/v2/users/alice/messages", &[("Authorization", &server.key)], r#"{"event":"HI"}"#);
+    let user =
+        call(&server, "POST", "/v2/users/alice/messages", &[("Authorization", &server.key)], r#"{"event":"HI"}"#);
     assert_eq!(user.json(), json!({"connections": 1}));
     assert_eq!(first.dispatch("DIRECT_MESSAGE")["d"], json!({"e": "HI", "d": null}));
     let bearer = format!("Bearer {}", made["accessToken"].as_str().unwrap());
@@ -151,7 +152,10 @@ fn sp12_what_was_used_or_ended_stays_so_through_kills() {
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
-    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).filter(|path| path.is_file()).collect()
+    entries
+        .flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] })
+        .filter(|path| path.is_file())
+        .collect()
 }
 
 #[test]

@@ -80,7 +80,10 @@ fn changes_and_connections_are_told_signed_and_without_secrets() {
     leap.close();
     let both = [receiver.next(), receiver.next()].map(|request| check(&request, &secret));
     for event in ["connection.closed", "session.ended"] {
-        assert!(both.iter().any(|told| told["type"] == event && told["data"]["connections"] == 0), "{event} in {both:?}");
+        assert!(
+            both.iter().any(|told| told["type"] == event && told["data"]["connections"] == 0),
+            "{event} in {both:?}"
+        );
     }
     let (status, listed) = v2(&api, "GET", &format!("/v2/webhooks/{hook}/deliveries"), &Value::Null);
     let text = listed.to_string();
@@ -140,7 +143,13 @@ fn redirects_are_not_followed() {
 fn addresses_inside_are_refused_by_default() {
     let server = Setup::default().start();
     let api = server.api();
-    for url in ["https://127.0.0.1/", "https://[::1]/", "https://10.1.2.3/", "https://169.254.169.254/latest", "http://example.com/"] {
+    for url in [
+        "https://127.0.0.1/",
+        "https://[::1]/",
+        "https://10.1.2.3/",
+        "https://169.254.169.254/latest",
+        "http://example.com/",
+    ] {
         let (status, refused) = v2(&api, "POST", "/v2/webhooks", &json!({"url": url, "events": ["*"]}));
         assert_eq!((status, &refused["code"]), (422, &json!("invalid_input")), "{url}: {refused}");
     }

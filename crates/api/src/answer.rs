@@ -24,7 +24,10 @@ const ALWAYS: &[(HeaderName, &str)] = &[
 /// What a browser wants to know before it calls.
 const PREFLIGHT: &[(HeaderName, &str)] = &[
     (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
-    (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id, X-Tollgate-Project"),
+    (
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id, X-Tollgate-Project",
+    ),
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
 ];
 
@@ -121,9 +124,7 @@ impl Answer {
             self.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if self.body.is_some() {
-            self.headers
-                .entry(header::CONTENT_TYPE)
-                .or_insert_with(|| HeaderValue::from_static("application/json"));
+            self.headers.entry(header::CONTENT_TYPE).or_insert_with(|| HeaderValue::from_static("application/json"));
         }
         let mut reply = Response::new(Full::new(Bytes::from(self.body.unwrap_or_default())));
         *reply.status_mut() = self.status;

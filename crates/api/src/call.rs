@@ -126,7 +126,8 @@ pub(crate) fn place(parts: &Parts) -> Place<'_> {
 /// # Errors
 /// `invalid_input` for what is no project's id.
 pub(crate) fn named_project(headers: &HeaderMap) -> Result<Option<ProjectId>> {
-    let wrong = || Error::new(ErrorKind::InvalidInput, "The header X-Tollgate-Project must be a project's id, project_….");
+    let wrong =
+        || Error::new(ErrorKind::InvalidInput, "The header X-Tollgate-Project must be a project's id, project_….");
     let named = headers.get("x-tollgate-project").map(|value| value.to_str().map_err(|_| wrong()));
     named.transpose()?.map(|text| text.trim().parse().map_err(|_| wrong())).transpose()
 }

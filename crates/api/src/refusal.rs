@@ -90,8 +90,11 @@ pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
 
 impl Refusal {
     pub(crate) fn no_route() -> Self {
-        Error::new(ErrorKind::NotFound, "There is no such path here. Our API is under /v2 (see /docs), Hop's under /v1, for example /v1/channels.")
-            .into()
+        Error::new(
+            ErrorKind::NotFound,
+            "There is no such path here. Our API is under /v2 (see /docs), Hop's under /v1, for example /v1/channels.",
+        )
+        .into()
     }
 
     pub(crate) fn wrong_method(allowed: &[&str]) -> Self {

@@ -68,7 +68,11 @@ macro_rules! bearer {
 pub(crate) static ROUTES: &[Route] = &[
     Route { method: Method::GET, template: "/livez", run: Run::Open(|node| Box::pin(health::alive(node))) },
     Route { method: Method::GET, template: "/readyz", run: Run::Open(|node| Box::pin(health::ready(node))) },
-    Route { method: Method::GET, template: "/.well-known/jwks.json", run: Run::Own(|asked| Box::pin(jwks::get(asked))) },
+    Route {
+        method: Method::GET,
+        template: "/.well-known/jwks.json",
+        run: Run::Own(|asked| Box::pin(jwks::get(asked))),
+    },
     Route {
         method: Method::GET,
         template: "/projects/:project/.well-known/jwks.json",
@@ -97,7 +101,11 @@ pub(crate) static ROUTES: &[Route] = &[
     keyed!(GET "/v1/channels/:channel/tokens" => subscribers::list),
     keyed!(PUT "/v1/channels/:channel/subscribers/:token" => subscribers::subscribe),
     keyed!(DELETE "/v1/channels/:channel/subscribers/:token" => subscribers::unsubscribe),
-    Route { method: Method::GET, template: "/v2/openapi.json", run: Run::Open(|node| Box::pin(openapi::document(node))) },
+    Route {
+        method: Method::GET,
+        template: "/v2/openapi.json",
+        run: Run::Open(|node| Box::pin(openapi::document(node))),
+    },
     Route { method: Method::GET, template: "/docs", run: Run::Open(|node| Box::pin(openapi::docs(node))) },
     Route { method: Method::GET, template: "/docs.css", run: Run::Open(|node| Box::pin(openapi::style(node))) },
     v2!(GET "/v2/project" => project::get),

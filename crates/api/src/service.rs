@@ -77,7 +77,9 @@ impl Router {
         let door = Door::of(parts.uri.path());
         let work = with_origin(origin, contained(self.shared.operate(project, parts, body)));
         let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
-        outcome.unwrap_or_else(|refusal| Answer::refused(&refusal.through(door), door, &request_id)).reply(&request_id, false)
+        outcome
+            .unwrap_or_else(|refusal| Answer::refused(&refusal.through(door), door, &request_id))
+            .reply(&request_id, false)
     }
 }
 

@@ -47,7 +47,13 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Reading>> {
     (1..=settings.idle_rounds())
         .map(|round| {
             // A million takes a while: in the first round alone.
-            let tokens = if settings.quick { 20_000 } else if round == 1 { 1_000_000 } else { 100_000 };
+            let tokens = if settings.quick {
+                20_000
+            } else if round == 1 {
+                1_000_000
+            } else {
+                100_000
+            };
             let reading = measure(settings, tokens)?;
             say(&format!("T1 round {round}: {reading:?}"));
             Ok(reading)

@@ -153,14 +153,19 @@ pub(crate) fn idle(settings: &Settings, readings: &[Idle]) -> Row {
 
 /// T1: a line for each figure.
 pub(crate) fn credentials(settings: &Settings, readings: &[Reading]) -> Vec<Row> {
-    let raw = json!(readings.iter().map(|reading| json!({
-        "alone": [reading.alone.server, reading.alone.bare, reading.alone.bare_grouped],
-        "together": [reading.together.server, reading.together.bare, reading.together.bare_grouped],
-        "tokens": reading.tokens,
-        "bytes_per_token": reading.bytes_per_token,
-        "revoked": reading.revoked,
-        "revocation_ms": reading.revocation.as_secs_f64() * 1e3,
-    })).collect::<Vec<_>>());
+    let raw = json!(
+        readings
+            .iter()
+            .map(|reading| json!({
+                "alone": [reading.alone.server, reading.alone.bare, reading.alone.bare_grouped],
+                "together": [reading.together.server, reading.together.bare, reading.together.bare_grouped],
+                "tokens": reading.tokens,
+                "bytes_per_token": reading.bytes_per_token,
+                "revoked": reading.revoked,
+                "revocation_ms": reading.revocation.as_secs_f64() * 1e3,
+            }))
+            .collect::<Vec<_>>()
+    );
     let row = |workload: String, floor: String, server: String, result: String, target: String, reached: bool| Row {
         id: "T1",
         workload,
@@ -185,7 +190,9 @@ pub(crate) fn credentials(settings: &Settings, readings: &[Reading]) -> Vec<Row>
             format!("; {} of one with {writers} rows a commit", grouped.with(100.0, 0, " %"))
         };
         row(
-            format!("durable creations of a token over REST, {writers} at a time; floor: a bare SQLite loop, a row a commit"),
+            format!(
+                "durable creations of a token over REST, {writers} at a time; floor: a bare SQLite loop, a row a commit"
+            ),
             bare.with(1.0, 0, " /s"),
             server.with(1.0, 0, " /s"),
             format!("{} of the bare loop{beside}", share.with(100.0, 0, " %")),
@@ -195,7 +202,8 @@ pub(crate) fn credentials(settings: &Settings, readings: &[Reading]) -> Vec<Row>
     };
     let bytes = Spread::of(readings.iter().map(|reading| reading.bytes_per_token));
     let revocation = Spread::of(readings.iter().map(|reading| reading.revocation.as_secs_f64()));
-    let (most, revoked) = (readings.iter().map(|one| one.tokens).max().unwrap_or(0), readings.first().map_or(0, |one| one.revoked));
+    let (most, revoked) =
+        (readings.iter().map(|one| one.tokens).max().unwrap_or(0), readings.first().map_or(0, |one| one.revoked));
     vec![
         creations(|reading| &reading.alone),
         creations(|reading| &reading.together),

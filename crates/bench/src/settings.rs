@@ -95,9 +95,23 @@ pub(crate) struct Targets {
     pub(crate) revocation: Duration,
 }
 
-const FULL: Targets = Targets { of_floor: 0.75, times_f1: 20.0, kib: 2.0, of_bare: 0.6, token_bytes: 400.0, revocation: Duration::from_millis(250) };
+const FULL: Targets = Targets {
+    of_floor: 0.75,
+    times_f1: 20.0,
+    kib: 2.0,
+    of_bare: 0.6,
+    token_bytes: 400.0,
+    revocation: Duration::from_millis(250),
+};
 /// Short measurements on a busy machine: only a broken engine misses these.
-const LAX: Targets = Targets { of_floor: 0.40, times_f1: 6.0, kib: 4.0, of_bare: 0.1, token_bytes: 4_000.0, revocation: Duration::from_secs(5) };
+const LAX: Targets = Targets {
+    of_floor: 0.40,
+    times_f1: 6.0,
+    kib: 4.0,
+    of_bare: 0.1,
+    token_bytes: 4_000.0,
+    revocation: Duration::from_secs(5),
+};
 
 #[derive(Debug)]
 pub(crate) struct Settings {

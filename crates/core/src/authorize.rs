@@ -360,7 +360,11 @@ mod tests {
         ];
         for (caller, kind, subscribed, expected) in table {
             let standing = Standing { grants: None, subscribed };
-            assert_eq!(client_subscribe(&caller, kind, &room(), standing), expected, "{caller:?} {kind:?} {subscribed}");
+            assert_eq!(
+                client_subscribe(&caller, kind, &room(), standing),
+                expected,
+                "{caller:?} {kind:?} {subscribed}"
+            );
         }
     }
 

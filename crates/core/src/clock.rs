@@ -34,15 +34,24 @@ impl UnixMillis {
     /// The time of a text like `2026-11-22T20:25:21Z` or `2026-11-22T20:25:21.073Z`: RFC 3339 in UTC, as JavaScript writes it.
     #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        let (whole, fraction) = text.strip_suffix('Z')?.split_once('.').unwrap_or_else(|| (text.strip_suffix('Z').unwrap_or(text), "0"));
-        let number = |from: usize, to: usize| whole.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?.parse::<u64>().ok();
+        let (whole, fraction) =
+            text.strip_suffix('Z')?.split_once('.').unwrap_or_else(|| (text.strip_suffix('Z').unwrap_or(text), "0"));
+        let number = |from: usize, to: usize| {
+            whole.get(from..to).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?.parse::<u64>().ok()
+        };
         let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
         if whole.len() != 19 || marks.iter().any(|(at, mark)| whole.as_bytes()[*at] != *mark) {
             return None;
         }
         let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
         let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-        if year < 1970 || !(1..=12).contains(&month) || !(1..=31).contains(&day) || hour > 23 || minute > 59 || second > 59 {
+        if year < 1970
+            || !(1..=12).contains(&month)
+            || !(1..=31).contains(&day)
+            || hour > 23
+            || minute > 59
+            || second > 59
+        {
             return None;
         }
         // The inverse of the algorithm below.
@@ -52,7 +61,9 @@ impl UnixMillis {
         let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
         let days = era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468;
         let ms = match fraction {
-            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => format!("{digits:0<3}").get(..3)?.parse::<u64>().ok()?,
+            digits if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+                format!("{digits:0<3}").get(..3)?.parse::<u64>().ok()?
+            }
             _ => return None,
         };
         let at = Self((days * 86_400 + hour * 3_600 + minute * 60 + second) * 1_000 + ms);
@@ -115,11 +126,24 @@ mod tests {
             let back = UnixMillis::from_rfc3339(text).map(|at| at.0 / 1_000);
             assert_eq!(back, Some(ms.min(253_402_300_799_999) / 1_000), "{text}");
         }
-        let table = [("2026-11-22T20:25:21.073Z", Some(1_795_379_121_073)), ("2026-11-22T20:25:21.1Z", Some(1_795_379_121_100))];
+        let table = [
+            ("2026-11-22T20:25:21.073Z", Some(1_795_379_121_073)),
+            ("2026-11-22T20:25:21.1Z", Some(1_795_379_121_100)),
+        ];
         for (text, ms) in table {
             assert_eq!(UnixMillis::from_rfc3339(text), ms.map(UnixMillis));
         }
-        for text in ["", "Z", "2026-11-22T20:25:21", "2026-02-30T00:00:00Z", "2026-11-22T20:25:21+01:00", "2026-11-22T24:00:00Z", "1969-12-31T23:59:59Z", "+026-11-22T20:25:21Z", "2026-11-22T20:25:21.xZ"] {
+        for text in [
+            "",
+            "Z",
+            "2026-11-22T20:25:21",
+            "2026-02-30T00:00:00Z",
+            "2026-11-22T20:25:21+01:00",
+            "2026-11-22T24:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "+026-11-22T20:25:21Z",
+            "2026-11-22T20:25:21.xZ",
+        ] {
             assert_eq!(UnixMillis::from_rfc3339(text), None, "{text}");
         }
     }

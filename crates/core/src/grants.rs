@@ -266,9 +266,15 @@ mod tests {
         use Operation::{Presence, Publish, Subscribe};
         let ceiling = [grant("room-*", &[Subscribe, Publish]), grant("lobby", &[Subscribe])];
         for (asked, expected) in [
-            (vec![grant("*", &[Publish, Subscribe])], vec![grant("room-*", &[Publish, Subscribe]), grant("lobby", &[Subscribe])]),
+            (
+                vec![grant("*", &[Publish, Subscribe])],
+                vec![grant("room-*", &[Publish, Subscribe]), grant("lobby", &[Subscribe])],
+            ),
             (vec![grant("room-1", &[Publish, Presence])], vec![grant("room-1", &[Publish])]),
-            (vec![grant("room-1*", &[Publish]), grant("room-1*", &[Subscribe])], vec![grant("room-1*", &[Publish, Subscribe])]),
+            (
+                vec![grant("room-1*", &[Publish]), grant("room-1*", &[Subscribe])],
+                vec![grant("room-1*", &[Publish, Subscribe])],
+            ),
             (vec![grant("lobby", &[Publish])], vec![]),
             (vec![grant("other", &[Publish])], vec![]),
             (vec![], vec![]),

@@ -372,7 +372,11 @@ mod tests {
             (r#"{"n":1.50}"#, r#"{"m":12345678901234567890.1}"#, r#"{"n":1.50,"m":12345678901234567890.1}"#),
         ] {
             let object = |text: &str| JsonObject::parse(text.as_bytes(), 1_000).unwrap();
-            assert_eq!(object(target).merge_patch(&object(patch), 1_000).unwrap().as_str(), expected, "{target} {patch}");
+            assert_eq!(
+                object(target).merge_patch(&object(patch), 1_000).unwrap().as_str(),
+                expected,
+                "{target} {patch}"
+            );
         }
         let (one, two) = (r#"{"a":"xxxx"}"#, r#"{"b":"xxxx"}"#);
         let object = |text: &str| JsonObject::parse(text.as_bytes(), 20).unwrap();

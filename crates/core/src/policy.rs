@@ -30,7 +30,10 @@ impl MintPolicy {
                 return refused("These capabilities are beyond what this key may give; ask for fewer.".into());
             }
             (Some(_), None) if is_publishable => {
-                return refused("This key is publishable and has no policy, so that it gives no capabilities; leave them out.".into());
+                return refused(
+                    "This key is publishable and has no policy, so that it gives no capabilities; leave them out."
+                        .into(),
+                );
             }
             (None, Some(ceiling)) => asked.grants = Some(ceiling.clone()),
             (Some(_), _) | (None, None) => {}
@@ -39,7 +42,11 @@ impl MintPolicy {
         for channel in &asked.channels {
             let named = |pattern: &String| {
                 let operations = vec![Operation::Subscribe];
-                grants::allows(&[Grant { channels: pattern.clone(), operations }], Operation::Subscribe, channel.as_str())
+                grants::allows(
+                    &[Grant { channels: pattern.clone(), operations }],
+                    Operation::Subscribe,
+                    channel.as_str(),
+                )
             };
             if !patterns.map_or(!is_publishable, |patterns| patterns.iter().any(named)) {
                 return refused(format!("This key may not subscribe tokens to the channel {channel}."));

@@ -66,9 +66,10 @@ fn main() {
     let mut secrets = Vec::with_capacity(tokens);
     for _ in 0..tokens.div_ceil(BATCH) {
         let made = block_on(node.batch(&caller, &request)).unwrap();
-        secrets.extend(made.into_iter().map(|one| {
-            PresentedSecret::new(one.secret.unwrap().expose(TokenSpelling::Native).as_str().to_owned())
-        }));
+        secrets
+            .extend(made.into_iter().map(|one| {
+                PresentedSecret::new(one.secret.unwrap().expose(TokenSpelling::Native).as_str().to_owned())
+            }));
     }
     // A walk through all of them that no cache foresees.
     let mut place = 1_usize;
@@ -76,7 +77,8 @@ fn main() {
     for _ in 0..TURNS {
         let began = Instant::now();
         for _ in 0..VERIFICATIONS {
-            place = (place.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)) % secrets.len();
+            place =
+                (place.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407)) % secrets.len();
             block_on(node.authenticate_token(Some(project), &secrets[place], Place::default())).unwrap();
         }
         nanoseconds.push(began.elapsed().as_nanos() as f64 / VERIFICATIONS as f64);

@@ -22,40 +22,40 @@ use tollgate_core::ports::hook::AccessHook;
 use tollgate_core::ports::outbound::Outbound;
 use tollgate_core::ports::store::Store;
 
+pub use directory::{KeyEntry, UsageDelta, UsageKey};
 pub use hub::{
     ConnectionKey, ConnectionRef, FormatIndex, Outlet, PeerWord, Request, Shard, ShardIndex, ShardParts, WireFormat,
     Written,
 };
-pub use directory::{KeyEntry, UsageDelta, UsageKey};
+pub use operations::alerts::AlertView;
 pub use operations::audit::AUDIT_PAGE_MAX;
+pub use operations::auth_tokens::NewAuthToken;
+pub use operations::batch::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, EntryResult};
+pub use operations::clients::{Client, Outcome};
+pub use operations::deliveries::{DeliveryStatus, DeliveryView};
+pub use operations::idempotency::Once;
+pub use operations::issuers::{IssuerKeyView, IssuerUpdate, IssuerView, KeySource, NewIssuer};
+pub use operations::jobs::JobView;
 pub use operations::keyring::{DataKeyStatus, KeyringStatus, TokenKeyStatus};
 pub use operations::keys::{KeyUpdate, NewKey};
-pub use operations::auth_tokens::NewAuthToken;
-pub use operations::clients::{Client, Outcome};
-pub use operations::batch::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, EntryResult};
-pub use operations::deliveries::{DeliveryStatus, DeliveryView};
-pub use operations::jobs::JobView;
+pub use operations::presented::{Place, TokenRefused};
 pub use operations::revoke::{RevokeRequest, Revoked};
 pub use operations::selector::{Selector, kind_word};
 pub use operations::sessions::{SessionRequest, SessionView, VisitorProof};
-pub use operations::issuers::{IssuerKeyView, IssuerUpdate, IssuerView, KeySource, NewIssuer};
 pub use operations::signing::{AccessToken, AccessWish};
 pub use operations::signing_keys::{SigningKeyStatus, SigningKeyView};
-pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
-pub use operations::idempotency::Once;
-pub use operations::presented::{Place, TokenRefused};
 pub use operations::token_views::{
     ConnectionView, Introspection, IssuedToken, PreviousSecret, SubscriptionView, TokenDetail, TokenFilter, TokenPage,
     TokenStatus,
 };
 pub use operations::tokens_change::TokenStateChange;
-pub use operations::writing::{Origin, actor, with_origin};
+pub use operations::usage::{SERIES_MINUTES_MAX, UsageView};
+pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
 pub use operations::views::{
     ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView, UserOfToken,
 };
-pub use operations::alerts::AlertView;
-pub use operations::usage::{SERIES_MINUTES_MAX, UsageView};
 pub use operations::webhooks::{NewWebhook, WebhookUpdate, WebhookView};
+pub use operations::writing::{Origin, actor, with_origin};
 pub use start::{NodeParts, StartError, start};
 
 use counters::Counters;

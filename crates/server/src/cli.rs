@@ -154,12 +154,25 @@ enum ConfigCommand {
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    Serve { announce_json: bool },
-    Admin { request: Request, json: bool },
+    Serve {
+        announce_json: bool,
+    },
+    Admin {
+        request: Request,
+        json: bool,
+    },
     /// Reads a secret from standard input and asks about it.
-    Introspect { project: Option<String>, json: bool },
+    Introspect {
+        project: Option<String>,
+        json: bool,
+    },
     /// Creates the tokens that a file describes, as a background job.
-    Import { project: Option<String>, file: PathBuf, out: PathBuf, json: bool },
+    Import {
+        project: Option<String>,
+        file: PathBuf,
+        out: PathBuf,
+        json: bool,
+    },
     CheckConfig,
     PrintConfig,
 }

@@ -98,7 +98,10 @@ fn conclude(view: &Value, out: &Path, json: bool) -> Result<(), Failure> {
     Ok(announce::out(&if json {
         format!("{summary}\n")
     } else {
-        format!("{made} tokens made, {refused} lines refused. The results, secrets among them, are in {}.\n", out.display())
+        format!(
+            "{made} tokens made, {refused} lines refused. The results, secrets among them, are in {}.\n",
+            out.display()
+        )
     })?)
 }
 
@@ -154,7 +157,9 @@ struct Door<'a> {
 impl Door<'_> {
     fn ask(&self, method: &str, path: &str, body: Option<&str>) -> Result<Value, Failure> {
         match self.call(method, path, body) {
-            Err(CallError::NobodyListens) => Err("importing needs a running server; start it with `tollgate serve`".into()),
+            Err(CallError::NobodyListens) => {
+                Err("importing needs a running server; start it with `tollgate serve`".into())
+            }
             Err(error) => Err(error.into()),
             Ok(answer) => answered(answer),
         }
@@ -168,7 +173,11 @@ impl Door<'_> {
                 Err(CallError::NobodyListens | CallError::Broken(_)) => std::thread::sleep(LOOK_EVERY),
             }
         }
-        Err(format!("the server is gone; the job goes on when it is back: see `tollgate job get {}`", path.trim_start_matches("/v2/jobs/")).into())
+        Err(format!(
+            "the server is gone; the job goes on when it is back: see `tollgate job get {}`",
+            path.trim_start_matches("/v2/jobs/")
+        )
+        .into())
     }
 
     fn call(&self, method: &str, path: &str, body: Option<&str>) -> Result<Answer, CallError> {
@@ -216,7 +225,13 @@ impl Progress {
         // Whoever closed standard error does not want to know.
         let _ = if self.terminal {
             let full = percent * 40 / 100;
-            write!(io::stderr(), "\r[{}{}] {percent:3} % {word} ({done} of {})  ", "#".repeat(full), "-".repeat(40 - full), self.total)
+            write!(
+                io::stderr(),
+                "\r[{}{}] {percent:3} % {word} ({done} of {})  ",
+                "#".repeat(full),
+                "-".repeat(40 - full),
+                self.total
+            )
         } else if self.said != Some((word, percent / 10)) {
             self.said = Some((word, percent / 10));
             writeln!(io::stderr(), "{percent} % {word} ({done} of {})", self.total)

@@ -32,7 +32,10 @@ pub(crate) async fn create(call: &Call) -> Result<Answer> {
     let channels = wanted.channels.map(fields::channels).transpose()?.unwrap_or_default();
     let token = call
         .node
-        .create_token(&call.caller, NewToken { state: state.flatten(), expires_at: expires_at.flatten(), channels, ..NewToken::default() })
+        .create_token(
+            &call.caller,
+            NewToken { state: state.flatten(), expires_at: expires_at.flatten(), channels, ..NewToken::default() },
+        )
         .await?;
     Ok(render::one("token", &render::token(&token)))
 }

@@ -35,7 +35,8 @@ pub(crate) struct Described {
 }
 
 /// What the page may load: its own style.
-const POLICY: &str = "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /// `GET /v2/openapi.json`.
 pub(crate) async fn document(_node: &Node) -> Answer {
@@ -46,10 +47,8 @@ pub(crate) async fn document(_node: &Node) -> Answer {
 pub(crate) async fn docs(_node: &Node) -> Answer {
     static PAGE: OnceLock<String> = OnceLock::new();
     let html = PAGE.get_or_init(|| page::html(&value()));
-    Answer::text(StatusCode::OK, "text/html; charset=utf-8", html.clone()).with(
-        http::header::CONTENT_SECURITY_POLICY,
-        POLICY,
-    )
+    Answer::text(StatusCode::OK, "text/html; charset=utf-8", html.clone())
+        .with(http::header::CONTENT_SECURITY_POLICY, POLICY)
 }
 
 /// `GET /docs.css`.
@@ -188,7 +187,12 @@ mod tests {
     #[test]
     fn the_page_loads_nothing_from_elsewhere() {
         let html = page::html(&value());
-        assert!(!html.contains("<script") && !html.contains("http:") && !html.contains("https:") && !html.contains("style="));
+        assert!(
+            !html.contains("<script")
+                && !html.contains("http:")
+                && !html.contains("https:")
+                && !html.contains("style=")
+        );
         for described in operations::ALL {
             assert!(html.contains(&format!("<section id=\"{}\">", described.id)), "{}", described.id);
         }

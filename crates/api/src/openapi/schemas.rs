@@ -62,7 +62,10 @@ pub(super) fn path_parameter(name: &str) -> Value {
         "channel" => ("A channel's id.", json!({"type": "string", "minLength": 1, "maxLength": 255})),
         "job" => ("A job's id.", id("job")),
         "part" => ("Which part, from 1.", json!({"type": "integer", "minimum": 1, "maximum": 1000})),
-        "kid" => ("A signing key's id, as JWTs and key sets name it.", json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"})),
+        "kid" => (
+            "A signing key's id, as JWTs and key sets name it.",
+            json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"}),
+        ),
         "issuer" => ("An issuer's id.", id("iss")),
         "webhook" => ("A webhook's id.", id("wh")),
         "delivery" => ("A message's id.", id("msg")),
@@ -138,7 +141,18 @@ pub(super) fn schemas() -> Value {
         }), &["burst", "per_second"]),
         "Grace": taken(&json!({"grace_s": {"type": ["integer", "null"], "minimum": 0, "maximum": 604_800}}), &[]),
     });
-    for part in [project(), keys(), super::tokens::schemas(), super::issuers::schemas(), revocation(), users(), jobs(), audit(), webhooks(), usage()] {
+    for part in [
+        project(),
+        keys(),
+        super::tokens::schemas(),
+        super::issuers::schemas(),
+        revocation(),
+        users(),
+        jobs(),
+        audit(),
+        webhooks(),
+        usage(),
+    ] {
         if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
             all.extend(part);
         }
@@ -227,7 +241,8 @@ fn permissions() -> Vec<&'static str> {
 }
 
 fn revocation() -> Value {
-    let secret = json!({"type": "string", "minLength": 1, "maxLength": 8192, "description": "A token's id or its secret."});
+    let secret =
+        json!({"type": "string", "minLength": 1, "maxLength": 8192, "description": "A token's id or its secret."});
     let mut criteria = json!({
         "token": secret,
         "token_type_hint": {"type": "string"},
@@ -247,7 +262,19 @@ fn revocation() -> Value {
         "delete": {"type": "boolean"},
     });
     // Left out and null are the same, but for those that have a value of their own when they are left out.
-    for name in ["token", "token_type_hint", "user_id", "device_id", "key_number", "made_by", "capability", "metadata", "kind", "issued_before", "reason"] {
+    for name in [
+        "token",
+        "token_type_hint",
+        "user_id",
+        "device_id",
+        "key_number",
+        "made_by",
+        "capability",
+        "metadata",
+        "kind",
+        "issued_before",
+        "reason",
+    ] {
         criteria[name] = or_null(&criteria[name]);
     }
     json!({

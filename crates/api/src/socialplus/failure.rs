@@ -40,7 +40,10 @@ impl Failure {
     pub(crate) fn too_late(deadline: Duration) -> Self {
         Error::new(
             ErrorKind::Unavailable,
-            format!("The server could not answer within {} seconds. Try again; the same request is not done twice.", deadline.as_secs()),
+            format!(
+                "The server could not answer within {} seconds. Try again; the same request is not done twice.",
+                deadline.as_secs()
+            ),
         )
         .into()
     }
@@ -137,9 +140,7 @@ pub(crate) fn envelope(refusal: &Refusal) -> String {
         413 | 500.. => 500_000,
         _ => 400_000,
     };
-    let detail = Object::new()
-        .text("code", refusal.code())
-        .flag("retryable", refusal.retry_after_s().is_some())
-        .close();
+    let detail =
+        Object::new().text("code", refusal.code()).flag("retryable", refusal.retry_after_s().is_some()).close();
     body(code, refusal.message(), &detail)
 }

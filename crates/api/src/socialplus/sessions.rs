@@ -30,7 +30,8 @@ async fn create_from(called: &Called<'_>, body: tollgate_core::Result<Body<'_>>)
     if node.is_strict_about_bodies(&caller)?
         && let Some(key) = body.unknown()
     {
-        let detail = format!("The body has the key {key:?}, which means nothing here, and this project refuses such bodies.");
+        let detail =
+            format!("The body has the key {key:?}, which means nothing here, and this project refuses such bodies.");
         return Err(Error::new(ErrorKind::InvalidInput, detail).into());
     }
     let session = node.create_session(&caller, body.session()?).await?;
@@ -52,7 +53,8 @@ async fn create_unnamed(called: &Called<'_>, user_type: &'static str) -> Outcome
     let body = Body::parse(&called.asked.body)?;
     let mut request = body.device_and_times(body.model()?)?;
     request.kind = TokenKind::Session;
-    let proof = VisitorProof { signature: body.text("authSignature")?, expires_at: body.text("authSignatureExpiresAt")? };
+    let proof =
+        VisitorProof { signature: body.text("authSignature")?, expires_at: body.text("authSignatureExpiresAt")? };
     let session = called.asked.node.create_visitor_session(&caller, user_type, request, &proof).await?;
     Ok(Answer::plain(StatusCode::OK, render::session(&session, user_type)))
 }
@@ -67,9 +69,10 @@ pub(crate) async fn verify(called: &Called<'_>) -> Outcome {
 pub(crate) async fn refresh(called: &Called<'_>) -> Outcome {
     let caller = called.api_key()?;
     let needed = |name: &'static str| {
-        called.query().first(name)?.ok_or_else(|| {
-            Error::new(ErrorKind::InvalidInput, format!("The query parameter `{name}` is missing."))
-        })
+        called
+            .query()
+            .first(name)?
+            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, format!("The query parameter `{name}` is missing.")))
     };
     let (user_id, refresh_token) = (needed("userId")?, PresentedSecret::new(needed("refreshToken")?));
     let access = called.asked.node.refresh_session(&caller, &user_id, &refresh_token).await?;

@@ -26,7 +26,11 @@ pub(crate) async fn get(called: &Called<'_>) -> Outcome {
     let user = node.own_user(&caller)?;
     if user.user_id != user_id {
         // The same whether there is such a user or not.
-        return Err(Error::new(ErrorKind::NotFound, "There is no such user here for this access token; it sees its own.").into());
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            "There is no such user here for this access token; it sees its own.",
+        )
+        .into());
     }
     Ok(Answer::plain(StatusCode::OK, render::users(&user)))
 }

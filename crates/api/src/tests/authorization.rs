@@ -32,7 +32,9 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("PATCH", "/v2/project") => (P::MANAGE_KEYS, "{}"),
         ("GET", "/v2/keys" | "/v2/keys/:key") => (P::MANAGE_KEYS, ""),
         ("POST", "/v2/keys") => (P::MANAGE_KEYS, r#"{"permissions":["read_channels"]}"#),
-        ("PATCH", "/v2/keys/:key") | ("POST", "/v2/keys/:key/rotate" | "/v2/keys/:key/revoke") => (P::MANAGE_KEYS, "{}"),
+        ("PATCH", "/v2/keys/:key") | ("POST", "/v2/keys/:key/rotate" | "/v2/keys/:key/revoke") => {
+            (P::MANAGE_KEYS, "{}")
+        }
         ("GET", "/v2/audit" | "/v2/audit/export" | "/v2/audit/verify") => (P::READ_AUDIT, ""),
         ("POST", "/v2/tokens/revoke") => (P::MANAGE_TOKENS, r#"{"all":true}"#),
         ("POST", "/v2/tokens/batch") => (P::MANAGE_TOKENS, r#"{"action":"create","entries":[{}]}"#),
@@ -48,7 +50,9 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("GET", "/v2/users/:user/tokens") => (P::READ_LEAP_TOKENS, ""),
         ("POST", "/v2/users/:user/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
         ("POST", "/v2/auth-tokens") => (P::CREATE_AUTH_TOKEN, r#"{"user_id":"alice"}"#),
-        ("GET", "/v2/tokens/:token/usage" | "/v2/users/:user/usage" | "/v2/usage" | "/v2/alerts") => (P::READ_AUDIT, ""),
+        ("GET", "/v2/tokens/:token/usage" | "/v2/users/:user/usage" | "/v2/usage" | "/v2/alerts") => {
+            (P::READ_AUDIT, "")
+        }
         ("GET", "/v2/webhooks" | "/v2/webhooks/:webhook" | "/v2/webhooks/:webhook/deliveries") => (P::MANAGE_KEYS, ""),
         ("POST", "/v2/webhooks") => (P::MANAGE_KEYS, r#"{"url":"https://example.com/","events":["*"]}"#),
         ("PATCH" | "DELETE", "/v2/webhooks/:webhook")
@@ -74,10 +78,13 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("GET" | "DELETE", "/v2/me") | ("GET", "/v2/me/subscriptions") => return None,
         ("POST", "/v2/tokens/:token/access-tokens") => (P::MANAGE_TOKENS, "{}"),
         ("GET", "/v2/signing-keys" | "/v2/issuers" | "/v2/issuers/:issuer") => (P::MANAGE_KEYS, ""),
-        ("POST", "/v2/signing-keys" | "/v2/signing-keys/rotate" | "/v2/signing-keys/:kid/retire") => (P::MANAGE_KEYS, "{}"),
-        ("POST", "/v2/issuers") => {
-            (P::MANAGE_KEYS, r#"{"issuer":"https://two.example","secret":{"algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef"}}"#)
+        ("POST", "/v2/signing-keys" | "/v2/signing-keys/rotate" | "/v2/signing-keys/:kid/retire") => {
+            (P::MANAGE_KEYS, "{}")
         }
+        ("POST", "/v2/issuers") => (
+            P::MANAGE_KEYS,
+            r#"{"issuer":"https://two.example","secret":{"algorithm":"HS256","secret":"0123456789abcdef0123456789abcdef"}}"#,
+        ),
         ("PATCH", "/v2/issuers/:issuer") => (P::MANAGE_KEYS, "{}"),
         ("DELETE", "/v2/issuers/:issuer") => (P::MANAGE_KEYS, ""),
         _ => panic!("{method} {template} is not in the table of permissions"),

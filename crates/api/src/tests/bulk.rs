@@ -9,7 +9,8 @@ fn statuses(results: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn a_batch_answers_each_entry_in_its_place() {
     let door = Door::open().await;
-    let body = r#"{"action":"create","entries":[{"state":{"a":1}},{"stat":1},5,{"expires_at":"2001-01-01T00:00:00Z"},{}]}"#;
+    let body =
+        r#"{"action":"create","entries":[{"state":{"a":1}},{"stat":1},5,{"expires_at":"2001-01-01T00:00:00Z"},{}]}"#;
     let made = door.call("POST", "/v2/tokens/batch", body).await.json;
     assert_eq!(statuses(&made["results"]), ["created", "refused", "refused", "refused", "created"]);
     assert_eq!(made["results"][1]["code"], "invalid_body");
@@ -28,7 +29,9 @@ async fn a_batch_answers_each_entry_in_its_place() {
     assert_eq!(statuses(&seen["results"]), ["active", "inactive", "inactive"]);
     assert_eq!(seen["results"][1]["code"], "token_rotated");
 
-    for body in [r#"{"action":"fly","entries":[]}"#, r#"{"action":"create"}"#, r#"{"action":"create","entries":[],"x":1}"#] {
+    for body in
+        [r#"{"action":"fly","entries":[]}"#, r#"{"action":"create"}"#, r#"{"action":"create","entries":[],"x":1}"#]
+    {
         door.call("POST", "/v2/tokens/batch", body).await.refused(422, "invalid_body");
     }
     let atomic = r#"{"action":"create","mode":"atomic","entries":[{},{"x":1}]}"#;
@@ -39,7 +42,8 @@ async fn a_batch_answers_each_entry_in_its_place() {
 async fn revocation_counts_and_tells_when() {
     let door = Door::open().await;
     let token = door.token("{}").await;
-    let unknown = door.call("POST", "/v2/tokens/revoke", r#"{"token":"tgt_x","token_type_hint":"access_token"}"#).await.json;
+    let unknown =
+        door.call("POST", "/v2/tokens/revoke", r#"{"token":"tgt_x","token_type_hint":"access_token"}"#).await.json;
     assert_eq!((&unknown["matched"], &unknown["revoked"]), (&json!(0), &json!(0)));
     let dry = door.call("POST", "/v2/tokens/revoke", r#"{"all":true,"dry_run":true}"#).await.json;
     assert_eq!((&dry["matched"], &dry["dry_run"]), (&json!(1), &json!(true)));

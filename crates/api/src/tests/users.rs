@@ -5,7 +5,8 @@ use super::*;
 #[tokio::test]
 async fn a_user_is_made_read_changed_and_deleted() {
     let door = Door::open().await;
-    let made = door.call("POST", "/v2/users", r#"{"user_id":"a b/é","display_name":"Jane","attributes":{"n":1.50}}"#).await;
+    let made =
+        door.call("POST", "/v2/users", r#"{"user_id":"a b/é","display_name":"Jane","attributes":{"n":1.50}}"#).await;
     assert_eq!(made.status, 201, "{}", made.json);
     let id = made.json["id"].as_str().unwrap();
     let expected = json!({
@@ -97,7 +98,10 @@ async fn auth_tokens_are_shown_once_with_their_end() {
     let made = door.call("POST", "/v2/auth-tokens", r#"{"user_id":"alice"}"#).await;
     assert_eq!(made.status, 201);
     assert!(made.json["auth_token"].as_str().unwrap().starts_with("tga_"));
-    assert_eq!((&made.json["user_id"], &made.json["expires_at"]), (&json!("alice"), &json!("2026-11-22T20:35:21.073Z")));
+    assert_eq!(
+        (&made.json["user_id"], &made.json["expires_at"]),
+        (&json!("alice"), &json!("2026-11-22T20:35:21.073Z"))
+    );
     let short = door.call("POST", "/v2/auth-tokens", r#"{"user_id":"alice","ttl_s":5}"#).await;
     assert_eq!(short.json["expires_at"], "2026-11-22T20:25:26.073Z");
     for body in [r#"{"user_id":"alice","ttl_s":0}"#, r#"{"user_id":"alice","ttl_s":3601}"#, r#"{"user_id":""}"#] {

@@ -43,7 +43,10 @@ async fn a_token_is_created_with_all_that_it_may_have() {
     let subscriptions = door.call("GET", &path(&made, "/subscriptions"), "").await.json;
     assert_eq!(subscriptions, json!({"data": [{"channel": "room", "ephemeral": false}]}));
     let plain = create(&door, "").await;
-    assert_eq!((&plain["user_id"], &plain["capabilities"], &plain["expires_at"]), (&json!(null), &json!(null), &json!(null)));
+    assert_eq!(
+        (&plain["user_id"], &plain["capabilities"], &plain["expires_at"]),
+        (&json!(null), &json!(null), &json!(null))
+    );
 }
 
 #[tokio::test]
@@ -112,7 +115,8 @@ async fn a_token_is_changed_at_an_expected_version() {
     assert_eq!(changed.json["metadata"], json!({"b": {"c": 2, "d": 3}}));
     assert_eq!((&changed.json["networks"], &changed.json["capabilities"]), (&json!(["::1/128"]), &json!([])));
     patch("\"1\"", "{}").await.refused_v2("version_mismatch");
-    let taken = patch("*", r#"{"name":null,"capabilities":null,"networks":null,"metadata":null,"max_connections":null}"#).await;
+    let taken =
+        patch("*", r#"{"name":null,"capabilities":null,"networks":null,"metadata":null,"max_connections":null}"#).await;
     for field in ["name", "capabilities", "metadata", "max_connections"] {
         assert_eq!(taken.json[field], json!(null), "{field}");
     }

@@ -2,9 +2,9 @@
 
 use http::StatusCode;
 use serde::Serialize;
-use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_core::audit::{AuditEntry, AuditOutcome};
 use tollgate_core::ports::store::AuditQuery;
+use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::AUDIT_PAGE_MAX;
 
 use super::{Page, Time};
@@ -44,7 +44,9 @@ pub(crate) async fn list(call: &Call) -> Result<Answer> {
     let newest_first = match call.query().given("order")?.as_deref() {
         None | Some("desc") => true,
         Some("asc") => false,
-        Some(_) => return Err(Error::new(ErrorKind::InvalidInput, "The query parameter `order` must be `asc` or `desc`.")),
+        Some(_) => {
+            return Err(Error::new(ErrorKind::InvalidInput, "The query parameter `order` must be `asc` or `desc`."));
+        }
     };
     let query = AuditQuery { after, newest_first, limit: (limit + 1).min(AUDIT_PAGE_MAX), ..filter(call)? };
     let entries = call.node.audit(&call.caller, query).await?;

@@ -74,8 +74,8 @@ pub(crate) async fn introspect(call: &Call) -> Result<Answer> {
         text.parse::<IpAddr>().map_err(|_| Error::new(ErrorKind::InvalidInput, "`address` must be an IP address."))
     });
     let address = address.transpose()?;
-    let place = (address.is_some() || wanted.origin.is_some())
-        .then_some(Place { address, origin: wanted.origin.as_deref() });
+    let place =
+        (address.is_some() || wanted.origin.is_some()).then_some(Place { address, origin: wanted.origin.as_deref() });
     let found = call.node.introspect(&call.caller, &PresentedSecret::new(wanted.token), place).await?;
     Ok(answer(&found))
 }
@@ -106,7 +106,9 @@ fn claims(token: &TokenDetail) -> Claims<'_> {
         scope: token.terms.grants.as_ref().map(|grants| {
             let words: Vec<String> = grants
                 .iter()
-                .flat_map(|grant| grant.operations.iter().map(|one| format!("{}:{}", one.word(), grant.channels.replace(' ', "%20"))))
+                .flat_map(|grant| {
+                    grant.operations.iter().map(|one| format!("{}:{}", one.word(), grant.channels.replace(' ', "%20")))
+                })
                 .collect();
             words.join(" ")
         }),

@@ -1,8 +1,8 @@
 //! Registered issuers of JWTs. A shared secret goes in and never comes out.
 
-use http::StatusCode;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tollgate_core::records::IssuerKeys;
@@ -98,7 +98,10 @@ pub(crate) async fn get(call: &Call) -> Result<Answer> {
 pub(crate) async fn create(call: &Call) -> Result<Answer> {
     let wanted: Wanted = call.object()?;
     if wanted.disabled.is_some() {
-        return Err(Error::new(ErrorKind::InvalidBody, "`disabled` is for changes: an issuer is registered in order to be believed."));
+        return Err(Error::new(
+            ErrorKind::InvalidBody,
+            "`disabled` is for changes: an issuer is registered in order to be believed.",
+        ));
     }
     let keys = wanted.keys()?.ok_or_else(one_kind_of_key)?;
     let new = NewIssuer {
@@ -120,7 +123,10 @@ pub(crate) async fn create(call: &Call) -> Result<Answer> {
 pub(crate) async fn change(call: &Call) -> Result<Answer> {
     let wanted: Wanted = call.object()?;
     if wanted.issuer.is_some() {
-        return Err(Error::new(ErrorKind::InvalidBody, "`issuer` cannot be changed; register the other one, and delete this one."));
+        return Err(Error::new(
+            ErrorKind::InvalidBody,
+            "`issuer` cannot be changed; register the other one, and delete this one.",
+        ));
     }
     let keys = wanted.keys()?;
     let update = IssuerUpdate {
@@ -147,7 +153,8 @@ impl Wanted {
     /// Where the keys come from: one of four fields at most.
     fn keys(&self) -> Result<Option<KeySource>> {
         let secret = self.secret.as_ref().map(Secret::source).transpose()?;
-        let pem = self.pem.as_ref().map(|pem| KeySource::Pem { algorithm: pem.algorithm.clone(), pem: pem.pem.clone() });
+        let pem =
+            self.pem.as_ref().map(|pem| KeySource::Pem { algorithm: pem.algorithm.clone(), pem: pem.pem.clone() });
         let jwks = self.jwks.as_ref().map(|set| KeySource::Jwks(set.get().to_owned()));
         let url = self.jwks_url.clone().map(|url| KeySource::Url { url, defer: self.defer });
         let mut given = [secret, pem, jwks, url].into_iter().flatten();
@@ -164,9 +171,7 @@ impl Secret {
         let bytes = match self.encoding.as_deref() {
             None | Some("text") => self.secret.as_bytes().to_vec(),
             Some("base64") => STANDARD.decode(self.secret.as_str()).map_err(|_| wrong())?,
-            Some("base64url") => {
-                URL_SAFE_NO_PAD.decode(self.secret.trim_end_matches('=')).map_err(|_| wrong())?
-            }
+            Some("base64url") => URL_SAFE_NO_PAD.decode(self.secret.trim_end_matches('=')).map_err(|_| wrong())?,
             Some(_) => {
                 return Err(Error::new(
                     ErrorKind::InvalidInput,
@@ -179,7 +184,10 @@ impl Secret {
 }
 
 fn one_kind_of_key() -> Error {
-    Error::new(ErrorKind::InvalidBody, "Give exactly one of `secret`, `pem`, `jwks` and `jwks_url`: where the issuer's keys come from.")
+    Error::new(
+        ErrorKind::InvalidBody,
+        "Give exactly one of `secret`, `pem`, `jwks` and `jwks_url`: where the issuer's keys come from.",
+    )
 }
 
 fn show(issuer: &IssuerView) -> Shown<'_> {

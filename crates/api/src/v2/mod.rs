@@ -72,7 +72,11 @@ impl Call {
             None => PAGE_DEFAULT,
             Some(text) => match text.parse() {
                 Ok(limit) if (1..=PAGE_MAX).contains(&limit) => limit,
-                _ => return Err(wrong(format!("The query parameter `limit` must be a whole number from 1 to {PAGE_MAX}."))),
+                _ => {
+                    return Err(wrong(format!(
+                        "The query parameter `limit` must be a whole number from 1 to {PAGE_MAX}."
+                    )));
+                }
             },
         };
         let after = match self.query().given("cursor")? {

@@ -157,7 +157,9 @@ impl Wanted {
             None => settings.secure_mode,
             Some(None | Some("off")) => false,
             Some(Some("required")) => true,
-            Some(Some(_)) => return Err(Error::new(ErrorKind::InvalidInput, "`secure_mode` must be \"off\" or \"required\".")),
+            Some(Some(_)) => {
+                return Err(Error::new(ErrorKind::InvalidInput, "`secure_mode` must be \"off\" or \"required\"."));
+            }
         };
         let lives = [
             (&mut settings.auth_token_life_ms, self.auth_token_ttl_s),
@@ -180,8 +182,14 @@ impl Wanted {
         put(&mut settings.visitor_secret, self.visitor_secret.as_ref());
         put(&mut settings.limits.mint_per_key, self.limits.0.mint_per_key.map(|one| one.map(|one| one.0)).as_ref());
         put(&mut settings.limits.mint_per_user, self.limits.0.mint_per_user.map(|one| one.map(|one| one.0)).as_ref());
-        put(&mut settings.limits.mint_per_address, self.limits.0.mint_per_address.map(|one| one.map(|one| one.0)).as_ref());
-        put(&mut settings.limits.failed_auth_per_address, self.limits.0.failed_auth_per_address.map(|one| one.map(|one| one.0)).as_ref());
+        put(
+            &mut settings.limits.mint_per_address,
+            self.limits.0.mint_per_address.map(|one| one.map(|one| one.0)).as_ref(),
+        );
+        put(
+            &mut settings.limits.failed_auth_per_address,
+            self.limits.0.failed_auth_per_address.map(|one| one.map(|one| one.0)).as_ref(),
+        );
         Ok(())
     }
 }

@@ -156,7 +156,10 @@ impl Wanted {
             (Some(user_id), display_name) => Some(UserOfToken { user_id, display_name }),
             (None, None) => None,
             (None, Some(_)) => {
-                return Err(Error::new(ErrorKind::InvalidInput, "`display_name` is a user's: say whose with `user_id`."));
+                return Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    "`display_name` is a user's: say whose with `user_id`.",
+                ));
             }
         };
         let channels = self.channels.unwrap_or_default();

@@ -21,9 +21,13 @@ mod tests {
         // Computed with another implementation: printf 'deviceId=d&authSignatureExpiresAt=t' | openssl dgst -sha256 -hmac s
         let good = "02e01238756cc49f92be7a372b54cc763e9744df670d2153cf6185151d922fa8";
         assert!(verify_visitor("s", "d", "t", good));
-        for (secret, device, time, signature) in
-            [("x", "d", "t", good), ("s", "e", "t", good), ("s", "d", "u", good), ("s", "d", "t", ""), ("s", "d", "t", "9a")]
-        {
+        for (secret, device, time, signature) in [
+            ("x", "d", "t", good),
+            ("s", "e", "t", good),
+            ("s", "d", "u", good),
+            ("s", "d", "t", ""),
+            ("s", "d", "t", "9a"),
+        ] {
             assert!(!verify_visitor(secret, device, time, signature));
         }
     }

@@ -36,7 +36,8 @@ pub(super) struct Moments(Mutex<VecDeque<Moment>>);
 
 /// Whether an endpoint that is not disabled has a pattern that begins so, or that takes everything.
 fn wants_moments(webhook: &WebhookRecord) -> bool {
-    let fits = |pattern: &String| pattern == "*" || pattern.starts_with("connection.") || pattern.starts_with("session.");
+    let fits =
+        |pattern: &String| pattern == "*" || pattern.starts_with("connection.") || pattern.starts_with("session.");
     webhook.disabled_at.is_none() && webhook.events.iter().any(fits)
 }
 

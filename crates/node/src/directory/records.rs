@@ -9,8 +9,8 @@ use tollgate_core::ids::{ChannelId, TokenId, UserId};
 use tollgate_core::limits::{JOB_PARTS_MAX, SESSION_GRACE_MS};
 use tollgate_core::model::Capabilities;
 use tollgate_core::records::{
-    AuthTokenRecord, IdempotencyRecord, IssuerRecord, JobRecord, ProjectUsageRecord, SettingsRecord, SigningKeyRecord, TokenRecord, UsageRecord,
-    UserRecord, WebhookRecord,
+    AuthTokenRecord, IdempotencyRecord, IssuerRecord, JobRecord, ProjectUsageRecord, SettingsRecord, SigningKeyRecord,
+    TokenRecord, UsageRecord, UserRecord, WebhookRecord,
 };
 
 use super::deliveries::Deliveries;
@@ -134,7 +134,10 @@ impl Records {
     }
 
     /// Tokens behind this one, or from the first, in order of creation.
-    pub(crate) fn tokens_after(&self, after: Option<TokenId>) -> impl DoubleEndedIterator<Item = (TokenId, &TokenEntry)> {
+    pub(crate) fn tokens_after(
+        &self,
+        after: Option<TokenId>,
+    ) -> impl DoubleEndedIterator<Item = (TokenId, &TokenEntry)> {
         self.token_order.after(after).iter().filter_map(|id| Some((*id, self.token(*id)?)))
     }
 

@@ -158,7 +158,8 @@ impl Directory {
         }
         let records = entry.read();
         let live = records.tokens().flat_map(|(_, token)| token.live_connections());
-        let came_by_it = live.filter(|live| live.jwt.as_ref().is_some_and(|jwt| jwt.by == by)).map(|live| live.connection);
+        let came_by_it =
+            live.filter(|live| live.jwt.as_ref().is_some_and(|jwt| jwt.by == by)).map(|live| live.connection);
         let connections: Vec<_> = came_by_it.collect();
         drop(records);
         self.tell(Some(connections), |one| Request::Close(one.key, CloseReason::TokenRevoked));

@@ -49,7 +49,12 @@ impl Node {
         if let Some(network) = limited_address() {
             wanted.push((Counted::MintFrom(project, network), limits.mint_per_address.unwrap_or(MINT_PER_ADDRESS)));
         }
-        self.admit(project, &wanted, count, "Too many tokens were made with this key, for this user or from this address.")
+        self.admit(
+            project,
+            &wanted,
+            count,
+            "Too many tokens were made with this key, for this user or from this address.",
+        )
     }
 
     /// The same for tokens that a backend makes: by the limits that its project has set. Without any it is not limited, for it alone knows how
@@ -71,7 +76,12 @@ impl Node {
         let from = limited_address().map(|network| Counted::MintFrom(project, network));
         let pairs = [(key, limits.mint_per_key), (user, limits.mint_per_user), (from, limits.mint_per_address)];
         let wanted: Vec<_> = pairs.into_iter().filter_map(|(counted, bucket)| Some((counted?, bucket?))).collect();
-        self.admit(project, &wanted, count, "Too many tokens were made with this key, for this user or from this address.")
+        self.admit(
+            project,
+            &wanted,
+            count,
+            "Too many tokens were made with this key, for this user or from this address.",
+        )
     }
 
     /// The same for an auth token.
@@ -93,14 +103,22 @@ impl Node {
             self.refusals.note(Some(project), RATE_LIMITED, origin().address);
             self.note_refusal(Some(project), None, RATE_LIMITED);
             Error::rate_limited(
-                format!("{what} Try again in {} s; use fewer, longer-lived tokens, and share them.", wait_ms.div_ceil(1_000)),
+                format!(
+                    "{what} Try again in {} s; use fewer, longer-lived tokens, and share them.",
+                    wait_ms.div_ceil(1_000)
+                ),
                 wait_ms,
             )
         })
     }
 
     /// Counts a failed authentication and gives what to answer: `error`, or that there were too many.
-    pub(crate) fn failed_authentication(&self, project: Option<ProjectId>, reason: &'static str, error: Error) -> Error {
+    pub(crate) fn failed_authentication(
+        &self,
+        project: Option<ProjectId>,
+        reason: &'static str,
+        error: Error,
+    ) -> Error {
         self.counters.authentications_failed.add(1);
         self.refusals.note(project, reason, origin().address);
         self.note_refusal(project, None, reason);

@@ -121,7 +121,8 @@ impl Node {
         unused: Option<usize>,
         now: UnixMillis,
     ) -> Vec<Found> {
-        let active = |kind: &'static str| before.alerts.iter().filter(move |one| one.kind == kind && one.cleared_at.is_none());
+        let active =
+            |kind: &'static str| before.alerts.iter().filter(move |one| one.kind == kind && one.cleared_at.is_none());
         let project = entry.project.id.to_string();
         let mut found: Vec<Found> = Vec::new();
         let holds = active("failure_rate").next().is_some();
@@ -135,7 +136,9 @@ impl Node {
         }
         let unused_detail = match unused {
             Some(0) => None,
-            Some(count) => Some(format!("{count} tokens were not used for 30 days or more; delete those that nobody needs.")),
+            Some(count) => {
+                Some(format!("{count} tokens were not used for 30 days or more; delete those that nobody needs."))
+            }
             None => active("unused_tokens").next().map(|alert| alert.detail.clone()),
         };
         found.extend(unused_detail.map(|detail| ("unused_tokens", project.clone(), detail)));
@@ -149,7 +152,8 @@ impl Node {
             }
         }
         if self.courier.overflowed_at(entry.project.id).is_some_and(|at| now.0.saturating_sub(at.0) < OVERFLOW_MS) {
-            let detail = "Messages to webhook endpoints were dropped, because too many wait already; see which endpoints fail.";
+            let detail =
+                "Messages to webhook endpoints were dropped, because too many wait already; see which endpoints fail.";
             found.push(("webhook_overflow", project.clone(), detail.into()));
         }
         drop(records);
@@ -224,8 +228,7 @@ fn networks_at_once(records: &Records, token: TokenId) -> usize {
     let Some(since) = live.iter().map(|one| one.since).min() else { return 0 };
     let usage = records.token_usage.get(&token.get());
     let seen = usage.into_iter().flat_map(|kept| &kept.record.addresses).filter(|(_, at)| *at >= since);
-    let networks: BTreeSet<IpAddr> =
-        seen.filter_map(|(address, _)| address.parse().ok()).map(wide_network).collect();
+    let networks: BTreeSet<IpAddr> = seen.filter_map(|(address, _)| address.parse().ok()).map(wide_network).collect();
     networks.len().min(live.len())
 }
 

@@ -7,14 +7,12 @@ use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::credentials::{AuthTokenSecret, RowKind};
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::limits::{
-    AUTH_TOKEN_LIFE_MS_DEFAULT, AUTH_TOKEN_REMEMBERED_MS, AUTH_TOKENS_MAX,
-};
+use tollgate_core::limits::{AUTH_TOKEN_LIFE_MS_DEFAULT, AUTH_TOKEN_REMEMBERED_MS, AUTH_TOKENS_MAX};
 use tollgate_core::ports::store::{RowName, Write};
 use tollgate_core::records::AuthTokenRecord;
 
-use super::users::check_user_id;
 use super::refusal;
+use super::users::check_user_id;
 use crate::Node;
 use crate::directory::{Kept, ProjectEntry, Records};
 
@@ -61,7 +59,9 @@ impl Node {
             if records.auth_tokens.len() >= AUTH_TOKENS_MAX {
                 return Err(Error::new(
                     ErrorKind::LimitReached,
-                    format!("There are {AUTH_TOKENS_MAX} auth tokens already; they end by themselves, or give them shorter lives."),
+                    format!(
+                        "There are {AUTH_TOKENS_MAX} auth tokens already; they end by themselves, or give them shorter lives."
+                    ),
                 ));
             }
         }
@@ -104,8 +104,7 @@ impl Node {
         if record.expires_at <= now {
             return refuse(format!(
                 "The authToken expired at {} by the server's clock, which now shows {} (no tolerance). Have your backend make a new one.",
-                record.expires_at,
-                now
+                record.expires_at, now
             ));
         }
         if is_reusable {

@@ -276,7 +276,9 @@ impl Node {
         if making.writes.len() >= WRITES_MAX {
             return Err(Error::new(
                 ErrorKind::LimitReached,
-                format!("All entries of one request may come to at most {WRITES_MAX} changes; send this one with another."),
+                format!(
+                    "All entries of one request may come to at most {WRITES_MAX} changes; send this one with another."
+                ),
             ));
         }
         let (outcome, writes) = match (action, one) {

@@ -84,7 +84,10 @@ impl Node {
     pub async fn delete_channel(&self, caller: &Caller, channel: &ChannelId) -> Result<()> {
         let entry = self.authorize(caller, Action::DeleteChannel)?;
         let audit = self.entry_of(caller, Some(entry.project.id), "channel.delete", channel);
-        self.store.delete_channel(entry.project.id, channel.clone(), Some(audit)).await.map_err(|error| refusal(error, channel))
+        self.store
+            .delete_channel(entry.project.id, channel.clone(), Some(audit))
+            .await
+            .map_err(|error| refusal(error, channel))
     }
 
     /// How many sessions are subscribed and connected now: a token counts once, an anonymous connection once.

@@ -268,8 +268,7 @@ impl Node {
             let (mut audit, given_up, mut disabled) = (Vec::new(), delivery.given_up_at.is_some(), false);
             if let Some(changed) = endpoint_after(&endpoint.record, tried, now) {
                 if let Some(why) = changed.disabled_for.as_ref().filter(|_| endpoint.record.disabled_at.is_none()) {
-                    let mut draft =
-                        self.entry_of(&Caller::System, Some(entry.project.id), "webhook.disable", &webhook);
+                    let mut draft = self.entry_of(&Caller::System, Some(entry.project.id), "webhook.disable", &webhook);
                     draft.detail = Some(why.clone());
                     audit.push(draft);
                     disabled = true;
@@ -470,7 +469,8 @@ fn endpoint_after(before: &WebhookRecord, tried: &Tried, now: UnixMillis) -> Opt
             let for_long = failing_since.plus(DELIVERY_TRIED_MS) <= now;
             if record.disabled_at.is_none() && (*is_gone || for_long) {
                 record.disabled_at = Some(now);
-                let since = if *is_gone { String::new() } else { format!("nothing was delivered since {failing_since}; ") };
+                let since =
+                    if *is_gone { String::new() } else { format!("nothing was delivered since {failing_since}; ") };
                 record.disabled_for = Some(format!("{since}{why}"));
             }
         }

@@ -26,7 +26,11 @@ const CLEARED_MAX: usize = 16;
 impl TokenEntry {
     /// Since when the token has ended for good; nothing while it works or may begin to work.
     pub(crate) fn ended_at(&self, now: UnixMillis) -> Option<UnixMillis> {
-        [self.expires_at, self.revoked().map(|revoked| revoked.effective_at)].into_iter().flatten().min().filter(|end| *end <= now)
+        [self.expires_at, self.revoked().map(|revoked| revoked.effective_at)]
+            .into_iter()
+            .flatten()
+            .min()
+            .filter(|end| *end <= now)
     }
 }
 
@@ -66,7 +70,10 @@ impl Node {
         }
         if working >= TOKENS_PER_USER_MAX {
             let idle = found().filter(|(id, token)| {
-                token.kind == request.kind && !token.is_online() && token.ended_at(now).is_none() && !replaced.contains(id)
+                token.kind == request.kind
+                    && !token.is_online()
+                    && token.ended_at(now).is_none()
+                    && !replaced.contains(id)
             });
             let oldest = idle.min_by_key(|(id, token)| (token.created_at, *id)).map(|(id, _)| id).ok_or_else(|| {
                 Error::new(

@@ -17,10 +17,30 @@ use crate::directory::{MomentKind, ProjectEntry, Records};
 
 /// Every event, as patterns name them.
 pub(crate) const EVENTS: &[&str] = &[
-    "token.created", "token.changed", "token.rotated", "token.revoked", "token.restored", "token.expiring", "token.expired",
-    "token.deleted", "user.created", "user.changed", "user.banned", "user.unbanned", "user.deleted", "key.created", "key.changed",
-    "key.rotated", "key.revoked", "connection.opened", "connection.closed", "session.started", "session.ended", "alert.raised",
-    "alert.cleared", "webhook.test",
+    "token.created",
+    "token.changed",
+    "token.rotated",
+    "token.revoked",
+    "token.restored",
+    "token.expiring",
+    "token.expired",
+    "token.deleted",
+    "user.created",
+    "user.changed",
+    "user.banned",
+    "user.unbanned",
+    "user.deleted",
+    "key.created",
+    "key.changed",
+    "key.rotated",
+    "key.revoked",
+    "connection.opened",
+    "connection.closed",
+    "session.started",
+    "session.ended",
+    "alert.raised",
+    "alert.cleared",
+    "webhook.test",
 ];
 
 /// The event that an audit entry of this action is.
@@ -235,7 +255,9 @@ impl Node {
         loop {
             let moments = self.directory.take_moments(MOMENTS_UNIT);
             for part in moments.chunk_by(|one, next| one.project == next.project) {
-                let Some(entry) = part.first().and_then(|first| self.directory.project(first.project)) else { continue };
+                let Some(entry) = part.first().and_then(|first| self.directory.project(first.project)) else {
+                    continue;
+                };
                 let mut told = Vec::new();
                 for moment in part {
                     let data = Data {

@@ -56,7 +56,9 @@ impl Node {
         let issuer = believed(entry, foreign.issuer)?;
         let wish = wish(entry, &issuer, &foreign.claims)?;
         let records = entry.read();
-        let Some((id, found)) = self.seat(&records, foreign.issuer, &wish)? else { return Ok(Err(Due::Record(foreign))) };
+        let Some((id, found)) = self.seat(&records, foreign.issuer, &wish)? else {
+            return Ok(Err(Due::Record(foreign)));
+        };
         if differs(&records, found, &wish) {
             return Ok(Err(Due::Record(foreign)));
         }
@@ -121,7 +123,8 @@ impl Node {
         }
         let tokens = user.tokens.iter().filter_map(|id| Some((*id, records.token(*id)?)));
         let mut working = None;
-        for (id, token) in tokens.filter(|(_, token)| token.kind == TokenKind::Issued && token.issuer() == Some(issuer)) {
+        for (id, token) in tokens.filter(|(_, token)| token.kind == TokenKind::Issued && token.issuer() == Some(issuer))
+        {
             let Some(revoked) = token.revoked() else {
                 working = Some((id, token));
                 continue;
@@ -157,7 +160,8 @@ impl Node {
                     let wish = wish(entry, &believed, &foreign.claims)?;
                     let records = entry.read();
                     let found = self.seat(&records, issuer, &wish)?;
-                    let found = found.map(|(id, token)| (id, token.record(), token.revision, differs(&records, token, &wish)));
+                    let found =
+                        found.map(|(id, token)| (id, token.record(), token.revision, differs(&records, token, &wish)));
                     Ok((wish, found))
                 });
                 let (wish, found) = seated.map_err(|told| {
@@ -167,8 +171,11 @@ impl Node {
                 let mut mint = self.mint(entry, &Caller::System);
                 match found {
                     None => {
-                        let terms =
-                            TokenTerms { grants: wish.grants.clone(), claimed_at: wish.issued_at, ..TokenTerms::default() };
+                        let terms = TokenTerms {
+                            grants: wish.grants.clone(),
+                            claimed_at: wish.issued_at,
+                            ..TokenTerms::default()
+                        };
                         let (kind, user) = (TokenKind::Issued, Some(wish.user.clone()));
                         mint.token(&NewToken { user, kind, issuer: Some(issuer), terms, ..NewToken::default() })?;
                     }

@@ -81,9 +81,9 @@ impl Node {
         let records = entry.read();
         let token = records.token(claims.token);
         let refused = match token {
-            Some(token) => recognised.refused_by(&records, now).or_else(|| {
-                refused_by(&records, token, claims.generation, place, now)
-            }),
+            Some(token) => recognised
+                .refused_by(&records, now)
+                .or_else(|| refused_by(&records, token, claims.generation, place, now)),
             // Its secret says nothing to those who do not know that it was one.
             None => Some(TokenRefused::nowhere()),
         };

@@ -40,7 +40,8 @@ impl Node {
         let Some(token) = records.token(claims.token) else {
             return Introspection { token: None, refusal: Some(TokenRefused::deleted()) };
         };
-        let refusal = recognised.refused_by(&records, now).or_else(|| refused_by(&records, token, claims.generation, place, now));
+        let refusal =
+            recognised.refused_by(&records, now).or_else(|| refused_by(&records, token, claims.generation, place, now));
         Introspection { token: Some(self.detail(entry, &records, claims.token, token)), refusal }
     }
 }

@@ -120,7 +120,9 @@ impl Node {
     /// # Errors
     /// `invalid_input`, in words for whoever registers it.
     pub(super) async fn fetch_keys(&self, url: &str) -> Result<FetchedKeys> {
-        let refuse = |why: String| Error::new(ErrorKind::InvalidInput, format!("No key set could be fetched from `jwks_url`: {why}."));
+        let refuse = |why: String| {
+            Error::new(ErrorKind::InvalidInput, format!("No key set could be fetched from `jwks_url`: {why}."))
+        };
         let call = OutboundCall {
             method: Method::Get,
             url: url.to_owned(),

@@ -276,7 +276,9 @@ impl Node {
     /// The keys as they are kept, and what was fetched for it.
     async fn keys_of(&self, source: &KeySource) -> Result<(IssuerKeys, Option<FetchedKeys>)> {
         let keys = match source.clone() {
-            KeySource::Secret { algorithm, secret } => IssuerKeys::Secret { algorithm, secret: STANDARD.encode(secret) },
+            KeySource::Secret { algorithm, secret } => {
+                IssuerKeys::Secret { algorithm, secret: STANDARD.encode(secret) }
+            }
             KeySource::Pem { algorithm, pem } => IssuerKeys::Pem { algorithm, pem },
             KeySource::Jwks(set) => IssuerKeys::Jwks { set },
             KeySource::Url { url, defer } => {
@@ -291,7 +293,10 @@ impl Node {
                     Err(_) if defer => Ok((IssuerKeys::Url { url, fetched: None, fetched_at: None }, None)),
                     Err(error) => Err(Error::new(
                         error.kind,
-                        format!("{} Send \"defer\": true to register it all the same; its JWTs are refused until it can be fetched.", error.detail),
+                        format!(
+                            "{} Send \"defer\": true to register it all the same; its JWTs are refused until it can be fetched.",
+                            error.detail
+                        ),
                     )),
                 };
             }
@@ -303,7 +308,8 @@ impl Node {
         let rules = self.rules_of(entry, id, kept).ok();
         let shown = |rules: &tollgate_core::credentials::jwt::IssuerRules| {
             let keys = rules.keys().iter();
-            keys.map(|key| IssuerKeyView { kid: key.kid().map(str::to_owned), algorithm: key.algorithm().word() }).collect()
+            keys.map(|key| IssuerKeyView { kid: key.kid().map(str::to_owned), algorithm: key.algorithm().word() })
+                .collect()
         };
         IssuerView { id, record: Arc::clone(&kept.record), keys: rules.as_deref().map(shown).unwrap_or_default() }
     }
@@ -311,7 +317,8 @@ impl Node {
 
 fn tokens_of(entry: &ProjectEntry, issuer: IssuerId) -> Vec<TokenId> {
     let records = entry.read();
-    let of_issuer = records.tokens().filter(|(_, token)| token.kind == TokenKind::Issued && token.issuer() == Some(issuer));
+    let of_issuer =
+        records.tokens().filter(|(_, token)| token.kind == TokenKind::Issued && token.issuer() == Some(issuer));
     of_issuer.map(|(id, _)| id).take(TOKENS_AT_ONCE).collect()
 }
 

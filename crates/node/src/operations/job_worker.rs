@@ -148,7 +148,8 @@ impl Node {
                 .collect();
             for (id, record) in jobs {
                 let job = JobId::new(id);
-                let numbers = (1_u16..).zip(&record.received).filter(|(_, count)| **count > 0).map(|(number, _)| number);
+                let numbers =
+                    (1_u16..).zip(&record.received).filter(|(_, count)| **count > 0).map(|(number, _)| number);
                 let left = numbers.filter(|number| !record.handed_out.contains(number));
                 let mut writes: Vec<Write> = left.map(|number| Write::Delete(part_name(&entry, job, number))).collect();
                 let mut name = part_name(&entry, job, 0);

@@ -145,7 +145,10 @@ impl Node {
             if received > record.total {
                 return Err(Error::new(
                     ErrorKind::LimitReached,
-                    format!("The job was submitted for {} entries; with this part it would have {received}.", record.total),
+                    format!(
+                        "The job was submitted for {} entries; with this part it would have {received}.",
+                        record.total
+                    ),
                 ));
             }
             let mut audit = self.job_entry(caller, &entry, "job.part", job);

@@ -104,9 +104,9 @@ impl Node {
         }
         // Numbers are not used twice: the secrets of a retired key stay dead.
         let number = vault.ring.iter().map(|key| key.number).max().unwrap_or(0).max(vault.last_number);
-        let number = number.checked_add(1).ok_or_else(|| {
-            Error::new(ErrorKind::LimitReached, "All 65,535 numbers of token keys have been used.")
-        })?;
+        let number = number
+            .checked_add(1)
+            .ok_or_else(|| Error::new(ErrorKind::LimitReached, "All 65,535 numbers of token keys have been used."))?;
         let key = RingKey::generate(self.entropy.as_ref());
         let wrapped = self.directory.master_key().wrap_ring_key(number, &key, self.entropy.as_ref());
         vault.ring.iter_mut().for_each(|key| key.active = false);

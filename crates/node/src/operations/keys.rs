@@ -85,7 +85,10 @@ impl Node {
         let audit = self.entry_of(caller, Some(project), "key.create", &id);
         let write = self.insert(&entry, RowKind::Key, id.get(), &record);
         self.commit(vec![write], vec![audit]).await.map_err(|error| super::refusal(error, &id))?;
-        Ok((KeyEntry { id, project, revision: 1, sealed_under: entry.data_keys().newest(), record: Arc::new(record) }, secret))
+        Ok((
+            KeyEntry { id, project, revision: 1, sealed_under: entry.data_keys().newest(), record: Arc::new(record) },
+            secret,
+        ))
     }
 
     /// Changes a key's name, policy or end.
@@ -161,7 +164,13 @@ impl Node {
                 self.update(&entry, RowKind::Key, key.get(), old.revision, &ending),
                 self.insert(&entry, RowKind::Key, id.get(), &record),
             ];
-            let made = KeyEntry { id, project, revision: 1, sealed_under: entry.data_keys().newest(), record: Arc::new(record) };
+            let made = KeyEntry {
+                id,
+                project,
+                revision: 1,
+                sealed_under: entry.data_keys().newest(),
+                record: Arc::new(record),
+            };
             Ok((writes, vec![audit.clone()], (made, secret)))
         })
         .await
@@ -199,7 +208,8 @@ impl Node {
         if expires_at.is_some_and(|end| end <= self.now()) {
             return refuse("`expires_at` is in the past; give a time in the future, or null for never.".into());
         }
-        if policy.channels.as_ref().is_some_and(|channels| channels.len() > tollgate_core::limits::GRANTS_PER_TOKEN_MAX) {
+        if policy.channels.as_ref().is_some_and(|channels| channels.len() > tollgate_core::limits::GRANTS_PER_TOKEN_MAX)
+        {
             return refuse("`policy.channels` has at most 32 patterns.".into());
         }
         policy.ceiling.as_deref().map_or(Ok(()), grants::check)

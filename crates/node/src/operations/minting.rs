@@ -159,7 +159,9 @@ impl Mint<'_> {
             self.writes.truncate(before);
             return Err(Error::new(
                 ErrorKind::LimitReached,
-                format!("A user has at most {TOKENS_PER_USER_MAX} tokens that are neither expired nor revoked; revoke some first."),
+                format!(
+                    "A user has at most {TOKENS_PER_USER_MAX} tokens that are neither expired nor revoked; revoke some first."
+                ),
             ));
         }
         user.tokens += 1;
@@ -203,9 +205,7 @@ impl Mint<'_> {
         let (id, user) = records.user_named(user_id)?;
         let is_live = |token: &&TokenId| {
             let found = records.token(**token);
-            found.is_some_and(|found| {
-                found.revoked().is_none() && found.expires_at.is_none_or(|end| end > self.now)
-            })
+            found.is_some_and(|found| found.revoked().is_none() && found.expires_at.is_none_or(|end| end > self.now))
         };
         // Counted only where it could matter.
         let tokens = match user.tokens.len() {

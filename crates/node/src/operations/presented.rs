@@ -110,9 +110,8 @@ pub(super) fn refused_by(
     if !address_fits(token, place.address) {
         return Some(TokenRefused::of(ErrorKind::WrongPlace, "The token may not be used from this address.", None));
     }
-    (!origin_fits(token, place.origin)).then(|| {
-        TokenRefused::of(ErrorKind::WrongPlace, "The token may not be used from a page of this origin.", None)
-    })
+    (!origin_fits(token, place.origin))
+        .then(|| TokenRefused::of(ErrorKind::WrongPlace, "The token may not be used from a page of this origin.", None))
 }
 
 fn banned_at(records: &Records, token: &TokenEntry) -> Option<UnixMillis> {

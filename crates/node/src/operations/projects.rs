@@ -87,8 +87,7 @@ impl Node {
             .ok_or_else(|| Error::new(ErrorKind::Internal, "A new project has no data key; this is a defect."))?;
         let sealed = data_keys.seal(binding, &records::to_bytes(&record), self.entropy.as_ref());
         let name_of_key = RowName { kind: RowKind::Key, project: id, id: key.get() };
-        let writes =
-            vec![Write::Project(project), Write::Insert(Row { name: name_of_key, revision: 1, sealed })];
+        let writes = vec![Write::Project(project), Write::Insert(Row { name: name_of_key, revision: 1, sealed })];
         let audit = self.entry_of(caller, Some(id), "project.create", &id);
         self.commit(writes, vec![audit]).await.map_err(|error| refusal(error, &id))?;
         Ok((ProjectView { id, name: name.to_owned(), created_at }, secret))
@@ -127,7 +126,10 @@ impl Node {
         let write = self.insert(&entry, RowKind::Key, id.get(), &record);
         let audit = self.entry_of(caller, Some(project), "key.create", &id);
         self.commit(vec![write], vec![audit]).await.map_err(|error| refusal(error, &id))?;
-        Ok((KeyEntry { id, project, revision: 1, sealed_under: entry.data_keys().newest(), record: Arc::new(record) }, secret))
+        Ok((
+            KeyEntry { id, project, revision: 1, sealed_under: entry.data_keys().newest(), record: Arc::new(record) },
+            secret,
+        ))
     }
 
     /// All keys, or those of one project, revoked ones among them, oldest first.

@@ -110,7 +110,10 @@ mod tests {
         let mut taken = refusals.take();
         assert_eq!(taken.len(), 2);
         let (project, reason, refused) = taken.remove(0);
-        assert_eq!((project, reason, refused.count, refused.addresses.len()), (None, "unknown_key", 10_000, ADDRESSES_MAX));
+        assert_eq!(
+            (project, reason, refused.count, refused.addresses.len()),
+            (None, "unknown_key", 10_000, ADDRESSES_MAX)
+        );
         let detail = refused.detail(reason);
         assert!(detail.starts_with("unknown_key; from 10.0.0.1 (5000), "), "{detail}");
         assert!(detail.len() < 200, "{detail}");

@@ -215,7 +215,9 @@ impl Node {
             match self.commit(writes, audit.iter().cloned().collect()).await {
                 Ok(()) => {
                     let records = entry.read();
-                    connections.extend(ended.iter().filter_map(|token| records.token(*token)).flat_map(TokenEntry::connections));
+                    connections.extend(
+                        ended.iter().filter_map(|token| records.token(*token)).flat_map(TokenEntry::connections),
+                    );
                     return Ok(rows);
                 }
                 // One of them was changed or deleted by something that does not hold the minting lock.

@@ -129,9 +129,9 @@ impl Node {
         let user = selector.user_id.as_deref().map(|user_id| records.user_named(user_id).map(|(user, _)| user));
         let mut selected: Vec<TokenId> = match (named, user) {
             (_, Some(None)) => Vec::new(),
-            (Some(named), user) => pick(&records, named, |token| {
-                user.flatten().is_none_or(|user| token.user == Some(user)) && fits(token)
-            }),
+            (Some(named), user) => {
+                pick(&records, named, |token| user.flatten().is_none_or(|user| token.user == Some(user)) && fits(token))
+            }
             (None, Some(Some(user))) => {
                 pick(&records, records.user(user).map(|user| user.tokens.clone()).unwrap_or_default(), fits)
             }

@@ -240,7 +240,10 @@ impl Node {
         self.works(&presented, None)?;
         let is_of_user = {
             let records = entry.read();
-            let owner = records.token(presented.recognised.claims.token).and_then(|token| token.user).and_then(|user| records.user(user));
+            let owner = records
+                .token(presented.recognised.claims.token)
+                .and_then(|token| token.user)
+                .and_then(|user| records.user(user));
             owner.is_some_and(|user| user.kept.record.user_id == user_id)
         };
         if !is_of_user {

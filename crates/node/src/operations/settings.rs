@@ -61,7 +61,11 @@ fn check(settings: &SettingsRecord) -> Result<()> {
     ];
     for (name, life, least, most) in lives {
         if life.is_some_and(|life| life < least || life > most) {
-            return refuse(format!("`{name}` must be between {} and {} seconds, or null.", least / 1_000, most / 1_000));
+            return refuse(format!(
+                "`{name}` must be between {} and {} seconds, or null.",
+                least / 1_000,
+                most / 1_000
+            ));
         }
     }
     if settings.visitor_secret.as_ref().is_some_and(|secret| !(16..=255).contains(&secret.len())) {
@@ -78,7 +82,9 @@ fn check(settings: &SettingsRecord) -> Result<()> {
         return refuse(format!("`allowed_origins` has at most {ORIGINS_MAX} entries."));
     }
     if let Some(origin) = settings.allowed_origins.iter().find(|origin| !is_origin(origin)) {
-        return refuse(format!("`allowed_origins`: {origin:?} is not an origin; write it as https://example.com, without a path."));
+        return refuse(format!(
+            "`allowed_origins`: {origin:?} is not an origin; write it as https://example.com, without a path."
+        ));
     }
     let limits = &settings.limits;
     let buckets = [

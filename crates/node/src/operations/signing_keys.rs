@@ -261,7 +261,9 @@ impl Node {
         if self.kept_keys(entry).iter().filter(|(_, kept)| verifies(&kept.record, now)).count() >= SIGNING_KEYS_MAX {
             return Err(Error::new(
                 ErrorKind::LimitReached,
-                format!("A project has at most {SIGNING_KEYS_MAX} signing keys that verify; retire one, or wait until an older one has ended."),
+                format!(
+                    "A project has at most {SIGNING_KEYS_MAX} signing keys that verify; retire one, or wait until an older one has ended."
+                ),
             ));
         }
         let (id, record) = self.draw_key(entry, algorithm, signs_from).await?;
@@ -270,7 +272,9 @@ impl Node {
         audit.detail = Some(record.algorithm.clone());
         self.change(&"signing key", || {
             let mut writes = vec![self.insert(entry, RowKind::SigningKey, id, &record)];
-            for (old, kept) in self.kept_keys(entry).iter().filter(|(_, kept)| signs_from <= now && signs(&kept.record, now)) {
+            for (old, kept) in
+                self.kept_keys(entry).iter().filter(|(_, kept)| signs_from <= now && signs(&kept.record, now))
+            {
                 let mut record = SigningKeyRecord::clone(&kept.record);
                 supersede(&mut record, now);
                 writes.push(self.update(entry, RowKind::SigningKey, *old, kept.revision, &record));

@@ -24,11 +24,7 @@ pub(super) fn check_state(state: Option<&JsonObject>) -> Result<()> {
 }
 
 /// When a token ends, of which a caller may say the time or how long it lasts, but not both.
-pub(super) fn end_of(
-    end: Option<UnixMillis>,
-    life_ms: Option<u64>,
-    now: UnixMillis,
-) -> Result<Option<UnixMillis>> {
+pub(super) fn end_of(end: Option<UnixMillis>, life_ms: Option<u64>, now: UnixMillis) -> Result<Option<UnixMillis>> {
     match (end, life_ms) {
         (Some(_), Some(_)) => {
             Err(Error::new(ErrorKind::InvalidInput, "Give `expires_at` or `ttl_s`, not both: they say the same."))
@@ -80,7 +76,10 @@ pub(super) fn check_terms(mut terms: TokenTerms) -> Result<TokenTerms> {
         }
     }
     for network in &mut terms.networks {
-        *network = network.parse::<Network>().map_err(|error| Error::new(error.kind, format!("`networks`: {}", error.detail)))?.to_string();
+        *network = network
+            .parse::<Network>()
+            .map_err(|error| Error::new(error.kind, format!("`networks`: {}", error.detail)))?
+            .to_string();
     }
     for origin in &mut terms.origins {
         *origin = checked_origin(origin)?;
@@ -94,7 +93,9 @@ pub(super) fn check_terms(mut terms: TokenTerms) -> Result<TokenTerms> {
     }
     let device = terms.device.as_deref().map_or(1, |device| device.chars().count());
     if device == 0 || device > DEVICE_ID_CHARS_MAX || has_control(terms.device.as_deref()) {
-        return refused(format!("`device_id` must have 1 to {DEVICE_ID_CHARS_MAX} characters, and no control characters."));
+        return refused(format!(
+            "`device_id` must have 1 to {DEVICE_ID_CHARS_MAX} characters, and no control characters."
+        ));
     }
     let name = terms.name.as_deref().map_or(1, str::len);
     if name == 0 || name > TOKEN_NAME_BYTES_MAX || has_control(terms.name.as_deref()) {
@@ -110,17 +111,22 @@ fn has_control(text: Option<&str>) -> bool {
 /// An origin as browsers send it: scheme, host, and port unless it is the scheme's own (RFC 6454, section 6.2).
 fn checked_origin(text: &str) -> Result<String> {
     let lower = text.to_ascii_lowercase();
-    let host = lower.split_once("://").filter(|(scheme, _)| !scheme.is_empty() && is_word(scheme)).map(|(_, host)| host);
-    let is_host = |host: &str| !host.is_empty() && host.bytes().all(|byte| is_word_byte(byte) || b".:[]_".contains(&byte));
+    let host =
+        lower.split_once("://").filter(|(scheme, _)| !scheme.is_empty() && is_word(scheme)).map(|(_, host)| host);
+    let is_host =
+        |host: &str| !host.is_empty() && host.bytes().all(|byte| is_word_byte(byte) || b".:[]_".contains(&byte));
     if !host.is_some_and(is_host) || lower.len() > PEER_TEXT_BYTES_MAX {
         let shown: String = text.chars().take(64).collect();
         return Err(Error::new(
             ErrorKind::InvalidInput,
-            format!("{shown:?} in `origins` is no origin; write it as browsers do, like \"https://app.example.com\" or \"http://localhost:3000\"."),
+            format!(
+                "{shown:?} in `origins` is no origin; write it as browsers do, like \"https://app.example.com\" or \"http://localhost:3000\"."
+            ),
         ));
     }
     let own = [("https://", ":443"), ("http://", ":80")];
-    let without = own.iter().find_map(|(scheme, port)| lower.strip_suffix(port).filter(|rest| rest.starts_with(scheme)));
+    let without =
+        own.iter().find_map(|(scheme, port)| lower.strip_suffix(port).filter(|rest| rest.starts_with(scheme)));
     Ok(without.unwrap_or(&lower).to_owned())
 }
 

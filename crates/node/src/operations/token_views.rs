@@ -181,7 +181,13 @@ pub struct TokenFilter {
 
 impl Node {
     /// A token as it is now.
-    pub(super) fn detail(&self, entry: &ProjectEntry, records: &Records, id: TokenId, token: &TokenEntry) -> TokenDetail {
+    pub(super) fn detail(
+        &self,
+        entry: &ProjectEntry,
+        records: &Records,
+        id: TokenId,
+        token: &TokenEntry,
+    ) -> TokenDetail {
         let (record, now) = (token.record(), self.now());
         let user = record.user.and_then(|user| Some((user, Arc::clone(&records.user(user)?.kept.record))));
         let uses = |generation| self.previous_uses.of(id, generation);

@@ -98,22 +98,18 @@ impl Node {
             let claims = self.proven(entry, text).ok()?;
             let in_use = |found: &&TokenEntry| {
                 found.generation == claims.generation
-                    || found.previous().is_some_and(|previous| {
-                        previous.generation == claims.generation && self.now() < previous.until
-                    })
+                    || found
+                        .previous()
+                        .is_some_and(|previous| previous.generation == claims.generation && self.now() < previous.until)
             };
             entry.read().token(claims.token).filter(in_use).map(|_| claims.token)
         });
-        named
-            .filter(|token| entry.read().token(*token).is_some())
-            .ok_or_else(no_such_token)
+        named.filter(|token| entry.read().token(*token).is_some()).ok_or_else(no_such_token)
     }
 
     pub(super) fn token_view(&self, entry: &ProjectEntry, token: TokenId) -> Result<TokenView> {
         let records = entry.read();
-        let found = records
-            .token(token)
-            .ok_or_else(no_such_token)?;
+        let found = records.token(token).ok_or_else(no_such_token)?;
         Ok(self.view_token(entry, token, found))
     }
 

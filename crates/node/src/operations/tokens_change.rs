@@ -84,7 +84,13 @@ impl Node {
         .await
     }
 
-    fn edit(&self, caller: &Caller, entry: &ProjectEntry, record: &mut TokenRecord, update: &TokenUpdate) -> Result<()> {
+    fn edit(
+        &self,
+        caller: &Caller,
+        entry: &ProjectEntry,
+        record: &mut TokenRecord,
+        update: &TokenUpdate,
+    ) -> Result<()> {
         let TokenUpdate {
             state,
             expires_at,

@@ -109,9 +109,8 @@ impl Node {
 
 pub(super) fn subscriptions_of(token: &TokenEntry) -> Vec<SubscriptionView> {
     let all = token.subscriptions().iter();
-    let mut all: Vec<_> = all
-        .map(|(channel, ephemeral)| SubscriptionView { channel: channel.clone(), ephemeral: *ephemeral })
-        .collect();
+    let mut all: Vec<_> =
+        all.map(|(channel, ephemeral)| SubscriptionView { channel: channel.clone(), ephemeral: *ephemeral }).collect();
     all.sort_unstable_by(|a, b| a.channel.cmp(&b.channel));
     all
 }

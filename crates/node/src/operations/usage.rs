@@ -105,9 +105,9 @@ impl Node {
     pub fn user_usage(&self, caller: &Caller, user_id: &str) -> Result<UsageView> {
         let entry = self.authorize(caller, Action::ReadAudit)?;
         let records = entry.read();
-        let (id, user) = records.user_named(user_id).ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, "There is no such user in this project.")
-        })?;
+        let (id, user) = records
+            .user_named(user_id)
+            .ok_or_else(|| Error::new(ErrorKind::NotFound, "There is no such user in this project."))?;
         let record = records.user_usage.get(&id.get()).map(|kept| UsageRecord::clone(&kept.record));
         let live = user.tokens.iter().filter_map(|token| records.token(*token));
         let live_connections = live.map(|token| token.live_connections().len()).sum();
@@ -334,11 +334,24 @@ mod tests {
             add_to_record(&mut record, &delta(2, u8::try_from(round).unwrap(), round));
         }
         add_to_record(&mut record, &delta(1, 5, 11));
-        assert_eq!((record.connections, record.first_seen_at, record.last_used_at), (21, Some(UnixMillis(1)), Some(UnixMillis(11))));
+        assert_eq!(
+            (record.connections, record.first_seen_at, record.last_used_at),
+            (21, Some(UnixMillis(1)), Some(UnixMillis(11)))
+        );
         let addresses: Vec<_> = record.addresses.iter().map(|(address, at)| (address.as_str(), at.0)).collect();
-        let expected = [("10.0.0.3", 3), ("10.0.0.4", 4), ("10.0.0.6", 6), ("10.0.0.7", 7), ("10.0.0.8", 8), ("10.0.0.9", 9), ("10.0.0.10", 10), ("10.0.0.5", 11)];
+        let expected = [
+            ("10.0.0.3", 3),
+            ("10.0.0.4", 4),
+            ("10.0.0.6", 6),
+            ("10.0.0.7", 7),
+            ("10.0.0.8", 8),
+            ("10.0.0.9", 9),
+            ("10.0.0.10", 10),
+            ("10.0.0.5", 11),
+        ];
         assert_eq!(addresses, expected);
-        let refused = UsageDelta { refusals: vec![("token_expired", 3)], last_at: UnixMillis(99), ..UsageDelta::default() };
+        let refused =
+            UsageDelta { refusals: vec![("token_expired", 3)], last_at: UnixMillis(99), ..UsageDelta::default() };
         add_to_record(&mut record, &refused);
         assert_eq!(record.last_used_at, Some(UnixMillis(11)), "who is refused has used nothing");
         assert_eq!(record.refusals, [("token_expired".to_owned(), 3)]);

@@ -10,9 +10,7 @@ use tollgate_core::credentials::{RowKind, fingerprint, number_of};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ProjectId, TokenId, UserId};
 use tollgate_core::json::{JsonObject, JsonValue};
-use tollgate_core::limits::{
-    DISPLAY_NAME_CHARS_MAX, METADATA_BYTES_MAX, USER_ID_CHARS_DEFAULT, USER_ID_CHARS_MAX,
-};
+use tollgate_core::limits::{DISPLAY_NAME_CHARS_MAX, METADATA_BYTES_MAX, USER_ID_CHARS_DEFAULT, USER_ID_CHARS_MAX};
 use tollgate_core::ports::store::{RowName, StoreError, Subject, Write};
 use tollgate_core::records::{Revocation, UserRecord};
 
@@ -446,7 +444,8 @@ pub(super) fn free_number(project: ProjectId, user_id: &str, is_taken: impl Fn(U
 /// # Errors
 /// `invalid_input`, naming the limit.
 pub(super) fn check_user_id(entry: &ProjectEntry, user_id: &str) -> Result<()> {
-    let most = entry.settings().user_id_chars_max.map_or(USER_ID_CHARS_DEFAULT, |most| most as usize).min(USER_ID_CHARS_MAX);
+    let most =
+        entry.settings().user_id_chars_max.map_or(USER_ID_CHARS_DEFAULT, |most| most as usize).min(USER_ID_CHARS_MAX);
     let chars = user_id.chars().count();
     let refuse = |why: String| Err(Error::new(ErrorKind::InvalidInput, format!("The user id {why}.")));
     if chars == 0 || chars > most {

@@ -223,12 +223,17 @@ impl Node {
         }
         let Some(wanted) = wanted else { return Ok(()) };
         if wanted.is_empty() || wanted.len() > WEBHOOK_EVENTS_MAX {
-            return refuse(format!("`events` names 1 to {WEBHOOK_EVENTS_MAX} events, like [\"token.*\", \"alert.raised\"]."));
+            return refuse(format!(
+                "`events` names 1 to {WEBHOOK_EVENTS_MAX} events, like [\"token.*\", \"alert.raised\"]."
+            ));
         }
         match wanted.iter().find(|pattern| !EVENTS.iter().any(|event| takes(pattern, event))) {
             Some(unknown) => {
                 let unknown: String = unknown.chars().take(64).collect();
-                refuse(format!("`events`: there is no event {unknown:?}; there are {}, and `family.*` and `*`.", EVENTS.join(", ")))
+                refuse(format!(
+                    "`events`: there is no event {unknown:?}; there are {}, and `family.*` and `*`.",
+                    EVENTS.join(", ")
+                ))
             }
             None => Ok(()),
         }

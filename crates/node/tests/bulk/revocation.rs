@@ -64,7 +64,11 @@ fn every_tokens_fate_is_its_place_in_the_commit_order() {
         assert_eq!(answers.borrow()[0].revoked, before as u64, "seed {seed}: {log:?}");
         for (place, token) in tokens.iter().enumerate() {
             let expected = (place < before).then(|| "token_revoked".to_owned());
-            assert_eq!(bench.refusal(&token.to_string()), expected, "seed {seed}, token {place} of {before} before: {log:?}");
+            assert_eq!(
+                bench.refusal(&token.to_string()),
+                expected,
+                "seed {seed}, token {place} of {before} before: {log:?}"
+            );
         }
         hit_and_missed = (hit_and_missed.0 + before, hit_and_missed.1 + tokens.len() - before);
     }

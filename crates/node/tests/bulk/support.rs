@@ -19,8 +19,8 @@ use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::ports::store::{
-    AuditQuery, AuditStore, Changes, ChannelStore, Row, RowName, StateChange, Store, StoreResult, SubscriptionStore, Unit,
-    Vault, Write,
+    AuditQuery, AuditStore, Changes, ChannelStore, Row, RowName, StateChange, Store, StoreResult, SubscriptionStore,
+    Unit, Vault, Write,
 };
 use tollgate_node::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, NewToken, Node, NodeParts};
 
@@ -254,11 +254,7 @@ impl Bench {
     }
 }
 
-fn start(
-    inner: MemoryStore,
-    seed: Option<u64>,
-    clock: &Arc<TestClock>,
-) -> (Arc<Node>, Arc<SlowStore>) {
+fn start(inner: MemoryStore, seed: Option<u64>, clock: &Arc<TestClock>) -> (Arc<Node>, Arc<SlowStore>) {
     let store =
         Arc::new(SlowStore { inner, pauses: seed.map(|seed| Mutex::new(Rng::new(seed))), log: Mutex::default() });
     let parts = NodeParts {

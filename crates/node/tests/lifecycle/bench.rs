@@ -197,7 +197,12 @@ impl Bench {
         self.connect_from(secret, None, None)
     }
 
-    pub(crate) fn connect_from(&self, secret: &str, address: Option<&str>, origin: Option<&str>) -> Result<ConnectionKey> {
+    pub(crate) fn connect_from(
+        &self,
+        secret: &str,
+        address: Option<&str>,
+        origin: Option<&str>,
+    ) -> Result<ConnectionKey> {
         let connection = ConnectionKey { slot: self.slots.fetch_add(1, Ordering::Relaxed), generation: 1 };
         let peer = address.map(|address| {
             let address: IpAddr = address.parse().unwrap();

@@ -54,7 +54,9 @@ fn connections_do_exactly_what_is_granted_on_any_type_of_channel() {
                 if let Err(error) = subscribed {
                     assert_eq!(error.kind, ErrorKind::NotGranted, "without asking the hook");
                 }
-                for (command, wanted) in [(publish(other), Operation::Publish), (set_state(other), Operation::StateWrite)] {
+                for (command, wanted) in
+                    [(publish(other), Operation::Publish), (set_state(other), Operation::StateWrite)]
+                {
                     let done = matches!(bench.command(connection, command).unwrap(), Some(Reply::Done));
                     assert_eq!(done, may(wanted), "{operation:?} of {channel} in {other}");
                 }
@@ -156,7 +158,9 @@ fn over_rest_a_token_does_what_it_may_and_no_more() {
 fn a_token_that_ends_while_it_asks_gets_nothing_done() {
     let bench = bench();
     let token = bench.issue(NewToken { life_ms: Some(1_000), ..NewToken::default() });
-    let caller = bench.run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(&token)), Place::default())).unwrap();
+    let caller = bench
+        .run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(&token)), Place::default()))
+        .unwrap();
     let connection = bench.connect(&secret(&token)).unwrap();
     bench.command(connection, subscribe("public")).unwrap();
     bench.clock.advance(1_000);

@@ -42,11 +42,8 @@ fn what_is_left_out_stays() {
 fn a_change_can_be_bound_to_a_version() {
     let bench = Bench::new();
     let token = bench.issue(NewToken::default());
-    let name = |name: &str, if_revision| TokenUpdate {
-        name: Some(Some(name.into())),
-        if_revision,
-        ..TokenUpdate::default()
-    };
+    let name =
+        |name: &str, if_revision| TokenUpdate { name: Some(Some(name.into())), if_revision, ..TokenUpdate::default() };
     let change = |update| bench.run(bench.node.update_token(&bench.key, &by_id(&token), update));
     assert_eq!(change(name("a", Some(1))).unwrap().revision, 2);
     let refused = change(name("b", Some(1))).unwrap_err();

@@ -45,7 +45,9 @@ fn a_user_comes_to_be_with_its_first_token() {
 fn a_user_named_by_many_at_once_is_one_user() {
     let bench = Bench::new();
     let (node, key) = (&bench.node, &bench.key);
-    let issue = |at: usize| block_on(node.issue_token(key, of_user("same", at.is_multiple_of(2).then_some("S")), None)).unwrap();
+    let issue = |at: usize| {
+        block_on(node.issue_token(key, of_user("same", at.is_multiple_of(2).then_some("S")), None)).unwrap()
+    };
     let issued: Vec<IssuedToken> = std::thread::scope(|scope| {
         let all: Vec<_> = (0..16).map(|at| scope.spawn(move || issue(at))).collect();
         all.into_iter().map(|one| one.join().unwrap()).collect()
@@ -123,11 +125,8 @@ fn a_keys_policy_bounds_what_it_makes_and_changes() {
     bench.channel("room-1", ChannelType::Private);
     bench.channel("hall", ChannelType::Private);
     let ceiling = vec![Grant { channels: "room-*".into(), operations: vec![Operation::Subscribe] }];
-    let policy = MintPolicy {
-        life_ms_max: Some(60_000),
-        ceiling: Some(ceiling.clone()),
-        channels: Some(vec!["room-*".into()]),
-    };
+    let policy =
+        MintPolicy { life_ms_max: Some(60_000), ceiling: Some(ceiling.clone()), channels: Some(vec!["room-*".into()]) };
     let (_, key) = restricted(&bench, policy);
     let issue = |new| bench.run(bench.node.issue_token(&key, new, None));
     let plain = issue(NewToken::default()).unwrap();

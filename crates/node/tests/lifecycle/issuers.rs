@@ -37,15 +37,8 @@ struct Says<'a> {
     lasts_s: u64,
 }
 
-const PLAIN: Says<'static> = Says {
-    issuer: ISSUER,
-    user: "alice",
-    name: None,
-    capabilities: "",
-    audience: None,
-    issued_ago_s: 0,
-    lasts_s: 600,
-};
+const PLAIN: Says<'static> =
+    Says { issuer: ISSUER, user: "alice", name: None, capabilities: "", audience: None, issued_ago_s: 0, lasts_s: 600 };
 
 impl Bench {
     fn jwt(&self, key: &SigningKey, says: &Says<'_>) -> String {
@@ -151,7 +144,11 @@ fn what_an_issuer_may_not_say_is_refused_in_words() {
         (bench.jwt(&other, &ours), ErrorKind::InvalidAuth, "`kid`"),
         (bench.jwt(&key, &PLAIN), ErrorKind::InvalidAuth, "`aud`"),
         (bench.jwt(&key, &Says { audience: Some("them"), ..PLAIN }), ErrorKind::InvalidAuth, "`aud`"),
-        (bench.jwt(&key, &Says { issuer: "https://login.example", ..ours }), ErrorKind::InvalidAuth, "no issuer registered"),
+        (
+            bench.jwt(&key, &Says { issuer: "https://login.example", ..ours }),
+            ErrorKind::InvalidAuth,
+            "no issuer registered",
+        ),
         (bench.jwt(&key, &Says { lasts_s: 3_601, ..ours }), ErrorKind::InvalidAuth, "3600 s are allowed"),
         (bench.jwt(&key, &Says { issued_ago_s: 700, ..ours }), ErrorKind::TokenExpired, "has expired"),
         (bench.jwt(&key, &Says { capabilities: "everything", ..ours }), ErrorKind::InvalidAuth, "user.publicUserId"),
@@ -184,7 +181,8 @@ fn keys_belong_to_one_issuer_and_one_project() {
     // Remembered for one project, asked in another.
     let text = bench.jwt(&key, &PLAIN);
     bench.enter(&text).unwrap();
-    let (second, _) = bench.run(bench.node.create_project(&tollgate_core::authorize::Caller::Operator, "second")).unwrap();
+    let (second, _) =
+        bench.run(bench.node.create_project(&tollgate_core::authorize::Caller::Operator, "second")).unwrap();
     let secret = PresentedSecret::new(text);
     let refused = bench.run(bench.node.authenticate_token(Some(second.id), &secret, Place::default())).unwrap_err();
     assert!(refused.detail.contains("no issuer registered"), "{}", refused.detail);

@@ -1,10 +1,10 @@
 //! Why a token is refused: the same word over REST, at a connect, and in an introspection.
 
+use tollgate_core::authorize::Caller;
+use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::credentials::TokenSpelling;
 use tollgate_core::error::ErrorKind;
-use tollgate_core::authorize::Caller;
-use tollgate_core::clock::UnixMillis;
 use tollgate_node::{NewToken, Place};
 
 use super::bench::{Bench, START, by_id, secret};
@@ -22,7 +22,9 @@ fn each_end_has_its_word_everywhere() {
     let rotated = bench.issue(NewToken::default());
     bench.run(bench.node.rotate_token(&bench.key, &by_id(&rotated), Some(500), None, None)).unwrap();
     let revoked = bench.issue(NewToken::default());
-    let own = bench.run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(&revoked)), Place::default())).unwrap();
+    let own = bench
+        .run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(&revoked)), Place::default()))
+        .unwrap();
     bench.run(bench.node.revoke_own_token(&own)).unwrap();
     bench.clock.advance(1_000);
     let table = [
@@ -56,7 +58,8 @@ fn what_proves_nothing_is_unknown() {
     let foreign = foreign.secret.expose(TokenSpelling::Native).to_string();
     let mut typo = good.clone();
     typo.replace_range(20..21, if &good[20..21] == "a" { "b" } else { "a" });
-    for (text, code) in [(typo.as_str(), "checksum"), ("tgt_x", "malformed"), ("", "malformed"), (&foreign, "unknown")] {
+    for (text, code) in [(typo.as_str(), "checksum"), ("tgt_x", "malformed"), ("", "malformed"), (&foreign, "unknown")]
+    {
         assert_eq!(introspected(&bench, text).0, Some(code), "{text}");
         let found = bench.run(bench.node.introspect(&bench.key, &PresentedSecret::new(text.into()), None)).unwrap();
         assert!(found.token.is_none(), "nothing is told of another project's token");
@@ -97,7 +100,8 @@ fn networks_and_origins_are_asked_at_every_door() {
         let place = Place { address: address.map(|address| address.parse().unwrap()), origin };
         let refused = bench.refused(&text, place);
         assert_eq!(refused, (!expected).then_some("wrong_place"), "{address:?} {origin:?}");
-        let found = bench.run(bench.node.introspect(&bench.key, &PresentedSecret::new(text.clone()), Some(place))).unwrap();
+        let found =
+            bench.run(bench.node.introspect(&bench.key, &PresentedSecret::new(text.clone()), Some(place))).unwrap();
         assert_eq!(found.refusal.map(|refused| refused.code), (!expected).then_some("wrong_place"));
         let connected = bench.connect_from(&text, address, origin);
         assert_eq!(connected.is_ok(), expected, "{address:?} {origin:?}");
@@ -124,7 +128,9 @@ fn connections_are_limited_and_listed() {
 fn only_a_token_is_asked_about_itself() {
     let bench = Bench::new();
     let token = bench.issue(NewToken::default());
-    let own = bench.run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(&token)), Place::default())).unwrap();
+    let own = bench
+        .run(bench.node.authenticate_token(None, &PresentedSecret::new(secret(&token)), Place::default()))
+        .unwrap();
     assert_eq!(bench.node.own_token(&own).unwrap().id, token.token.id);
     assert!(bench.node.own_subscriptions(&own).unwrap().is_empty());
     assert_eq!(bench.node.own_token(&bench.key).unwrap_err().kind, ErrorKind::Forbidden);

@@ -53,7 +53,8 @@ fn connections_of_the_old_secret_are_told_their_end() {
     let token = bench.issue(NewToken::default());
     let connection = bench.connect(&secret(&token)).unwrap();
     bench.told();
-    let rotate = |grace| bench.run(bench.node.rotate_token(&bench.key, &by_id(&token), Some(grace), None, None)).unwrap();
+    let rotate =
+        |grace| bench.run(bench.node.rotate_token(&bench.key, &by_id(&token), Some(grace), None, None)).unwrap();
     let second = rotate(30_000);
     assert_eq!(bench.told(), [(connection, Told::End(Some(30_000)))]);
     let newer = bench.connect(&secret(&second)).unwrap();

@@ -166,7 +166,8 @@ fn every_spelling_ends_with_the_record() {
     bench.clock.advance(10_000);
     assert_eq!(refusal(&bench, &text).0, ErrorKind::TokenRotated);
     let (text, _) = spell(&bench, &token, 3_000);
-    let own = bench.run(bench.node.authenticate_token(None, &PresentedSecret::new(text.clone()), Place::default())).unwrap();
+    let own =
+        bench.run(bench.node.authenticate_token(None, &PresentedSecret::new(text.clone()), Place::default())).unwrap();
     bench.run(bench.node.revoke_own_token(&own)).unwrap();
     assert_eq!(refusal(&bench, &text).0, ErrorKind::TokenRevoked);
     let refused = bench.run(bench.node.create_access_token(&bench.key, &by_id(&token), AccessWish::default()));
@@ -182,7 +183,9 @@ fn a_jwt_for_somebody_else_is_not_let_in_here() {
     let (kind, detail) = refusal(&bench, &made.text);
     assert_eq!(kind, ErrorKind::InvalidAuth);
     assert!(detail.contains("`aud`"), "{detail}");
-    for (life_ms, audience) in [(Some(0), None), (Some(u64::MAX), None), (None, Some(String::new())), (None, Some("a".repeat(513)))] {
+    for (life_ms, audience) in
+        [(Some(0), None), (Some(u64::MAX), None), (None, Some(String::new())), (None, Some("a".repeat(513)))]
+    {
         let wish = AccessWish { life_ms, audience };
         let refused = bench.run(bench.node.create_access_token(&bench.key, &by_id(&token), wish)).unwrap_err();
         assert_eq!(refused.kind, ErrorKind::InvalidInput);

@@ -41,7 +41,11 @@ fn they_are_forgotten_an_hour_after_their_end() {
         block_on(bench.node.create_session(&bench.key, with(&token, "alice", "a"))).unwrap_err().detail
     };
     bench.clock.advance(60_000);
-    assert!(why().contains("expired at 2027-01-15T08:01:00Z by the server's clock, which now shows 2027-01-15T08:01:00Z"), "{}", why());
+    assert!(
+        why().contains("expired at 2027-01-15T08:01:00Z by the server's clock, which now shows 2027-01-15T08:01:00Z"),
+        "{}",
+        why()
+    );
     bench.clock.advance(3_599_999);
     assert!(why().contains("expired"));
     bench.clock.advance(1);

@@ -18,7 +18,8 @@ fn try_key(bench: &Bench, address: &str, key: &str) -> Option<ErrorKind> {
 #[test]
 fn guessing_slows_down_and_a_good_key_always_gets_in() {
     let bench = Bench::new();
-    let (_, good) = block_on(bench.node.create_key(&Caller::Operator, bench.project, Permissions::READ_CHANNELS)).unwrap();
+    let (_, good) =
+        block_on(bench.node.create_key(&Caller::Operator, bench.project, Permissions::READ_CHANNELS)).unwrap();
     let good = good.expose().to_string();
     // Well-formed, and nobody's.
     let (_, other) = block_on(bench.node.create_key(&Caller::Operator, bench.project, Permissions::NONE)).unwrap();
@@ -78,7 +79,8 @@ fn minting_is_bounded_by_key_user_and_address_apart() {
     let mut mint = |key: &Caller, user: &str, address: &str| {
         device += 1;
         let wish = request(user, &format!("d{device}"));
-        block_on(with_origin(from(address), bench.node.create_session(key, wish))).map_err(|error| (error.kind, error.retry_after_ms))
+        block_on(with_origin(from(address), bench.node.create_session(key, wish)))
+            .map_err(|error| (error.kind, error.retry_after_ms))
     };
     let limited = Some((ErrorKind::RateLimited, Some(1_000)));
     let mut check = |key: &Caller, user: &str, address: &str, expected: Option<(ErrorKind, Option<u64>)>| {

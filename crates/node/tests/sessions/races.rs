@@ -67,7 +67,8 @@ fn no_session_survives_a_ban_or_deletion_that_it_ran_into() {
                 .map(|device| {
                     let (bench, made, over) = (&bench, &made, &over);
                     Box::pin(async move {
-                        let session = bench.node.create_session(&bench.key, request("alice", &format!("d{device}"))).await;
+                        let session =
+                            bench.node.create_session(&bench.key, request("alice", &format!("d{device}"))).await;
                         if let Ok(session) = session {
                             let was_over = *over.borrow();
                             made.borrow_mut().push((session, was_over));
@@ -92,7 +93,10 @@ fn no_session_survives_a_ban_or_deletion_that_it_ran_into() {
             for (session, was_over) in made.borrow().iter() {
                 let works = bench.refused(session).is_none();
                 assert!(!works || (deletes && *was_over), "seed {seed}: it was made before the end, and works");
-                assert!(works || !*was_over || !deletes, "seed {seed}: it was made after the deletion, and does not work");
+                assert!(
+                    works || !*was_over || !deletes,
+                    "seed {seed}: it was made after the deletion, and does not work"
+                );
             }
         }
     }

@@ -23,7 +23,10 @@ async fn a_change_is_told_signed_and_without_secrets() {
     let header = |name: &str| call.headers.iter().find(|(known, _)| known == name).unwrap().1.clone();
     let (id, seconds) = (header("webhook-id"), header("webhook-timestamp").parse().unwrap());
     assert!(verify_webhook(&secret, &id, seconds, &call.body, &header("webhook-signature")));
-    assert_eq!((header("content-type"), call.url.as_str()), ("application/json".into(), "https://hooks.example.com/in"));
+    assert_eq!(
+        (header("content-type"), call.url.as_str()),
+        ("application/json".into(), "https://hooks.example.com/in")
+    );
     let body = String::from_utf8(call.body.clone()).unwrap();
     assert!(body.starts_with(r#"{"type":"token.created","timestamp":"2027-01-15T08:00:00Z","data":{"#), "{body}");
     assert!(body.contains(&format!(r#""id":"{token}""#)), "{body}");
@@ -214,13 +217,25 @@ async fn addresses_and_events_are_checked_at_registration_and_addresses_at_each_
         let new = NewWebhook { url: url.into(), events, disabled: false };
         bench.node.create_webhook(&bench.key, new).await.map(|(made, _)| made.id)
     };
-    for url in ["https://127.0.0.1/", "https://10.0.0.1/", "https://[::1]/", "https://169.254.169.254/", "http://example.com/", "ftp://example.com", "x"] {
+    for url in [
+        "https://127.0.0.1/",
+        "https://10.0.0.1/",
+        "https://[::1]/",
+        "https://169.254.169.254/",
+        "http://example.com/",
+        "ftp://example.com",
+        "x",
+    ] {
         let error = register(url, &["*"]).await.unwrap_err();
         assert_eq!(error.kind, ErrorKind::InvalidInput, "{url}");
         assert!(error.detail.starts_with("`url`"), "{error}");
     }
     for events in [&[][..], &["token.craeted"], &["tok*"], &["*", "nothing.*"], &["*"; 65]] {
-        assert_eq!(register("https://example.com/", events).await.unwrap_err().kind, ErrorKind::InvalidInput, "{events:?}");
+        assert_eq!(
+            register("https://example.com/", events).await.unwrap_err().kind,
+            ErrorKind::InvalidInput,
+            "{events:?}"
+        );
     }
     let hook = register("https://hooks.example.com/", &["*"]).await.unwrap();
     for _ in 0..31 {

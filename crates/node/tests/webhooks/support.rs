@@ -1,7 +1,7 @@
 //! A node over the store in memory, with a clock that tests own and a network that records what was called.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
@@ -13,9 +13,7 @@ use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::memory::RecordingOutbound;
 use tollgate_core::ports::outbound::{NoOutbound, Outbound, OutboundCall};
 use tollgate_core::ports::store::{AuditQuery, AuditStore, Row, RowName, Store};
-use tollgate_node::{
-    BatchAction, BatchEntry, BatchRequest, DeliveryStatus, NewToken, NewWebhook, Node, NodeParts,
-};
+use tollgate_node::{BatchAction, BatchEntry, BatchRequest, DeliveryStatus, NewToken, NewWebhook, Node, NodeParts};
 
 pub(crate) const DAY_MS: u64 = 86_400_000;
 
@@ -155,11 +153,7 @@ async fn key(node: &Arc<Node>) -> Caller {
     node.authenticate(&PresentedSecret::new(secret.expose().to_string())).unwrap()
 }
 
-async fn start(
-    store: Arc<MemoryStore>,
-    clock: &Arc<TestClock>,
-    outbound: Arc<dyn Outbound>,
-) -> Arc<Node> {
+async fn start(store: Arc<MemoryStore>, clock: &Arc<TestClock>, outbound: Arc<dyn Outbound>) -> Arc<Node> {
     let parts = NodeParts {
         store: store as Arc<dyn Store>,
         master_key: MasterKey::generate(&TestEntropy(AtomicU64::new(7))),

@@ -19,7 +19,8 @@ impl Bench {
     async fn request(&self, secret: &str, address: &str) -> bool {
         let origin = Origin { request_id: None, address: Some(address.parse::<IpAddr>().unwrap()) };
         let presented = PresentedSecret::new(secret.to_owned());
-        with_origin(origin, async { self.node.authenticate_token(None, &presented, Place::default()).await.is_ok() }).await
+        with_origin(origin, async { self.node.authenticate_token(None, &presented, Place::default()).await.is_ok() })
+            .await
     }
 
     fn usage(&self, token: &str) -> UsageView {
@@ -66,10 +67,7 @@ async fn what_a_token_used_is_kept_over_a_restart() {
     // The key's own request among them.
     assert_eq!((hours.len(), hours[0].requests), (1, 5));
     let stranger = bench.stranger().await;
-    assert_eq!(
-        bench.node.token_usage(&stranger, &PresentedSecret::new(token)).unwrap_err().kind,
-        ErrorKind::NotFound
-    );
+    assert_eq!(bench.node.token_usage(&stranger, &PresentedSecret::new(token)).unwrap_err().kind, ErrorKind::NotFound);
     assert!(bench.node.project_usage(&stranger, SPAN, false).unwrap().is_empty());
 }
 

@@ -20,7 +20,12 @@ pub(super) async fn status(node: &Arc<Node>) -> Result<Answer> {
     text += "Data keys:\n";
     for project in &status.projects {
         let keys: Vec<String> = project.keys.iter().map(u16::to_string).collect();
-        text += &format!("  {}  {}, {} records to seal again\n", project.project, keys.join(" "), project.records_to_reseal);
+        text += &format!(
+            "  {}  {}, {} records to seal again\n",
+            project.project,
+            keys.join(" "),
+            project.records_to_reseal
+        );
     }
     said(&status, text.trim_end().to_owned())
 }
@@ -32,19 +37,24 @@ pub(super) async fn rotate(node: &Arc<Node>, what: KeyringPart) -> Result<Answer
             let number = node.rotate_token_key(operator).await?;
             said(
                 &serde_json::json!({ "token_key": number }),
-                format!("New secrets are derived from token key {number}. Older keys go on verifying until you retire them."),
+                format!(
+                    "New secrets are derived from token key {number}. Older keys go on verifying until you retire them."
+                ),
             )
         }
         KeyringPart::Data => {
             let projects = node.rotate_data_keys(operator).await?;
             said(
                 &serde_json::json!({ "projects": projects }),
-                format!("{projects} projects have a new data key. Their records are being sealed again; see `tollgate keyring status`."),
+                format!(
+                    "{projects} projects have a new data key. Their records are being sealed again; see `tollgate keyring status`."
+                ),
             )
         }
-        KeyringPart::Master => {
-            Err(Error::new(ErrorKind::InvalidInput, "The master key is turned over by the command that holds its file."))
-        }
+        KeyringPart::Master => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "The master key is turned over by the command that holds its file.",
+        )),
     }
 }
 
@@ -61,7 +71,9 @@ pub(super) async fn retire(node: &Arc<Node>, number: u16) -> Result<Answer> {
     let closed = node.retire_token_key(&Caller::Operator, number).await?;
     said(
         &serde_json::json!({ "token_key": number, "connections_closed": closed }),
-        format!("Token key {number} is retired: its secrets are refused from now on. {closed} connections were closed."),
+        format!(
+            "Token key {number} is retired: its secrets are refused from now on. {closed} connections were closed."
+        ),
     )
 }
 

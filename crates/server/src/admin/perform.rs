@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
-use tollgate_core::{Error, ErrorKind};
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ids::{KeyId, ProjectId};
 use tollgate_core::permissions::Permissions;
+use tollgate_core::{Error, ErrorKind};
 use tollgate_node::{KeyEntry, Node};
 
 use super::keyring;
@@ -81,7 +81,9 @@ async fn outcome(node: &Arc<Node>, request: Request) -> tollgate_core::Result<An
                     hex(&end.mac)
                 ),
             },
-            Err(problem) => return Err(Error::new(ErrorKind::Internal, format!("The audit log is not intact: {problem}."))),
+            Err(problem) => {
+                return Err(Error::new(ErrorKind::Internal, format!("The audit log is not intact: {problem}.")));
+            }
         },
     })
 }
@@ -111,13 +113,19 @@ async fn api(
     idempotency_key: Option<String>,
 ) -> tollgate_core::Result<Answer> {
     use http_body_util::BodyExt as _;
-    let refused = |_| Error::new(ErrorKind::InvalidInput, "This command does not make a request; a part of it has characters that none may have.");
+    let refused = |_| {
+        Error::new(
+            ErrorKind::InvalidInput,
+            "This command does not make a request; a part of it has characters that none may have.",
+        )
+    };
     let mut request = hyper::Request::builder().method(method).uri(path);
     if let Some(key) = idempotency_key {
         request = request.header("idempotency-key", key);
     }
     let request = request.body(bytes::Bytes::from(body)).map_err(refused)?;
-    let reply = tollgate_api::router(Arc::clone(node), tollgate_api::ApiConfig::default()).as_operator(project, request).await;
+    let reply =
+        tollgate_api::router(Arc::clone(node), tollgate_api::ApiConfig::default()).as_operator(project, request).await;
     let status = reply.status().as_u16();
     let body = match reply.into_body().collect().await {
         Ok(whole) => String::from_utf8_lossy(&whole.to_bytes()).into_owned(),

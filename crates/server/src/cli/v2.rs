@@ -49,7 +49,8 @@ impl Where {
     }
 
     fn request(self, method: &str, path: String, body: Option<String>) -> Task {
-        let request = Request::Api { project: self.project, method: method.to_owned(), path, body, idempotency_key: None };
+        let request =
+            Request::Api { project: self.project, method: method.to_owned(), path, body, idempotency_key: None };
         admin(request, &self.output)
     }
 }
@@ -415,10 +416,8 @@ impl User {
                 place.post("/v2/users", &body)
             }
             Self::Get { user, place } => place.get(&path(&user, ""), &[]),
-            Self::List { paging, place } => place.get(
-                "/v2/users",
-                &[("limit", paging.limit.map(|limit| limit.to_string())), ("cursor", paging.cursor)],
-            ),
+            Self::List { paging, place } => place
+                .get("/v2/users", &[("limit", paging.limit.map(|limit| limit.to_string())), ("cursor", paging.cursor)]),
             Self::Change { user, set, place } => place.patch(&path(&user, ""), &set),
             Self::Ban { user, place } => place.post(&path(&user, "/ban"), &json!({})),
             Self::Unban { user, place } => place.post(&path(&user, "/unban"), &json!({})),

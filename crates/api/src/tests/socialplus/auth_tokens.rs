@@ -35,7 +35,10 @@ async fn sp12_sp37_an_auth_token_is_good_for_one_session_of_its_user() {
     door.clock.advance(600_000);
     let heard = door.session(&key, &with(&late)).await;
     let message = heard.refused(403, 400_300);
-    assert!(message.contains("2026-11-22T20:35:21Z") && message.contains("now shows 2026-11-22T20:35:21Z"), "{message}");
+    assert!(
+        message.contains("2026-11-22T20:35:21Z") && message.contains("now shows 2026-11-22T20:35:21Z"),
+        "{message}"
+    );
     // In another project nobody knows it.
     let in_time = vouched(&door, &server_key, "alice").await;
     let stranger = door.stranger().await;

@@ -39,7 +39,8 @@ impl Door {
 
     /// A session, as `createUserToken` asks for one.
     async fn session(&self, key: &str, extra: &str) -> Heard {
-        self.sp("POST", "/api/v5/sessions", &[("X-API-Key", key)], &body("alice", "device-1", TOKEN_MANAGER, extra)).await
+        self.sp("POST", "/api/v5/sessions", &[("X-API-Key", key)], &body("alice", "device-1", TOKEN_MANAGER, extra))
+            .await
     }
 
     /// A request with an access token.

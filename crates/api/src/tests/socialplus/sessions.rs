@@ -18,15 +18,29 @@ async fn sp01_sp02_every_version_and_prefix_answers_alike() {
         let session = heard.ok();
         let keys: Vec<&str> = session.as_object().unwrap().keys().map(String::as_str).collect();
         let expected = [
-            "accessToken", "expiresAt", "files", "issuedAt", "lastCachePurge", "refreshToken", "roles", "userType", "users",
+            "accessToken",
+            "expiresAt",
+            "files",
+            "issuedAt",
+            "lastCachePurge",
+            "refreshToken",
+            "roles",
+            "userType",
+            "users",
         ];
         assert_eq!(keys, expected, "top-level, without an envelope");
         assert_eq!(heard.headers["content-type"], "application/json");
         let user = &session["users"][0];
         assert_eq!((&user["userId"], &user["displayName"]), (&json!("user_123"), &json!("Jane Doe")));
         assert_eq!(user["path"], format!("{}/user/{}", door.project, user["_id"].as_str().unwrap()));
-        assert_eq!((&session["files"], &session["roles"], &session["userType"]), (&json!([]), &json!([]), &json!("signed-in")));
-        assert_eq!((&session["issuedAt"], &session["expiresAt"]), (&json!(NOW_TEXT), &json!("2026-12-22T20:25:21.073Z")));
+        assert_eq!(
+            (&session["files"], &session["roles"], &session["userType"]),
+            (&json!([]), &json!([]), &json!("signed-in"))
+        );
+        assert_eq!(
+            (&session["issuedAt"], &session["expiresAt"]),
+            (&json!(NOW_TEXT), &json!("2026-12-22T20:25:21.073Z"))
+        );
         assert!(session["refreshToken"].as_str().unwrap().starts_with("tgt_"));
     }
     assert_eq!(door.sp("GET", "/.amity.co/v2/project", &[], "").await.status, 404, "nothing else is under the prefix");
@@ -77,7 +91,10 @@ async fn sp06_sp39_the_token_works_until_its_session_is_ended() {
     let session = door.session(&key, "").await;
     let (access, refresh) = (session.access_token(), session.json["refreshToken"].as_str().unwrap().to_owned());
     for token in [&access, &refresh] {
-        assert_eq!(door.bearer("GET", "/api/v3/sessions", token).await.ok()["lastCachePurge"], "1970-01-01T00:00:00.000Z");
+        assert_eq!(
+            door.bearer("GET", "/api/v3/sessions", token).await.ok()["lastCachePurge"],
+            "1970-01-01T00:00:00.000Z"
+        );
     }
     for path in ["/api/v3/users/me", "/api/v3/users/alice", "/.amity.co/api/v3/users/alice"] {
         assert_eq!(door.bearer("GET", path, &access).await.ok()["users"][0]["userId"], "alice", "{path}");
@@ -138,9 +155,15 @@ async fn sp10_sp14_times_ride_through_the_sdk() {
         assert_eq!(door.session(&key, extra).await.ok()["expiresAt"], expected, "{extra}");
     }
     for extra in [
-        r#","ttl":0"#, r#","ttl":-1"#, r#","ttl":"60""#, r#","ttl":1.5"#, r#","ttl":999999999999"#,
-        r#","ttl":60,"expiresAt":"2026-11-23T00:00:00Z""#, r#","expiresAt":"2020-01-01T00:00:00Z""#,
-        r#","expiresAt":"soon""#, r#","ttl":60,"notBefore":"2026-11-23T00:00:00Z""#,
+        r#","ttl":0"#,
+        r#","ttl":-1"#,
+        r#","ttl":"60""#,
+        r#","ttl":1.5"#,
+        r#","ttl":999999999999"#,
+        r#","ttl":60,"expiresAt":"2026-11-23T00:00:00Z""#,
+        r#","expiresAt":"2020-01-01T00:00:00Z""#,
+        r#","expiresAt":"soon""#,
+        r#","ttl":60,"notBefore":"2026-11-23T00:00:00Z""#,
     ] {
         door.session(&key, extra).await.refused(422, 500_000);
     }
