@@ -33,7 +33,7 @@ pub(super) fn schemas() -> Value {
     json!({
         "NewAccessToken": taken(&json!({
             "ttl_s": {"type": ["integer", "null"], "minimum": 1, "maximum": 315_360_000},
-            "audience": {"type": ["string", "null"], "minLength": 1, "maxLength": 128, "description": "For whom, if not for this server."},
+            "audience": {"type": ["string", "null"], "minLength": 1, "maxLength": 512, "description": "For whom, if not for this server."},
         }), &[]),
         "AccessToken": answered(&json!({
             "token": {"type": "string"}, "access_token": {"type": "string"}, "token_type": {"const": "Bearer"},
