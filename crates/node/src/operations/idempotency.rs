@@ -81,7 +81,14 @@ impl Node {
         let expires_at = self.now().plus(IDEMPOTENCY_MS);
         let record = IdempotencyRecord { key, fingerprint: once.fingerprint, tokens, expires_at };
         let id = number_of(&key);
-        let expired = entry.read().idempotency.get(&id).map(|kept| kept.revision);
+        let now = self.now();
+        // Only an expired record is replaced. One that another request put there since we looked is in force: the store refuses ours, and we
+        // look again.
+        let expired = {
+            let records = entry.read();
+            let kept = records.idempotency.get(&id).filter(|kept| kept.record.expires_at <= now);
+            kept.map(|kept| kept.revision)
+        };
         match expired {
             Some(revision) => self.update(entry, RowKind::Idempotency, id, revision, &record),
             None => self.insert(entry, RowKind::Idempotency, id, &record),
