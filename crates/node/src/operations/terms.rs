@@ -29,6 +29,11 @@ pub(super) fn end_of(end: Option<UnixMillis>, life_ms: Option<u64>, now: UnixMil
         (Some(_), Some(_)) => {
             Err(Error::new(ErrorKind::InvalidInput, "Give `expires_at` or `ttl_s`, not both: they say the same."))
         }
+        // Who means never says so. A time has no such bound: Hop's users write far ones for never.
+        (None, Some(life_ms)) if life_ms > TOKEN_LIFE_MS_MAX => Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!("`ttl_s` is more than {} days; give less, or no end at all.", TOKEN_LIFE_MS_MAX / 86_400_000),
+        )),
         (None, Some(life_ms)) => Ok(Some(now.plus(life_ms))),
         (end, None) => Ok(end),
     }
@@ -41,13 +46,6 @@ pub(super) fn check_end(end: Option<UnixMillis>, start: Option<UnixMillis>, now:
         return refused("`expires_at` is in the past; give a time in the future, or null for never.".into());
     }
     let latest = now.plus(TOKEN_LIFE_MS_MAX);
-    if end.is_some_and(|end| end > latest) {
-        // Who means never says so.
-        return refused(format!(
-            "`expires_at` is more than {} days ahead; give an earlier time, or null for never.",
-            TOKEN_LIFE_MS_MAX / 86_400_000
-        ));
-    }
     if start.is_some_and(|start| start > latest) {
         return refused(format!("`not_before` is more than {} days ahead.", TOKEN_LIFE_MS_MAX / 86_400_000));
     }
@@ -200,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_in_order_and_within_ten_years() {
+    fn times_are_in_order_and_lives_within_ten_years() {
         let day = 86_400_000;
         let ten_years = 3_650 * day;
         for (start, end, is_fine) in [
@@ -208,7 +206,7 @@ mod tests {
             (None, Some(0), false),
             (None, Some(1), true),
             (None, Some(ten_years), true),
-            (None, Some(ten_years + 1), false),
+            (None, Some(u64::MAX / 2), true),
             (Some(5), Some(5), false),
             (Some(4), Some(5), true),
             (Some(ten_years + 1), None, false),
@@ -216,6 +214,9 @@ mod tests {
             let now = UnixMillis(1_000_000);
             let after = |ms: u64| now.plus(ms);
             assert_eq!(check_end(end.map(after), start.map(after), now).is_ok(), is_fine, "{start:?} {end:?}");
+        }
+        for (life, is_fine) in [(ten_years, true), (ten_years + 1, false), (u64::MAX, false)] {
+            assert_eq!(end_of(None, Some(life), UnixMillis(1_000_000)).is_ok(), is_fine, "{life}");
         }
     }
 }

@@ -98,5 +98,5 @@ fn what_is_no_request_is_refused_and_others_are_served_still() {
     for text in &said[..4] {
         assert!(text.contains("does not know the request"), "{text}");
     }
-    assert!(said[4].contains("longer than 65536 bytes"), "{}", said[4]);
+    assert!(said[4].contains("longer than 8388608 bytes"), "{}", said[4]);
 }
