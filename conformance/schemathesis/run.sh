@@ -105,7 +105,8 @@ tool() { # the name of the run, its configuration, its seconds, and more argumen
     if grep -qiE '(object_level_authorization|peers?).*(will not|not run|inactive)' "$run/$name.report"; then
         echo "schemathesis: the peers were not active"; status=1
     fi
-    if [ ! -s "$run/$name.probed" ]; then
+    # A token names itself by `me`: there is nothing of its own that a peer could ask for.
+    if [ "$name" = keys ] && [ ! -s "$run/$name.probed" ]; then
         echo "schemathesis: nothing was asked for as a peer"; status=1
     fi
     if [ "$status" -ne 0 ]; then
@@ -115,7 +116,7 @@ tool() { # the name of the run, its configuration, its seconds, and more argumen
     fi
     sed -n '/= SUMMARY =/,$p' "$run/$name.report"
     echo "asked for as a peer too:"
-    sed 's/^/  /' "$run/$name.probed"
+    sed 's/^/  /' "$run/$name.probed" 2>/dev/null || true
     tested=$(sed -n 's/^ *Tested: *\([0-9]*\).*/\1/p' "$run/$name.report" | tail -1)
     if [ -z "$tested" ] || ! grep -qE "^ *Selected: *$tested/" "$run/$name.report"; then
         echo "schemathesis: not every operation was tested"
@@ -123,7 +124,7 @@ tool() { # the name of the run, its configuration, its seconds, and more argumen
     fi
 }
 
-tool keys "$run/schemathesis.toml" "$seconds"
-all=$tested
+# The tokens first: the run with keys revokes whatever there is.
 tool tokens "$run/tokens.toml" $((seconds / 3)) --include-path-regex '^/v2/(me|channels)(/|$)'
-echo "schemathesis: $all passed, 0 failed"
+tool keys "$run/schemathesis.toml" "$seconds"
+echo "schemathesis: $tested passed, 0 failed"
