@@ -72,7 +72,7 @@ static SUITES: [Suite; 13] = [
     Suite {
         name: "acceptance",
         holds: "the real binary, black-box: API, Leap, bad input, command line, hook, secrets",
-        limit_s: 420,
+        limit_s: 600,
         builds: &[Build::Tests, Build::Release],
         tools: NO_TOOL,
         run: each::acceptance,
@@ -104,7 +104,7 @@ static SUITES: [Suite; 13] = [
     Suite {
         name: "schemathesis",
         holds: "what the description of /v2 promises, by generated requests of two projects",
-        limit_s: 120,
+        limit_s: 300,
         builds: &[Build::Release],
         tools: NO_TOOL,
         run: each::schemathesis,
@@ -120,7 +120,7 @@ static SUITES: [Suite; 13] = [
     Suite {
         name: "fuzz",
         holds: "a short run of each fuzz target",
-        limit_s: 480,
+        limit_s: 900,
         builds: NO_BUILD,
         tools: &[Tool::CargoFuzz],
         run: each::fuzz,
