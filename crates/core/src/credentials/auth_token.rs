@@ -3,18 +3,15 @@
 //!
 //! Not here: for whom one is good and until when, which is its record's word. Only the hash is ever stored.
 
-use super::base62::{self, CHECKSUM_CHARS};
+use super::random_spelling::{Flaw, PREFIX_CHARS, RandomSpelling, SPELLED_CHARS};
 use crate::clock::Entropy;
-use aws_lc_rs::digest;
 use std::fmt;
 use zeroize::Zeroizing;
 
-const PREFIX: &str = "tga_";
-/// 62³² is 190 bits.
-const RANDOM_CHARS: usize = 32;
+const PREFIX: &[u8; PREFIX_CHARS] = b"tga_";
 
 /// Length of an auth token in characters, which are all ASCII.
-pub const AUTH_TOKEN_CHARS: usize = PREFIX.len() + RANDOM_CHARS + CHECKSUM_CHARS;
+pub const AUTH_TOKEN_CHARS: usize = SPELLED_CHARS;
 
 /// Why a text is not an auth token. Checked before any hashing or look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,23 +26,13 @@ pub enum AuthTokenRefusal {
 
 /// An auth token in clear, in memory. Zeroed on drop; `Debug` prints only its kind.
 #[derive(Clone)]
-pub struct AuthTokenSecret(Zeroizing<[u8; AUTH_TOKEN_CHARS]>);
+pub struct AuthTokenSecret(RandomSpelling);
 
 impl AuthTokenSecret {
     /// Draws a new one (256 bytes of entropy, so that each character is even to 2⁻⁵⁸).
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
-        let mut random = Zeroizing::new([0; RANDOM_CHARS * 8]);
-        entropy.fill(random.as_mut());
-        let mut text = Zeroizing::new([0; AUTH_TOKEN_CHARS]);
-        let (prefix, tail) = text.split_at_mut(PREFIX.len());
-        let (body, checksum) = tail.split_at_mut(RANDOM_CHARS);
-        prefix.copy_from_slice(PREFIX.as_bytes());
-        for (digit, draw) in body.iter_mut().zip(random.as_chunks::<8>().0) {
-            *digit = base62::random_digit(u64::from_be_bytes(*draw));
-        }
-        checksum.copy_from_slice(&base62::checksum(body));
-        Self(text)
+        Self(RandomSpelling::draw(PREFIX, entropy))
     }
 
     /// Reads one as a caller sent it.
@@ -53,33 +40,23 @@ impl AuthTokenSecret {
     /// # Errors
     /// [`AuthTokenRefusal`]. A text that parses has a right form, no more; only its hash's record proves it.
     pub fn parse(text: &str) -> Result<Self, AuthTokenRefusal> {
-        let whole: &[u8; AUTH_TOKEN_CHARS] = text.as_bytes().try_into().map_err(|_| AuthTokenRefusal::Malformed)?;
-        let tail = whole.strip_prefix(PREFIX.as_bytes()).ok_or(AuthTokenRefusal::Malformed)?;
-        if !base62::is_base62(tail) {
-            return Err(AuthTokenRefusal::Malformed);
-        }
-        let (body, checksum) = tail.split_at(RANDOM_CHARS);
-        if checksum != base62::checksum(body) {
-            return Err(AuthTokenRefusal::Checksum);
-        }
-        Ok(Self(Zeroizing::new(*whole)))
+        RandomSpelling::read(PREFIX, text).map(Self).map_err(|flaw| match flaw {
+            Flaw::Form => AuthTokenRefusal::Malformed,
+            Flaw::Checksum => AuthTokenRefusal::Checksum,
+        })
     }
 
     /// SHA-256 of the whole spelling: what is stored and looked up in its place. To learn anything from how long a look-up takes one
     /// would have to choose hashes, not tokens.
     #[must_use]
     pub fn hash(&self) -> [u8; 32] {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, self.0.as_slice()).as_ref());
-        hash
+        self.0.hash()
     }
 
     /// The token in clear, for the one answer that hands it out. Never log or store what this returns.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(AUTH_TOKEN_CHARS));
-        text.extend(self.0.iter().map(|digit| char::from(*digit)));
-        text
+        self.0.expose()
     }
 }
 
@@ -92,6 +69,7 @@ impl fmt::Debug for AuthTokenSecret {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::base62;
     use super::super::test_entropy::TestEntropy;
     use super::*;
     use proptest::prelude::*;

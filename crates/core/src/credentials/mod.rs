@@ -12,6 +12,7 @@ pub mod jwt;
 mod key_ring;
 mod master_key;
 mod project_key;
+mod random_spelling;
 mod sealing;
 mod token_secret;
 mod visitor;

@@ -3,20 +3,17 @@
 //! Not here: what a key may do, and its record. The only road into storage is [`ProjectKeySecret::hash`]; the
 //! plain text cannot be got back. Decision: `docs/adr/0002-secrets-at-rest.md`.
 
-use super::base62::{self, CHECKSUM_CHARS};
+use super::random_spelling::{Flaw, PREFIX_CHARS, RandomSpelling, SPELLED_CHARS};
 use crate::clock::Entropy;
-use aws_lc_rs::digest;
 use std::fmt;
 use zeroize::Zeroizing;
 
-const PREFIX: &str = "ptk_";
-/// 62³² is 190 bits.
-const RANDOM_CHARS: usize = 32;
+const PREFIX: &[u8; PREFIX_CHARS] = b"ptk_";
 /// Characters of the random part that the display form shows; 166 bits stay unknown.
 const HINT_CHARS: usize = 4;
 
 /// Length of a project key in characters, which are all ASCII.
-pub const PROJECT_KEY_CHARS: usize = PREFIX.len() + RANDOM_CHARS + CHECKSUM_CHARS;
+pub const PROJECT_KEY_CHARS: usize = SPELLED_CHARS;
 
 /// Why a text is not a project key. Checked before any hashing or look-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,23 +28,13 @@ pub enum ProjectKeyRefusal {
 
 /// A project key in clear, in memory. Zeroed on drop; `Debug` prints only its kind.
 #[derive(Clone)]
-pub struct ProjectKeySecret(Zeroizing<[u8; PROJECT_KEY_CHARS]>);
+pub struct ProjectKeySecret(RandomSpelling);
 
 impl ProjectKeySecret {
     /// Draws a new key (256 bytes of entropy, so that each character is even to 2⁻⁵⁸).
     #[must_use]
     pub fn generate(entropy: &dyn Entropy) -> Self {
-        let mut random = Zeroizing::new([0; RANDOM_CHARS * 8]);
-        entropy.fill(random.as_mut());
-        let mut text = Zeroizing::new([0; PROJECT_KEY_CHARS]);
-        let (prefix, tail) = text.split_at_mut(PREFIX.len());
-        let (body, checksum) = tail.split_at_mut(RANDOM_CHARS);
-        prefix.copy_from_slice(PREFIX.as_bytes());
-        for (digit, draw) in body.iter_mut().zip(random.as_chunks::<8>().0) {
-            *digit = base62::random_digit(u64::from_be_bytes(*draw));
-        }
-        checksum.copy_from_slice(&base62::checksum(body));
-        Self(text)
+        Self(RandomSpelling::draw(PREFIX, entropy))
     }
 
     /// Reads a key as a caller sent it.
@@ -55,39 +42,28 @@ impl ProjectKeySecret {
     /// # Errors
     /// [`ProjectKeyRefusal`]. A text that parses has a right form, no more; only its hash's record proves it.
     pub fn parse(text: &str) -> Result<Self, ProjectKeyRefusal> {
-        let whole: &[u8; PROJECT_KEY_CHARS] = text.as_bytes().try_into().map_err(|_| ProjectKeyRefusal::Malformed)?;
-        let tail = whole.strip_prefix(PREFIX.as_bytes()).ok_or(ProjectKeyRefusal::Malformed)?;
-        if !base62::is_base62(tail) {
-            return Err(ProjectKeyRefusal::Malformed);
-        }
-        let (body, checksum) = tail.split_at(RANDOM_CHARS);
-        if checksum != base62::checksum(body) {
-            return Err(ProjectKeyRefusal::Checksum);
-        }
-        Ok(Self(Zeroizing::new(*whole)))
+        RandomSpelling::read(PREFIX, text).map(Self).map_err(|flaw| match flaw {
+            Flaw::Form => ProjectKeyRefusal::Malformed,
+            Flaw::Checksum => ProjectKeyRefusal::Checksum,
+        })
     }
 
     /// What is stored and looked up in its place.
     #[must_use]
     pub fn hash(&self) -> ProjectKeyHash {
-        let mut hash = [0; 32];
-        hash.copy_from_slice(digest::digest(&digest::SHA256, self.0.as_slice()).as_ref());
-        ProjectKeyHash(hash)
+        ProjectKeyHash(self.0.hash())
     }
 
     /// The half obfuscated form for listings, `ptk_abcd…`. Store it when the key is made: the hash cannot tell it.
     #[must_use]
     pub fn hint(&self) -> String {
-        let shown = PREFIX.len() + HINT_CHARS;
-        self.0[..shown].iter().map(|digit| char::from(*digit)).chain(['…']).collect()
+        self.0.beginning(PREFIX_CHARS + HINT_CHARS) + "…"
     }
 
     /// The key in clear, for the one answer that hands it out. Never log or store what this returns.
     #[must_use]
     pub fn expose(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(PROJECT_KEY_CHARS));
-        text.extend(self.0.iter().map(|digit| char::from(*digit)));
-        text
+        self.0.expose()
     }
 }
 
@@ -112,6 +88,7 @@ impl fmt::Debug for ProjectKeyHash {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::base62;
     use super::super::test_entropy::TestEntropy;
     use super::*;
     use proptest::prelude::*;
@@ -121,7 +98,7 @@ mod tests {
     const SAMPLE: &str = "ptk_0123456789ABCDEFGHIJKLMNOPQRSTUV";
 
     fn sample() -> String {
-        let body = SAMPLE.strip_prefix(PREFIX).unwrap();
+        let body = SAMPLE.strip_prefix("ptk_").unwrap();
         format!("{SAMPLE}{}", std::str::from_utf8(&base62::checksum(body.as_bytes())).unwrap())
     }
 
