@@ -1,4 +1,4 @@
-//! The doors: which requests become a WebSocket, and which dialect is spoken behind each. The caller of the gateway decides.
+//! The doors: which requests become a connection of the shard, and which dialect is spoken behind each. The caller of the gateway decides.
 
 use http::StatusCode;
 use http::request::Parts;
@@ -11,6 +11,16 @@ pub struct Opening {
     pub dialect: Box<dyn Dialect>,
     /// The wire format of its broadcasts.
     pub format: FormatIndex,
+    /// What carries the dialect's messages.
+    pub transport: Transport,
+}
+
+/// What carries a dialect's messages over the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// A WebSocket. With a subprotocol, the handshake must list it and is answered with it (RFC 6455 section 1.9); without, whatever the
+    /// handshake lists is answered with none.
+    WebSocket { subprotocol: Option<&'static str> },
 }
 
 impl std::fmt::Debug for Opening {

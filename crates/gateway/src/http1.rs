@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, RETRY_AFTER};
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{Either, Full};
 use hyper::body::{Body, Incoming};
@@ -27,13 +28,13 @@ use tower_service::Service;
 use crate::admission::Permit;
 use crate::contain::{Contained, Panicked};
 use crate::counters::Counters;
-use crate::door::{Door, Doors, Opening};
+use crate::door::{Door, Doors, Opening, Transport};
 use crate::envelope;
 use crate::forwarded::{self, Proxies};
 use crate::head_timer::HeadTimer;
 use crate::limits::Limits;
 use crate::socket::Stream;
-use crate::upgrade;
+use crate::upgrade::{self, Handshake};
 
 /// An answer: the service's, or a short text of our own.
 type Answer<B> = Response<Either<B, Full<Bytes>>>;
@@ -168,9 +169,9 @@ where
                 Box::pin(answer(Rc::clone(&self.http), Rc::clone(&self.permit), request))
             }
             Door::Refused { status, text } => self.ready(envelope::error(status, envelope::code_of(status), &text)),
-            Door::Open(opening) => match upgrade::check(&head) {
+            Door::Open(opening) => match check(&head, opening.transport) {
                 Err(refused) => self.ready(refused.response()),
-                Ok(accept) => match self.permit.count(client.0) {
+                Ok(handshake) => match self.permit.count(client.0) {
                     Err(refusal) => {
                         refusal.count(&self.http.counters);
                         let mut response =
@@ -180,7 +181,7 @@ where
                     }
                     Ok(()) => {
                         self.opening.set(Some((opening, forwarded::peer(client, &head.headers))));
-                        Box::pin(std::future::ready(Ok(upgrade::switching(accept).map(Either::Right))))
+                        Box::pin(std::future::ready(Ok(upgrade::switching(handshake).map(Either::Right))))
                     }
                 },
             },
@@ -193,6 +194,11 @@ impl<S> Requests<S> {
         self.http.counters.upgrades_refused.one();
         Box::pin(std::future::ready(Ok(response.map(Either::Right))))
     }
+}
+
+fn check(head: &Parts, transport: Transport) -> Result<Handshake, upgrade::Refused> {
+    let Transport::WebSocket { subprotocol } = transport;
+    upgrade::check(head, subprotocol)
 }
 
 /// Has the service answer, within the deadline, and whatever it does.

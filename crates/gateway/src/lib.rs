@@ -24,7 +24,7 @@ mod upgrade;
 mod wheel;
 
 pub use bind::Listeners;
-pub use door::{Door, Doors, Opening};
+pub use door::{Door, Doors, Opening, Transport};
 pub use forwarded::{ForwardedBy, Proxies};
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;

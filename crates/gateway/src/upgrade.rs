@@ -1,11 +1,15 @@
 //! The WebSocket opening handshake (RFC 6455 section 4.2): is this request one, and if so, what is the answer.
 //!
-//! Pure; it knows no dialect. No extension and no subprotocol is ever accepted here.
+//! Pure; it knows no dialect: the door says which subprotocol is spoken behind it. No extension is ever accepted here.
+
+use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
@@ -22,6 +26,8 @@ pub(crate) enum Refused {
     NotAnUpgrade,
     Version,
     Key,
+    /// The one that the door speaks is not among those that were offered.
+    Subprotocol(&'static str),
 }
 
 impl Refused {
@@ -29,25 +35,32 @@ impl Refused {
         match self {
             Refused::Method => StatusCode::METHOD_NOT_ALLOWED,
             Refused::NotAnUpgrade | Refused::Version => StatusCode::UPGRADE_REQUIRED,
-            Refused::HttpVersion | Refused::Key => StatusCode::BAD_REQUEST,
+            Refused::HttpVersion | Refused::Key | Refused::Subprotocol(_) => StatusCode::BAD_REQUEST,
         }
     }
 
-    fn text(self) -> &'static str {
+    fn text(self) -> Cow<'static, str> {
         match self {
-            Refused::Method => "A WebSocket is opened with GET.",
-            Refused::HttpVersion => "A WebSocket is opened over HTTP/1.1.",
+            Refused::Method => "A WebSocket is opened with GET.".into(),
+            Refused::HttpVersion => "A WebSocket is opened over HTTP/1.1.".into(),
             Refused::NotAnUpgrade => {
-                "This is a WebSocket endpoint: send `Connection: Upgrade` and `Upgrade: websocket`, or use a WebSocket client."
+                "This is a WebSocket endpoint: send `Connection: Upgrade` and `Upgrade: websocket`, or use a WebSocket client.".into()
             }
-            Refused::Version => "Only WebSocket version 13 is spoken here: send `Sec-WebSocket-Version: 13`.",
-            Refused::Key => "`Sec-WebSocket-Key` must be sent once and be 16 bytes in base64.",
+            Refused::Version => {
+                "Only WebSocket version 13 is spoken here: send `Sec-WebSocket-Version: 13`.".into()
+            }
+            Refused::Key => "`Sec-WebSocket-Key` must be sent once and be 16 bytes in base64.".into(),
+            Refused::Subprotocol(spoken) => format!(
+                "Another protocol than the one spoken here was asked for, or none: send `Sec-WebSocket-Protocol: {spoken}`, in a browser \
+                 `new WebSocket(url, \"{spoken}\")`."
+            )
+            .into(),
         }
     }
 
     /// The answer to such a request.
     pub(crate) fn response<B: From<String>>(self) -> Response<B> {
-        let mut response = envelope::error(self.status(), envelope::code_of(self.status()), self.text());
+        let mut response = envelope::error(self.status(), envelope::code_of(self.status()), &self.text());
         if self.status() == StatusCode::UPGRADE_REQUIRED {
             response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -57,8 +70,16 @@ impl Refused {
     }
 }
 
-/// Checks the request; the result is the value for `Sec-WebSocket-Accept`.
-pub(crate) fn check(request: &Parts) -> Result<HeaderValue, Refused> {
+/// A handshake that is as it should be, and what to answer it with.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Handshake {
+    /// The value for `Sec-WebSocket-Accept`.
+    accept: HeaderValue,
+    subprotocol: Option<&'static str>,
+}
+
+/// Checks the request for a WebSocket on which `subprotocol` is spoken, if the door wants one.
+pub(crate) fn check(request: &Parts, subprotocol: Option<&'static str>) -> Result<Handshake, Refused> {
     if request.method != Method::GET {
         return Err(Refused::Method);
     }
@@ -75,17 +96,24 @@ pub(crate) fn check(request: &Parts) -> Result<HeaderValue, Refused> {
     if STANDARD.decode(key).map_err(|_| Refused::Key)?.len() != 16 {
         return Err(Refused::Key);
     }
+    if let Some(spoken) = subprotocol.filter(|spoken| !lists(&request.headers, spoken)) {
+        return Err(Refused::Subprotocol(spoken));
+    }
     let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, ACCEPT_GUID].concat());
-    HeaderValue::try_from(STANDARD.encode(hash)).map_err(|_| Refused::Key)
+    let accept = HeaderValue::try_from(STANDARD.encode(hash)).map_err(|_| Refused::Key)?;
+    Ok(Handshake { accept, subprotocol })
 }
 
 /// The answer that turns the connection into a WebSocket.
-pub(crate) fn switching<B: From<String>>(accept: HeaderValue) -> Response<B> {
+pub(crate) fn switching<B: From<String>>(handshake: Handshake) -> Response<B> {
     let mut response = Response::new(B::from(String::new()));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, accept);
+    response.headers_mut().insert(SEC_WEBSOCKET_ACCEPT, handshake.accept);
+    if let Some(subprotocol) = handshake.subprotocol {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(subprotocol));
+    }
     response
 }
 
@@ -96,13 +124,20 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a [u8]> {
     values.next().is_none().then_some(value)
 }
 
+/// The items of a comma-separated header.
+fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    let values = headers.get_all(name).iter();
+    values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii)
+}
+
 /// Whether a comma-separated header holds a word, in any case.
 fn has_word(headers: &HeaderMap, name: &HeaderName, word: &[u8]) -> bool {
-    headers
-        .get_all(name)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(word))
+    items(headers, name).any(|item| item.eq_ignore_ascii_case(word))
+}
+
+/// Whether a subprotocol is offered. Names of subprotocols have one spelling.
+fn lists(headers: &HeaderMap, subprotocol: &str) -> bool {
+    items(headers, &SEC_WEBSOCKET_PROTOCOL).any(|item| item == subprotocol.as_bytes())
 }
 
 #[cfg(test)]
@@ -133,7 +168,7 @@ mod tests {
 
     #[test]
     fn the_example_of_the_rfc_is_answered_as_it_says() {
-        assert_eq!(check(&request("GET", &[])).unwrap(), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(check(&request("GET", &[]), None).unwrap().accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
     }
 
     #[test]
@@ -153,7 +188,41 @@ mod tests {
             ("GET", "sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==|dGhlIHNhbXBsZSBub25jZQ==", Refused::Key),
         ];
         for (method, name, value, expected) in table {
-            assert_eq!(check(&request(method, &[(*name, *value)])), Err(*expected), "{method} {name}: {value:?}");
+            assert_eq!(check(&request(method, &[(*name, *value)]), None), Err(*expected), "{method} {name}: {value:?}");
+        }
+    }
+
+    #[test]
+    fn a_subprotocol_is_answered_when_it_is_offered_and_asked_for_when_it_is_not() {
+        for (offered, spoken) in [
+            (&b""[..], false),
+            (b"tollgate.v1", true),
+            (b"chat, tollgate.v1", true),
+            (b"chat ,tollgate.v1\t, x", true),
+            (b"chat|tollgate.v1", true),
+            (b"tollgate.v2", false),
+            (b"tollgate.v11", false),
+            (b"TOLLGATE.V1", false),
+            (b"chat tollgate.v1", false),
+            (b"tollgate.v1\xFF", false),
+            (b",,", false),
+        ] {
+            let request = request("GET", &[("sec-websocket-protocol", offered)]);
+            match check(&request, Some("tollgate.v1")) {
+                Ok(handshake) => {
+                    assert!(spoken, "{offered:?}");
+                    assert_eq!(switching::<String>(handshake).headers()[SEC_WEBSOCKET_PROTOCOL], "tollgate.v1");
+                }
+                Err(refused) => {
+                    assert!(!spoken, "{offered:?}");
+                    let response = refused.response::<String>();
+                    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+                    assert!(response.body().contains("send `Sec-WebSocket-Protocol: tollgate.v1`"), "{response:?}");
+                }
+            }
+            // A door that speaks none answers with none, whatever is offered: as Hop's clients have it.
+            let response = switching::<String>(check(&request, None).unwrap());
+            assert!(!response.headers().contains_key(SEC_WEBSOCKET_PROTOCOL), "{offered:?}");
         }
     }
 

@@ -71,6 +71,32 @@ fn a_request_that_is_no_handshake_hears_what_is_wrong() {
 }
 
 #[test]
+fn a_subprotocol_is_agreed_upon_or_asked_for() {
+    let gateway = gateway(Limits::default());
+    let ask = |path: &str, offered: &str| {
+        let (before, after) = HANDSHAKE.split_at(HANDSHAKE.len() - 2);
+        let request = format!("{before}{offered}{after}").replace("/echo", path);
+        let mut client = connect(gateway.address());
+        client.write(request.as_bytes());
+        let answer = client.answer();
+        if answer.starts_with("HTTP/1.1 101") {
+            client.text("hello");
+            assert_eq!(client.next(), Got::Text("hello".to_owned()), "{request}");
+        }
+        answer
+    };
+    let offered = "Sec-WebSocket-Protocol: chat, echo.v1\r\n";
+    let answer = ask("/spoken", offered);
+    assert!(answer.starts_with("HTTP/1.1 101") && answer.contains("sec-websocket-protocol: echo.v1\r\n"), "{answer}");
+    for other in ["", "Sec-WebSocket-Protocol: chat\r\n"] {
+        let answer = ask("/spoken", other);
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("Sec-WebSocket-Protocol: echo.v1"), "{answer}");
+    }
+    let answer = ask("/echo", offered);
+    assert!(answer.starts_with("HTTP/1.1 101") && !answer.contains("protocol"), "{answer}");
+}
+
+#[test]
 fn broken_frames_are_refused_with_their_code() {
     let gateway = gateway(Limits::default());
     let table: [(&[u8], u16); 6] = [

@@ -1,6 +1,6 @@
 //! A gateway for tests and the echo example: a node on a store in memory, a dialect that echoes, a service that answers.
 //!
-//! Paths: `/echo` upgrades; `/` answers; `/who` answers with the client's address; `/panic`, `/slow` and `/read` misbehave in ways a handler can.
+//! Paths: `/echo` upgrades, and `/spoken` with the subprotocol `echo.v1`; `/` answers; `/who` answers with the client's address; `/panic`, `/slow` and `/read` misbehave in ways a handler can.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, unreachable_pub, missing_debug_implementations)]
 
 use std::net::SocketAddr;
@@ -21,7 +21,7 @@ use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::{CloseReason, Result};
-use tollgate_gateway::{Door, Gateway, Limits, Listeners, Opening, Proxies, Setup, frame};
+use tollgate_gateway::{Door, Gateway, Limits, Listeners, Opening, Proxies, Setup, Transport, frame};
 use tollgate_node::{FormatIndex, NodeParts, WireFormat};
 use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
 
@@ -115,12 +115,17 @@ impl Encoder for Nothing {
     }
 }
 
+fn open(transport: Transport) -> Door {
+    Door::Open(Opening { dialect: Box::new(Echo::default()), format: FormatIndex(0), transport })
+}
+
 fn knock(head: &Parts) -> Door {
     match (head.uri.path(), head.uri.query()) {
         ("/echo", Some("encoding=etf")) => {
             Door::Refused { status: StatusCode::BAD_REQUEST, text: "Only JSON is spoken here.".to_owned() }
         }
-        ("/echo", _) => Door::Open(Opening { dialect: Box::new(Echo::default()), format: FormatIndex(0) }),
+        ("/echo", _) => open(Transport::WebSocket { subprotocol: None }),
+        ("/spoken", _) => open(Transport::WebSocket { subprotocol: Some("echo.v1") }),
         _ => Door::Elsewhere,
     }
 }

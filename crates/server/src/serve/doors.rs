@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::http::request::Parts;
-use tollgate_gateway::{Door, Doors, Opening, frame};
+use tollgate_gateway::{Door, Doors, Opening, Transport, frame};
 use tollgate_node::{FormatIndex, WireFormat};
 use tollgate_protocol_leap::{LeapConfig, LeapDialect, LeapEncoder, check_query};
 
@@ -25,7 +25,11 @@ pub(super) fn formats() -> Vec<WireFormat> {
 pub(super) fn doors(leap: Arc<LeapConfig>) -> impl Doors {
     move |head: &Parts| match head.uri.path() {
         "/ws" | "/1.0/ws" => match check_query(head.uri.query()) {
-            Ok(()) => Door::Open(Opening { dialect: Box::new(LeapDialect::new(Arc::clone(&leap))), format: LEAP }),
+            Ok(()) => Door::Open(Opening {
+                dialect: Box::new(LeapDialect::new(Arc::clone(&leap))),
+                format: LEAP,
+                transport: Transport::WebSocket { subprotocol: None },
+            }),
             Err(text) => Door::Refused { status: StatusCode::BAD_REQUEST, text },
         },
         _ => Door::Elsewhere,
