@@ -83,7 +83,7 @@ pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
         ErrorKind::VersionMismatch => StatusCode::PRECONDITION_FAILED,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
-        ErrorKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorKind::Unavailable | ErrorKind::HookUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         ErrorKind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -224,7 +224,7 @@ mod tests {
         for kind in ErrorKind::ALL {
             let refusal = Refusal::from(Error::new(*kind, "said \"so\""));
             assert!(refusal.status().as_u16() >= 400, "{kind:?}");
-            let retry = matches!(kind, ErrorKind::RateLimited | ErrorKind::Unavailable);
+            let retry = matches!(kind, ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::HookUnavailable);
             assert_eq!(refusal.retry_after_s().is_some(), retry, "{kind:?}");
             assert_eq!(
                 refusal.body(Door::Hop, ""),

@@ -71,6 +71,8 @@ kinds! {
     RateLimited => "rate_limited",
     /// The channel refuses this subscriber.
     NotGranted => "not_granted",
+    /// The access hook of the project did not answer, so nothing was decided and nothing was done; try again later.
+    HookUnavailable => "hook_unavailable",
     /// The store or another dependency does not answer; nothing was changed that was not acknowledged.
     Unavailable => "unavailable",
     /// A defect on our side.

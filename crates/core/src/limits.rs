@@ -115,5 +115,15 @@ pub const DELIVERY_KEPT_MS: u64 = 3 * 86_400_000;
 pub const DELIVERED_MAX: usize = 1_000;
 /// How long one try of a delivery may take, in milliseconds.
 pub const DELIVERY_TIMEOUT_MS: u64 = 15_000;
+/// The longest that an access hook may take to answer, in milliseconds, and how long it has unless the project says otherwise.
+pub const HOOK_TIMEOUT_MS_MAX: u64 = 5_000;
+/// The shortest deadline that a project may set its access hook, in milliseconds.
+pub const HOOK_TIMEOUT_MS_MIN: u64 = 50;
+/// Longest answer of an access hook that is read, in bytes.
+pub const HOOK_ANSWER_BYTES_MAX: usize = 4_096;
+/// The longest that an answer of an access hook is kept, whatever it says, in milliseconds: an hour.
+pub const HOOK_CACHE_MS_MAX: u64 = 3_600_000;
+/// Longest reason of an access hook that is passed on, in bytes.
+pub const HOOK_REASON_BYTES_MAX: usize = 255;
 /// How long the secret before signs, too, after a rotation, unless the caller says otherwise, in milliseconds: a day.
 pub const WEBHOOK_GRACE_MS_DEFAULT: u64 = 86_400_000;

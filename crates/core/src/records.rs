@@ -507,6 +507,43 @@ pub struct SettingsRecord {
     pub ended_token_life_ms: Option<u64>,
     /// Buckets.
     pub limits: LimitSettings,
+    /// The customer's backend, if it has a say in what clients do.
+    pub hook: Option<HookRecord>,
+}
+
+/// What an access hook may be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HookQuestion {
+    /// Whether a token may into a private channel to which nothing else lets it.
+    Subscribe,
+    /// Whether a client may publish a message that everything else allows.
+    Publish,
+    /// Whether a client may connect whose token, if it has one, is good.
+    Connect,
+}
+
+/// A project's access hook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HookRecord {
+    /// Whom to ask.
+    pub url: String,
+    /// The secret that signs, `whsec_…`. Sealed with the record, shown once.
+    pub secret: String,
+    /// The secret before, which signs too while a rotation lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_secret: Option<(String, UnixMillis)>,
+    /// What it is asked.
+    pub questions: Vec<HookQuestion>,
+    /// Whether it is asked about anonymous clients, too.
+    #[serde(default)]
+    pub anonymous: bool,
+    /// From the question to the answer, in milliseconds; `None` is the longest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// Whether clients may connect and publish while it does not answer.
+    #[serde(default)]
+    pub allow_on_failure: bool,
 }
 
 /// How many calls a project lets in.

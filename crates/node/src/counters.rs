@@ -23,6 +23,18 @@ tollgate_core::counters! {
         subscribes_refused,
         /// Publications and states of clients that the channel's settings do not allow: dropped.
         client_writes_refused,
+        /// Questions that access hooks of projects answered.
+        hook_answers,
+        /// Clients that access hooks of projects kept out, or whose messages they refused; answers used again included.
+        hook_denials,
+        /// Questions that were answered from what a hook said before.
+        hook_answers_reused,
+        /// Questions to access hooks of projects that were not answered as they should be, or not in time.
+        hook_failures,
+        /// Questions that were not asked, because the hook had failed too often.
+        hook_questions_skipped,
+        /// How often a hook had failed so often that it is not asked for a while.
+        hook_breakers_opened,
         /// Failed authentications of project keys.
         authentications_failed,
         /// Sums of use that found no room until upkeep took the others.

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod operations;
 
 mod broker;
+mod hooks;
 mod start;
 mod verified;
 
@@ -72,6 +73,7 @@ pub struct Node {
     hub: Arc<Hub>,
     broker: Arc<dyn Broker>,
     hook: Arc<dyn AccessHook>,
+    hooks: hooks::Hooks,
     pub(crate) outbound: Arc<dyn Outbound>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,

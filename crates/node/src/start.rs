@@ -94,6 +94,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         hub,
         broker,
         hook,
+        hooks: crate::hooks::Hooks::default(),
         outbound,
         clock,
         entropy,

@@ -76,6 +76,7 @@ fn connect_failed(kind: ErrorKind) -> Outcome {
         | ErrorKind::WrongState
         | ErrorKind::Gone
         | ErrorKind::TooLarge
+        | ErrorKind::HookUnavailable
         | ErrorKind::Unavailable
         | ErrorKind::Internal => CloseReason::Internal,
     })
@@ -83,9 +84,11 @@ fn connect_failed(kind: ErrorKind) -> Outcome {
 
 fn subscribe_failed(kind: ErrorKind) -> Outcome {
     match kind {
-        ErrorKind::NotGranted | ErrorKind::Forbidden | ErrorKind::LimitReached | ErrorKind::RateLimited => {
-            Outcome::Unavailable(ErrorCode::NotGranted)
-        }
+        ErrorKind::NotGranted
+        | ErrorKind::Forbidden
+        | ErrorKind::LimitReached
+        | ErrorKind::RateLimited
+        | ErrorKind::HookUnavailable => Outcome::Unavailable(ErrorCode::NotGranted),
         ErrorKind::NotFound | ErrorKind::InvalidInput => Outcome::Unavailable(ErrorCode::Unknown),
         ErrorKind::InvalidAuth
         | ErrorKind::TokenNotYetValid
@@ -129,6 +132,7 @@ fn unsubscribe_failed(kind: ErrorKind) -> Outcome {
         | ErrorKind::TooLarge
         | ErrorKind::LimitReached
         | ErrorKind::RateLimited
+        | ErrorKind::HookUnavailable
         | ErrorKind::Unavailable
         | ErrorKind::Internal => Outcome::Close(CloseReason::Internal),
     }
@@ -155,6 +159,7 @@ fn write_failed(kind: ErrorKind) -> Outcome {
         | ErrorKind::TooLarge
         | ErrorKind::LimitReached
         | ErrorKind::RateLimited
+        | ErrorKind::HookUnavailable
         | ErrorKind::Unavailable
         | ErrorKind::Internal => Outcome::Failed,
     }
@@ -189,12 +194,13 @@ mod tests {
     fn errors_mean_this_to_a_client() {
         // invalid_auth, token_expired, token_revoked, token_not_yet_valid, token_rotated, forbidden, user_banned, wrong_place, not_found,
         // already_exists, invalid_body, invalid_input, version_mismatch, idempotency_mismatch, wrong_state, gone, payload_too_large,
-        // limit_reached, rate_limited, not_granted, unavailable, internal_error
-        assert_eq!(letters(Kind::Connect), "1ev1111110110000088100");
+        // limit_reached, rate_limited, not_granted, hook_unavailable, unavailable,
+        // internal_error
+        assert_eq!(letters(Kind::Connect), "1ev11111101100000881000");
         assert_eq!(letters(Kind::Renew), "t".repeat(ErrorKind::ALL.len()), "no failure ends the connection");
-        assert_eq!(letters(Kind::Subscribe), "1ev11n11u00u00000nnn00");
-        assert_eq!(letters(Kind::Unsubscribe), "1ev11.11.00.0000000.00");
-        assert_eq!(letters(Kind::Publish), "1ev11R11uFFFFFFFFFFRFF");
-        assert_eq!(letters(Kind::SetState), "1ev11R11uFFFFFFFFFFRFF");
+        assert_eq!(letters(Kind::Subscribe), "1ev11n11u00u00000nnnn00");
+        assert_eq!(letters(Kind::Unsubscribe), "1ev11.11.00.0000000.000");
+        assert_eq!(letters(Kind::Publish), "1ev11R11uFFFFFFFFFFRFFF");
+        assert_eq!(letters(Kind::SetState), "1ev11R11uFFFFFFFFFFRFFF");
     }
 }

@@ -189,6 +189,24 @@ fn project() -> Value {
     let (mut shown, mut wanted) = (with(answered(&limits)), with(taken(&limits, &[])));
     shown["has_visitor_secret"] = json!({"type": "boolean"});
     wanted["visitor_secret"] = json!({"type": ["string", "null"], "minLength": 16, "maxLength": 255});
+    let hook = json!({
+        "url": {"type": "string", "minLength": 1, "maxLength": 2048, "pattern": "^https?://"},
+        "questions": {
+            "type": "array", "minItems": 1, "maxItems": 3, "items": {"type": "string", "enum": ["subscribe", "publish", "connect"]},
+            "description": "What the project's backend is asked: docs/hooks.md.",
+        },
+        "anonymous": {"type": "boolean"},
+        "timeout_ms": {"type": "integer", "minimum": 50, "maximum": 5000},
+        "on_failure": {"type": "string", "enum": ["deny", "allow"]},
+    });
+    let (mut shown_hook, mut wanted_hook) = (hook.clone(), hook);
+    shown_hook["previous_secret_until"] = maybe_time();
+    let mut shown_hook = answered(&shown_hook);
+    shown_hook["properties"]["secret"] = json!({"type": "string", "description": "Only in the answer that drew it."});
+    shown["hook"] = or_null(&shown_hook);
+    wanted_hook["timeout_ms"] = or_null(&wanted_hook["timeout_ms"]);
+    wanted_hook["rotate_secret"] = json!({"type": "boolean"});
+    wanted["hook"] = or_null(&taken(&wanted_hook, &[]));
     json!({
         "Project": answered(&json!({
             "id": id("project"), "name": {"type": "string"}, "created_at": time(),

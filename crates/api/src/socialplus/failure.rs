@@ -113,13 +113,13 @@ const fn outcome(kind: ErrorKind) -> (StatusCode, u64) {
             (StatusCode::UNPROCESSABLE_ENTITY, 500_000)
         }
         ErrorKind::RateLimited => (StatusCode::TOO_MANY_REQUESTS, 400_311),
-        ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, 500_000),
+        ErrorKind::Unavailable | ErrorKind::HookUnavailable => (StatusCode::SERVICE_UNAVAILABLE, 500_000),
         ErrorKind::Internal => (StatusCode::INTERNAL_SERVER_ERROR, 500_000),
     }
 }
 
 fn retry_after_s(error: &Error) -> Option<u32> {
-    let retryable = matches!(error.kind, ErrorKind::RateLimited | ErrorKind::Unavailable);
+    let retryable = matches!(error.kind, ErrorKind::RateLimited | ErrorKind::Unavailable | ErrorKind::HookUnavailable);
     let known = error.retry_after_ms.map(|ms| u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1));
     retryable.then_some(known.unwrap_or(1))
 }

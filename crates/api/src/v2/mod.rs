@@ -11,6 +11,7 @@ pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod me;
 pub(crate) mod project;
+mod project_hook;
 pub(crate) mod revoke;
 pub(crate) mod signing_keys;
 pub(crate) mod token_shown;

@@ -2,10 +2,11 @@
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use tollgate_core::credentials::WebhookSecret;
 use tollgate_core::records::{Bucket, SettingsRecord};
 use tollgate_core::{Error, ErrorKind, Result};
 
-use super::{Map, Time, present};
+use super::{Map, Time, present, project_hook};
 use crate::answer::Answer;
 use crate::call::Call;
 
@@ -36,6 +37,7 @@ struct Settings {
     signing_algorithm: Option<String>,
     /// Whether there is one; it is never shown.
     has_visitor_secret: bool,
+    hook: Option<project_hook::Shown>,
     limits: Limits,
 }
 
@@ -81,6 +83,8 @@ struct Wanted {
     signing_algorithm: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
     visitor_secret: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
+    hook: Option<Option<Map<project_hook::Wanted>>>,
     limits: Map<WantedLimits>,
 }
 
@@ -99,16 +103,27 @@ struct WantedLimits {
 
 pub(crate) async fn get(call: &Call) -> Result<Answer> {
     let settings = call.node.settings(&call.caller)?;
-    show(call, settings)
+    show(call, settings, None)
 }
 
 pub(crate) async fn change(call: &Call) -> Result<Answer> {
     let wanted: Wanted = call.object()?;
-    let settings = call.node.change_settings(&call.caller, &|settings| wanted.apply(settings)).await?;
-    show(call, settings)
+    let (drawn, now) = (call.node.draw_hook_secret(), call.node.now());
+    let edit = |settings: &mut SettingsRecord| {
+        wanted.apply(settings)?;
+        match &wanted.hook {
+            None => {}
+            Some(None) => settings.hook = None,
+            Some(Some(Map(hook))) => settings.hook = Some(hook.apply(settings.hook.as_ref(), &drawn, now)?),
+        }
+        Ok(())
+    };
+    let settings = call.node.change_settings(&call.caller, &edit).await?;
+    show(call, settings, Some(&drawn))
 }
 
-fn show(call: &Call, settings: SettingsRecord) -> Result<Answer> {
+/// `drawn` is a hook's secret that this request may have put there.
+fn show(call: &Call, settings: SettingsRecord, drawn: Option<&WebhookSecret>) -> Result<Answer> {
     let project = call.node.this_project(&call.caller)?;
     let seconds = |life: Option<u64>| life.map(|life| life / 1_000);
     let limits = settings.limits;
@@ -128,6 +143,7 @@ fn show(call: &Call, settings: SettingsRecord) -> Result<Answer> {
         strict_bodies: settings.strict_bodies,
         signing_algorithm: settings.signing_algorithm,
         has_visitor_secret: settings.visitor_secret.is_some(),
+        hook: settings.hook.map(|hook| project_hook::show(hook, drawn)),
         limits: Limits {
             mint_per_key: limits.mint_per_key,
             mint_per_user: limits.mint_per_user,

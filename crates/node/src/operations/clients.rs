@@ -13,9 +13,10 @@ use tollgate_core::limits::{CONNECTIONS_PER_TOKEN_MAX, SUBSCRIPTIONS_PER_ANONYMO
 use tollgate_core::model::{Capabilities, ChannelType, Subscription};
 use tollgate_core::peer::Peer;
 use tollgate_core::ports::Pending;
-use tollgate_core::ports::hook::SubscribeQuestion;
 use tollgate_core::ports::store::{StateChange, StoreError, Subject};
+use tollgate_core::records::HookQuestion;
 
+use super::hooks::{Hooked, asks};
 use super::presented::{Place, TokenRefused, refused_by};
 use super::publish::publication;
 use super::recognise::{Recognised, Unprepared};
@@ -74,14 +75,16 @@ pub(super) enum Step {
     Done(Outcome),
     /// Its JWT needs something first.
     Due(Arc<ProjectEntry>, Unprepared),
+    /// The project's access hook is to be asked first, about this token or an anonymous client.
+    Ask(Arc<ProjectEntry>, Option<TokenId>),
 }
 
 impl Step {
     /// What came of it, where nothing may be due any more.
-    fn done(self) -> Result<Outcome> {
+    pub(super) fn done(self) -> Result<Outcome> {
         match self {
             Self::Done(outcome) => Ok(outcome),
-            Self::Due(..) => Err(Error::new(
+            Self::Due(..) | Self::Ask(..) => Err(Error::new(
                 ErrorKind::Unavailable,
                 "The record of this JWT's user is being changed by too many at once. Try again.",
             )),
@@ -120,16 +123,12 @@ impl Node {
     pub fn perform(&self, client: Client, command: Command) -> Pending<'_, Result<Outcome>> {
         match command {
             // Identified within one poll, at its end: the connection is registered and then settled with nothing in between. Only a JWT that needs
-            // something first makes it wait, and then before.
+            // something first, and a hook that is asked, make it wait, and then before.
             Command::Connect { project, token } => {
                 let came = Origin { request_id: None, address: client.place().address };
-                match at_origin(came.clone(), || self.identify(&client, &project, token.as_ref())) {
-                    Ok(Step::Due(entry, unprepared)) => Box::pin(with_origin(came, async move {
-                        let outcome = match self.prepared(&entry, unprepared, token.as_ref()).await {
-                            Ok(()) => self.identify(&client, &project, token.as_ref()).and_then(Step::done),
-                            Err(error) => Err(error),
-                        };
-                        self.note_connect(outcome)
+                match at_origin(came.clone(), || self.identify(&client, &project, token.as_ref(), false)) {
+                    Ok(step @ (Step::Due(..) | Step::Ask(..))) => Box::pin(with_origin(came, async move {
+                        self.note_connect(self.identified_later(&client, &project, token.as_ref(), step).await)
                     })),
                     step => Box::pin(std::future::ready(self.note_connect(step.and_then(Step::done)))),
                 }
@@ -153,7 +152,18 @@ impl Node {
                     Ok(named) => named,
                     Err(refused) => return Ok(Outcome::Reply(refused)),
                 };
-                self.broker.publish(named.key, publication(&event, data)?).await?;
+                let publication = publication(&event, data)?;
+                match self.publish_hooked(identified(&client)?, &named.key, named.kind, &publication).await? {
+                    Hooked::NotAsked => {}
+                    Hooked::Denied => return Ok(Outcome::Reply(Reply::NotAllowed)),
+                    // The hook took its time: whether the client may is asked again.
+                    Hooked::Allowed => {
+                        if let Err(refused) = self.writable(&client, &channel, authorize::client_publish)? {
+                            return Ok(Outcome::Reply(refused));
+                        }
+                    }
+                }
+                self.broker.publish(named.key, publication).await?;
                 Ok(Outcome::Written)
             }),
             Command::SetState { channel, state } => Box::pin(async move {
@@ -182,7 +192,7 @@ impl Node {
     }
 
     /// Does what a JWT needs before it is recognised, until it is.
-    async fn prepared(
+    pub(super) async fn prepared(
         &self,
         entry: &Arc<ProjectEntry>,
         unprepared: Unprepared,
@@ -198,7 +208,14 @@ impl Node {
         })
     }
 
-    fn identify(&self, client: &Client, project: &str, token: Option<&PresentedSecret>) -> Result<Step> {
+    /// `asked` says that the project's access hook has let the client in already.
+    pub(super) fn identify(
+        &self,
+        client: &Client,
+        project: &str,
+        token: Option<&PresentedSecret>,
+        asked: bool,
+    ) -> Result<Step> {
         let refused = || Error::new(ErrorKind::InvalidAuth, "The project or the token is not valid.");
         let entry = project
             .parse::<ProjectId>()
@@ -215,6 +232,9 @@ impl Node {
             self.directory.used([((project, token), delta)]);
         };
         let Some(presented) = token else {
+            if !asked && asks(&entry, HookQuestion::Connect, true) {
+                return Ok(Step::Ask(entry, None));
+            }
             came(None);
             let admission = Admission { project, token: None, peer, channels: Vec::new(), connected };
             return Ok(Step::Done(Outcome::Admit(Box::new(admission))));
@@ -231,6 +251,13 @@ impl Node {
             }
         };
         let token = Some(recognised.claims.token);
+        // Only about who would get in: what is refused anyhow is refused by us.
+        if !asked
+            && asks(&entry, HookQuestion::Connect, false)
+            && self.would_register(&entry, recognised, client.place())
+        {
+            return Ok(Step::Ask(entry, token));
+        }
         let live = client.live(id, recognised, self.now());
         let registered = self.register(&entry, live, recognised, client.place(), connected);
         let (channels, connected) = registered.inspect_err(|error| {
@@ -239,6 +266,15 @@ impl Node {
         })?;
         came(token);
         Ok(Step::Done(Outcome::Admit(Box::new(Admission { project, token, peer, channels, connected }))))
+    }
+
+    /// Whether [`Node::register`] would take the connection now.
+    fn would_register(&self, entry: &ProjectEntry, recognised: Recognised, place: Place<'_>) -> bool {
+        let (claims, records, now) = (recognised.claims, entry.read(), self.now());
+        recognised.refused_by(&records, now).is_none()
+            && records.token(claims.token).is_some_and(|token| {
+                refused_by(&records, token, claims.generation, Some(place), now).is_none() && has_room(token).is_ok()
+            })
     }
 
     /// Adds a connection to its token's session. In one step with reading the subscriptions: a change that comes later finds the connection.
@@ -296,9 +332,7 @@ impl Node {
         }
         let mut said_yes = false;
         if first == SubscribeDecision::AskHook {
-            let token_state = entry.read().token(token).and_then(|found| found.state.as_deref().cloned());
-            let channel = named.key.channel.clone();
-            said_yes = self.hook.may_subscribe(SubscribeQuestion { project, channel, token, token_state }).await;
+            said_yes = self.subscribe_hooked(&entry, token, &named.key, named.kind).await?;
         }
         // Decided again, and kept so until it is durable: the token may have changed while the hook was asked.
         let _minting = entry.minting.read().await;

@@ -14,6 +14,7 @@ pub(crate) mod deliveries;
 mod ended;
 pub(crate) mod events;
 mod foreign;
+mod hooks;
 pub(crate) mod idempotency;
 mod identity;
 mod introspect;

@@ -11,6 +11,7 @@ use tollgate_core::json::JsonValue;
 use tollgate_core::limits::{EVENT_BYTES_MAX, MESSAGE_BYTES_MAX};
 
 use super::bearers::Wish;
+use super::hooks::Hooked;
 use crate::Node;
 use crate::hub::{ConnectionKey, ConnectionRef, Request, ShardIndex};
 
@@ -31,10 +32,23 @@ impl Node {
             _ => self.authorize(caller, Action::Publish)?,
         };
         let publication = publication(event, data)?;
-        if entry.read().channel(channel).is_none() {
-            return Err(Error::not_found("channel", channel));
+        let kind = entry.read().channel(channel).map(|found| found.snapshot.kind);
+        let kind = kind.ok_or_else(|| Error::not_found("channel", channel))?;
+        let key = ChannelKey { project: entry.project.id, channel: channel.clone() };
+        match (self.publish_hooked(*caller, &key, kind, &publication).await?, *caller) {
+            (Hooked::Denied, _) => {
+                return Err(Error::new(
+                    ErrorKind::NotGranted,
+                    format!("The project's backend refused this message in the channel {channel}."),
+                ));
+            }
+            // The hook took its time: whether the token may is asked again.
+            (Hooked::Allowed, Caller::Token { project, token }) => {
+                self.allow_token(project, token, channel, Wish::Publish)?;
+            }
+            (Hooked::Allowed | Hooked::NotAsked, _) => {}
         }
-        self.broker.publish(ChannelKey { project: entry.project.id, channel: channel.clone() }, publication).await
+        self.broker.publish(key, publication).await
     }
 
     /// Sends a direct message to all connections of a token; answers how many there are. With nobody online it is dropped.

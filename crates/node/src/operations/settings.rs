@@ -1,10 +1,12 @@
 //! A project's own settings: read whole, changed field by field.
 
 use tollgate_core::authorize::{Action, Caller};
-use tollgate_core::credentials::RowKind;
+use tollgate_core::credentials::{RowKind, WebhookSecret};
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::limits::{LOGIN_LIFE_MS_MIN, TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX};
-use tollgate_core::records::{Bucket, SettingsRecord};
+use tollgate_core::limits::{
+    HOOK_TIMEOUT_MS_MAX, HOOK_TIMEOUT_MS_MIN, LOGIN_LIFE_MS_MIN, TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX,
+};
+use tollgate_core::records::{Bucket, HookQuestion, HookRecord, SettingsRecord};
 
 use crate::Node;
 
@@ -37,6 +39,7 @@ impl Node {
             let mut record = kept.as_ref().map(|kept| SettingsRecord::clone(&kept.record)).unwrap_or_default();
             edit(&mut record)?;
             check(&record)?;
+            self.check_hook(kept.as_ref().and_then(|kept| kept.record.hook.as_ref()), record.hook.as_ref())?;
             let (kind, id) = (RowKind::Settings, project.get());
             let write = match &kept {
                 Some(kept) => self.update(&entry, kind, id, kept.revision, &record),
@@ -45,6 +48,42 @@ impl Node {
             Ok((vec![write], vec![audit.clone()], record))
         })
         .await
+    }
+}
+
+impl Node {
+    /// A secret for a project's access hook, for whoever changes the settings to put there and to show this once.
+    #[must_use]
+    pub fn draw_hook_secret(&self) -> WebhookSecret {
+        WebhookSecret::generate(self.entropy.as_ref())
+    }
+
+    /// Whether a hook may be as it is wanted. What was not changed is not looked at again.
+    fn check_hook(&self, before: Option<&HookRecord>, wanted: Option<&HookRecord>) -> Result<()> {
+        let Some(hook) = wanted.filter(|wanted| before != Some(*wanted)) else { return Ok(()) };
+        let refuse = |text: String| Err(Error::new(ErrorKind::InvalidInput, text));
+        if let Err(error) = self.outbound.check(&hook.url) {
+            return refuse(format!("`hook.url`: {error}."));
+        }
+        if hook.questions.is_empty() {
+            return refuse(
+                "`hook.questions` names what it is asked, some of \"subscribe\", \"publish\" and \"connect\"; set `hook` to null to take it away."
+                    .into(),
+            );
+        }
+        if hook.allow_on_failure && hook.questions == [HookQuestion::Subscribe] {
+            return refuse(
+                "`hook.on_failure` can be \"allow\" for connecting and publishing alone: what lets a token into a private channel is a yes."
+                    .into(),
+            );
+        }
+        let times = HOOK_TIMEOUT_MS_MIN..=HOOK_TIMEOUT_MS_MAX;
+        if hook.timeout_ms.is_some_and(|timeout_ms| !times.contains(&timeout_ms)) {
+            return refuse(format!(
+                "`hook.timeout_ms` must be between {HOOK_TIMEOUT_MS_MIN} and {HOOK_TIMEOUT_MS_MAX}, or null."
+            ));
+        }
+        Ok(())
     }
 }
 

@@ -203,15 +203,21 @@ impl Bench {
         address: Option<&str>,
         origin: Option<&str>,
     ) -> Result<ConnectionKey> {
-        let connection = ConnectionKey { slot: self.slots.fetch_add(1, Ordering::Relaxed), generation: 1 };
+        let connection = self.open();
         let peer = address.map(|address| {
             let address: IpAddr = address.parse().unwrap();
             Arc::new(Peer { address, origin: origin.map(Arc::from), user_agent: None })
         });
-        self.shard.borrow_mut().0.shard.open(connection, FormatIndex(0));
         let token = Some(PresentedSecret::new(secret.into()));
         self.perform(connection, Command::Connect { project: self.project.to_string(), token }, peer)?;
         Ok(connection)
+    }
+
+    /// A connection that has not said who it is.
+    pub(crate) fn open(&self) -> ConnectionKey {
+        let connection = ConnectionKey { slot: self.slots.fetch_add(1, Ordering::Relaxed), generation: 1 };
+        self.shard.borrow_mut().0.shard.open(connection, FormatIndex(0));
+        connection
     }
 
     pub(crate) fn command(&self, connection: ConnectionKey, command: Command) -> Result<Option<Reply>> {

@@ -5,6 +5,7 @@ mod bench;
 mod capabilities;
 mod change;
 mod create;
+mod hooks;
 mod issuers;
 mod read;
 mod refusals;

@@ -720,6 +720,24 @@ pub(crate) struct ProjectSet {
     /// Failed authentications from one address
     #[arg(long, value_parser = typed_bucket)]
     failed_auth_per_address: Option<Value>,
+    /// The backend that is asked what clients may do, or "none"
+    #[arg(long, value_name = "URL")]
+    hook_url: Option<String>,
+    /// What it is asked: subscribe, publish or connect; may be repeated, and replaces those before
+    #[arg(long = "hook-question", value_name = "QUESTION")]
+    hook_questions: Vec<String>,
+    /// Whether it is asked about anonymous clients, too
+    #[arg(long, value_name = "BOOL")]
+    hook_anonymous: Option<bool>,
+    /// How long it has to answer, 50 to 5000
+    #[arg(long, value_name = "MS")]
+    hook_timeout_ms: Option<u64>,
+    /// What holds for connecting and publishing while it does not answer: deny or allow
+    #[arg(long, value_name = "WORD")]
+    hook_on_failure: Option<String>,
+    /// Draws a new secret for it; the one before signs, too, for a day
+    #[arg(long)]
+    hook_rotate_secret: bool,
     /// More settings, a JSON object as PATCH /v2/project takes it
     #[arg(long, value_name = "JSON", value_parser = typed_object)]
     set: Option<Value>,
@@ -735,7 +753,20 @@ impl ProjectSet {
             ("mint_per_address", self.mint_per_address),
             ("failed_auth_per_address", self.failed_auth_per_address),
         ]);
+        let hook = match self.hook_url.as_deref() {
+            Some("none") => Some(Value::Null),
+            url => Some(object([
+                ("url", url.map(Value::from)),
+                ("questions", (!self.hook_questions.is_empty()).then(|| json!(self.hook_questions))),
+                ("anonymous", self.hook_anonymous.map(Value::from)),
+                ("timeout_ms", self.hook_timeout_ms.map(Value::from)),
+                ("on_failure", self.hook_on_failure.map(Value::from)),
+                ("rotate_secret", self.hook_rotate_secret.then_some(Value::Bool(true))),
+            ]))
+            .filter(|hook| hook.as_object().is_some_and(|hook| !hook.is_empty())),
+        };
         let mut body = object([
+            ("hook", hook),
             ("secure_mode", self.secure_mode.map(Value::from)),
             ("allowed_origins", (!self.allowed_origins.is_empty()).then(|| json!(self.allowed_origins))),
             ("limits", limits.as_object().is_some_and(|limits| !limits.is_empty()).then_some(limits)),

@@ -1,0 +1,42 @@
+//! What a node keeps about the access hooks of its projects: answers that may be used again, and whether a hook answers at all.
+//!
+//! Plain data; time is an argument. Asking is `operations/hooks.rs`'s, calling the outbound port's.
+
+mod answers;
+mod breaker;
+mod question;
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tollgate_core::clock::Monotonic;
+use tollgate_core::ids::ProjectId;
+
+pub(crate) use answers::{Answers, Asker, Known, Named};
+pub(crate) use breaker::{Breaker, Pass};
+pub(crate) use question::{Answer, Message, Question, answer_of, body_of};
+
+/// The hooks of all projects.
+#[derive(Debug, Default)]
+pub(crate) struct Hooks {
+    pub(crate) answers: Answers,
+    /// By project; a hook at another address begins anew. No more than there are projects.
+    breakers: Mutex<HashMap<ProjectId, (String, Breaker)>>,
+}
+
+impl Hooks {
+    /// Works on the breaker of a project's hook at this address.
+    pub(crate) fn breaker<T>(&self, project: ProjectId, url: &str, work: impl FnOnce(&mut Breaker) -> T) -> T {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let (known, breaker) = breakers.entry(project).or_insert_with(|| (url.to_owned(), Breaker::default()));
+        if known != url {
+            (*known, *breaker) = (url.to_owned(), Breaker::default());
+        }
+        work(breaker)
+    }
+
+    /// Whether the project may ask its hook now.
+    pub(crate) fn pass(&self, project: ProjectId, url: &str, now: Monotonic) -> Pass {
+        self.breaker(project, url, |breaker| breaker.pass(now))
+    }
+}
