@@ -74,6 +74,10 @@ pub(super) fn socialplus(ground: &Ground, limit: Duration) -> Finding {
     packages(ground, "conformance/socialplus/run.sh", limit)
 }
 
+pub(super) fn sdk(ground: &Ground, limit: Duration) -> Finding {
+    packages(ground, "sdks/typescript/run.sh", limit)
+}
+
 pub(super) fn schemathesis(ground: &Ground, limit: Duration) -> Finding {
     let call = script(ground, "conformance/schemathesis/run.sh");
     Finding::of(&call.with("TOLLGATE_BIN", builds::tollgate(&ground.root)).run(limit))

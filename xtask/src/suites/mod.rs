@@ -43,7 +43,7 @@ const NO_BUILD: &[Build] = &[];
 const NO_TOOL: &[Tool] = &[];
 
 /// In the order of running: what answers soonest comes first.
-static SUITES: [Suite; 13] = [
+static SUITES: [Suite; 14] = [
     Suite {
         name: "fmt",
         holds: "the sources are formatted",
@@ -100,6 +100,14 @@ static SUITES: [Suite; 13] = [
         builds: &[Build::Release],
         tools: &[Tool::Node, Tool::Chromium],
         run: each::socialplus,
+    },
+    Suite {
+        name: "sdk",
+        holds: "the TypeScript SDK: types, virtual time, and the real server from Node and Chromium",
+        limit_s: 300,
+        builds: &[Build::Release],
+        tools: &[Tool::Node, Tool::Chromium],
+        run: each::sdk,
     },
     Suite {
         name: "schemathesis",

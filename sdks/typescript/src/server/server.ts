@@ -1,0 +1,37 @@
+//! A project, as its backend holds it: a key, and what may be done with it.
+
+import { Channels } from './channels.js';
+import { Http, type ServerOptions } from './http.js';
+import { KeptTokens } from './kept.js';
+import { Tokens, Users } from './tokens.js';
+import type { NewToken, Token } from './types.js';
+
+/** Users whose tokens are kept. */
+const TOKENS_KEPT = 10_000;
+/** The life of a token that `tokenFor` makes, unless told. */
+const TTL_S = 3_600;
+
+export class Server {
+	readonly tokens: Tokens;
+	readonly users: Users;
+	readonly channels: Channels;
+	readonly #kept: KeptTokens;
+
+	constructor(options: ServerOptions) {
+		const http = new Http(options);
+		const create = (wish: NewToken) =>
+			http.call<Token & { secret: string }>({ method: 'POST', path: '/v2/tokens', body: wish, once: true });
+		this.#kept = new KeptTokens(options.tokensKept ?? TOKENS_KEPT, create);
+		this.tokens = new Tokens(http, this.#kept);
+		this.users = new Users(http, this.#kept);
+		this.channels = new Channels(http);
+	}
+
+	/**
+	 * The secret of a token of this user: the same one until 80 % of its life (`ttl_s`, an hour) is over. Ask with the same wish
+	 * each time a client of the user wants a token.
+	 */
+	tokenFor(user: string, wish: Omit<NewToken, 'user_id'> = {}): Promise<string> {
+		return this.#kept.secret(user, { ttl_s: TTL_S, ...wish });
+	}
+}
