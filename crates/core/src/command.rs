@@ -6,10 +6,13 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::delivery::Publication;
-use crate::ids::{ChannelId, ConnectionId, ProjectId};
+use crate::clock::UnixMillis;
+use crate::delivery::{Member, Position, Publication};
+use crate::error::Result;
+use crate::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
 use crate::json::{JsonObject, JsonValue};
-use crate::model::{Capabilities, ChannelType};
+use crate::model::{Capabilities, ChannelSettings, ChannelType};
+use crate::ports::store::StateChange;
 
 /// A credential as a client typed it, not yet verified. Cannot be printed, and is wiped from memory after use.
 #[derive(Clone)]
@@ -42,8 +45,10 @@ pub enum Command {
     Connect {
         /// The project's id as the client spelled it.
         project: String,
-        /// The token, if the client has one.
+        /// The token, or a ticket for one, if the client has one.
         token: Option<PresentedSecret>,
+        /// What it goes on with, and what is seen of it.
+        resume: Option<Box<Resume>>,
     },
     /// Go on with this token in place of the one that the connection came with: its later generation, the same one anew, or another of the same
     /// user. Whether it succeeds or fails, the connection stays.
@@ -55,28 +60,180 @@ pub enum Command {
     Subscribe {
         /// The channel's id.
         channel: String,
+        /// From where on, and how it takes part.
+        wish: Option<Box<SubscribeWish>>,
     },
     /// End a subscription (for a token: durably).
     Unsubscribe {
         /// The channel's id.
         channel: String,
     },
-    /// Publish into a channel that the client is subscribed to.
-    Publish {
-        /// The channel's id.
-        channel: String,
-        /// The event name.
-        event: String,
-        /// The data.
-        data: JsonValue,
-    },
-    /// Replace the state of a channel that the client is subscribed to.
+    /// Publish into a channel.
+    Publish(NewMessage),
+    /// Publish these, one after another; each has an outcome of its own.
+    Batch(Vec<NewMessage>),
+    /// Change the state of a channel.
     SetState {
         /// The channel's id.
         channel: String,
-        /// The new state.
-        state: JsonObject,
+        /// How.
+        change: StateChange,
+        /// Only if it is at this version.
+        if_version: Option<u64>,
     },
+    /// Read a channel's past.
+    History {
+        /// The channel's id.
+        channel: String,
+        /// Which part.
+        query: HistoryQuery,
+    },
+    /// Read who is in a channel.
+    Members {
+        /// The channel's id.
+        channel: String,
+        /// Which.
+        query: MembersQuery,
+    },
+    /// Change what members of a channel see of this client.
+    SetMember {
+        /// The channel's id.
+        channel: String,
+        /// What they see.
+        data: Option<JsonObject>,
+    },
+    /// Direct messages up to this one need not be kept any more.
+    Acknowledge {
+        /// Its position.
+        direct: Position,
+    },
+}
+
+/// What a client that comes back goes on with.
+#[derive(Clone, Debug, Default)]
+pub struct Resume {
+    /// The session that an earlier connection was given.
+    pub session: Option<String>,
+    /// By channel id, up to where the client has everything. At most 1,024.
+    pub positions: Vec<(String, Position)>,
+    /// The same for direct messages.
+    pub direct: Option<Position>,
+    /// What members see of the client.
+    pub data: Option<JsonObject>,
+}
+
+/// How a client takes part in a channel.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubscribeWish {
+    /// Where to begin; without one, now.
+    pub from: Option<StartFrom>,
+    /// Whether it wants to be told who comes and goes.
+    pub watches: bool,
+    /// What members of this channel see of it, in place of what it said when it connected.
+    pub data: Option<JsonObject>,
+}
+
+/// Where a subscription begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartFrom {
+    /// Behind this position.
+    Position(Position),
+    /// With the last so many messages.
+    Last(u32),
+    /// With the first message accepted at this moment or later.
+    Since(UnixMillis),
+}
+
+/// A message that a client publishes.
+#[derive(Clone, Debug)]
+pub struct NewMessage {
+    /// The channel's id.
+    pub channel: String,
+    /// The event name.
+    pub event: String,
+    /// The data.
+    pub data: JsonValue,
+    /// What is rarely there.
+    pub options: Option<Box<PublishOptions>>,
+}
+
+/// How a message is to be published.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublishOptions {
+    /// The publisher's id for it, 1 to 64 bytes: the same again within two minutes is not published again.
+    pub id: Option<String>,
+    /// Whether it comes back to its sender; without it as the channel says.
+    pub echo: Option<bool>,
+    /// Its conflation key, 1 to 64 bytes.
+    pub key: Option<String>,
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It has this position.
+    At(Position),
+    /// It was published before, and has this position.
+    Duplicate(Position),
+    /// It waits for its turn among those with its key, or was replaced by a later one.
+    Conflated,
+}
+
+/// Which part of a channel's past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Where the page begins.
+    pub from: HistoryFrom,
+    /// The latest first.
+    pub newest_first: bool,
+    /// At most so many, 1 to 1,000.
+    pub limit: usize,
+}
+
+/// Where a page of history begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryFrom {
+    /// At the oldest message that is kept, or at the latest when the order is turned.
+    End,
+    /// Only messages behind this one.
+    After(Position),
+    /// Only messages before this one.
+    Before(Position),
+    /// Only messages accepted at this moment or later.
+    Since(UnixMillis),
+}
+
+/// A page of history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryPage {
+    /// Offsets and messages, in the order asked for.
+    pub messages: Vec<(u64, Publication)>,
+    /// Where the channel is.
+    pub position: Position,
+    /// Whether there is more behind the last one.
+    pub more: bool,
+}
+
+/// Which members.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MembersQuery {
+    /// Those behind this name.
+    pub after: Option<String>,
+    /// At most so many, 0 to 1,000.
+    pub limit: usize,
+    /// So many at random instead.
+    pub sample: bool,
+}
+
+/// Members of a channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MembersPage {
+    /// How many there are.
+    pub count: u64,
+    /// Those asked for, in the order of their names.
+    pub members: Vec<Member>,
+    /// Whether there are more.
+    pub more: bool,
 }
 
 /// What a performed command came to, when it succeeded.
@@ -89,6 +246,20 @@ pub enum Reply {
     Done,
     /// The connection goes on with the token of its [`Command::Renew`], until then, or without an end.
     Renewed(Option<Expiry>),
+    /// The message was taken.
+    Published(Published),
+    /// What became of each message of a batch, in order.
+    Batch(Vec<Result<Published>>),
+    /// The state is changed, and at this version.
+    StateChanged(u64),
+    /// The state is at this version, and not at the one expected. Nothing was done.
+    VersionMismatch(u64),
+    /// A part of the channel's past.
+    History(HistoryPage),
+    /// What lies behind the position is not kept any more; the channel is here.
+    PositionLost(Position),
+    /// Members of the channel.
+    Members(MembersPage),
     /// The caller is subscribed, but the channel's settings do not let it write. Nothing was done.
     NotAllowed,
     /// The caller is not subscribed to the channel. Nothing was done.
@@ -106,13 +277,38 @@ pub struct Connected {
     pub token: Option<ConnectedToken>,
     /// Live connections of this session, this one included.
     pub connection_count: u32,
+    /// The token's session; `None` for an anonymous client.
+    pub session: Option<Arc<str>>,
+    /// Whether it is the one that the client named.
+    pub resumed: bool,
+    /// Where the token's direct messages are.
+    pub direct: Option<Position>,
+    /// Whether direct messages behind the position that the client named are not kept any more.
+    pub direct_lost: bool,
     /// Every subscription, with the current state of its channel.
-    pub channels: Vec<ChannelSnapshot>,
+    pub channels: Vec<Subscribed>,
+}
+
+/// A subscription, as it begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscribed {
+    /// The channel.
+    pub channel: Arc<ChannelSnapshot>,
+    /// The message that comes next is the one behind this position.
+    pub position: Position,
+    /// When something of the past was asked for: whether it follows whole.
+    pub recovered: Option<bool>,
+    /// It only begins with a notice of its own, which follows.
+    pub is_resuming: bool,
 }
 
 /// What a connected client may know of its token.
 #[derive(Clone, Debug)]
 pub struct ConnectedToken {
+    /// Its public id.
+    pub id: TokenId,
+    /// The customer's id of its user.
+    pub user: Option<Arc<str>>,
     /// The token's state.
     pub state: Option<JsonObject>,
     /// When the token ends, if it does.
@@ -149,8 +345,12 @@ pub struct ChannelSnapshot {
     pub channel: ChannelId,
     /// Who may subscribe.
     pub kind: ChannelType,
-    /// Its settings.
+    /// Who may write.
     pub capabilities: Capabilities,
+    /// What it keeps and tells.
+    pub settings: ChannelSettings,
+    /// The epoch of its durable history, if it has one.
+    pub durable_epoch: Option<u64>,
     /// Its state.
     pub state: JsonObject,
     /// The version of that state.
@@ -163,11 +363,11 @@ pub struct ChannelSnapshot {
 #[derive(Clone, Debug)]
 pub enum Notice {
     /// The connection is now subscribed (or asked again, and still is). Deliveries of the channel follow, none came before.
-    Subscribed(Arc<ChannelSnapshot>),
+    Subscribed(Box<Subscribed>),
     /// The subscription has ended; nothing of the channel follows.
     Unsubscribed(ChannelId),
     /// A direct message. Usually broadcast already encoded; this is for what waited until the connection was identified.
-    Direct(Publication),
+    Direct(Position, Publication),
     /// The end of the connection's token was moved, or taken away.
     ExpiryChanged(Option<Expiry>),
     /// The token will end soon, and the connection with it, unless its expiry is moved. Told once for each end; a dialect tells it by itself when the

@@ -57,6 +57,8 @@ kinds! {
     InvalidInput => "invalid_input",
     /// The expected version is not the current one.
     VersionMismatch => "version_mismatch",
+    /// What lies behind the position is not kept any more.
+    PositionLost => "position_lost",
     /// The idempotency key was used for another request.
     IdempotencyMismatch => "idempotency_mismatch",
     /// The thing is in a state in which this cannot be done: finished, cancelled, handed out already.

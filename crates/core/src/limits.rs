@@ -127,3 +127,47 @@ pub const HOOK_CACHE_MS_MAX: u64 = 3_600_000;
 pub const HOOK_REASON_BYTES_MAX: usize = 255;
 /// How long the secret before signs, too, after a rotation, unless the caller says otherwise, in milliseconds: a day.
 pub const WEBHOOK_GRACE_MS_DEFAULT: u64 = 86_400_000;
+/// Most messages that a channel keeps.
+pub const HISTORY_SIZE_MAX: u32 = 10_000;
+/// Messages that a channel keeps unless its settings say otherwise.
+pub const HISTORY_SIZE_DEFAULT: u32 = 256;
+/// Longest time that a channel keeps messages, in milliseconds: ten years.
+pub const HISTORY_TTL_MS_MAX: u64 = 10 * 365 * 86_400_000;
+/// How long a channel keeps messages unless its settings say otherwise, in milliseconds: as long as a session.
+pub const HISTORY_TTL_MS_DEFAULT: u64 = 120_000;
+/// Most bytes of one channel's messages that are kept in memory.
+pub const HISTORY_CHANNEL_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Most bytes of messages that one shard keeps in memory for all its channels; the oldest go first.
+pub const HISTORY_SHARD_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Most messages of a key that a conflating channel lets through in a second.
+pub const CONFLATE_PER_SECOND_MAX: u16 = 100;
+/// Most keys of a conflating channel that are held back at a time.
+pub const CONFLATE_KEYS_MAX: usize = 10_000;
+/// Most messages on a page of history, and of a rewind.
+pub const HISTORY_PAGE_MAX: usize = 1_000;
+/// Most messages of one batch.
+pub const PUBLISH_BATCH_MAX: usize = 100;
+/// Longest id of a publication, and longest conflation key, in bytes.
+pub const PUBLICATION_ID_BYTES_MAX: usize = 64;
+/// How long a publication's id is remembered, in milliseconds.
+pub const PUBLICATION_ID_MS: u64 = 120_000;
+/// Ids of publications that are remembered of one channel.
+pub const PUBLICATION_IDS_MAX: usize = 4_096;
+/// Longest data of a member of a channel, in bytes of JSON text.
+pub const MEMBER_DATA_BYTES_MAX: usize = 1_024;
+/// Most members on a page of presence.
+pub const MEMBERS_PAGE_MAX: usize = 1_000;
+/// Members of a channel above which only their count is told.
+pub const MEMBERS_TOLD_MAX: usize = 1_000;
+/// How long joins and leaves are gathered before they are told, in milliseconds.
+pub const PRESENCE_GATHER_MS: u64 = 500;
+/// The same where only the count is told.
+pub const PRESENCE_COUNT_MS: u64 = 5_000;
+/// How long a session of the native protocol outlives its last connection, in milliseconds.
+pub const NATIVE_SESSION_MS: u64 = 120_000;
+/// Direct messages of a token that are kept for the time of its session.
+pub const DIRECT_KEPT_MAX: usize = 256;
+/// Bytes of them.
+pub const DIRECT_KEPT_BYTES_MAX: usize = 256 * 1024;
+/// Most positions of one connect.
+pub const POSITIONS_MAX: usize = 1_024;

@@ -1,8 +1,14 @@
 //! What the stores keep in the open: projects, channels and subscriptions. Everything else is a sealed row ([`crate::records`]).
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::UnixMillis;
+use crate::error::{Error, ErrorKind, Result};
 use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
+use crate::limits::{
+    CONFLATE_PER_SECOND_MAX, HISTORY_SIZE_DEFAULT, HISTORY_SIZE_MAX, HISTORY_TTL_MS_DEFAULT, HISTORY_TTL_MS_MAX,
+};
 
 /// A tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +97,71 @@ impl Default for Capabilities {
     }
 }
 
+/// How much of a channel's past is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HistorySettings {
+    /// At most so many messages, 0 to 10,000.
+    pub size: u32,
+    /// For at most so long, in milliseconds: one second to ten years.
+    pub ttl_ms: u64,
+    /// On the disk: messages are acknowledged when they are there, and outlive a restart. Else in memory, where bytes are limited, too.
+    pub durable: bool,
+}
+
+/// What a channel keeps and tells, beside who may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChannelSettings {
+    /// Its past.
+    pub history: HistorySettings,
+    /// Whether it keeps who is in it.
+    pub presence: bool,
+    /// Whether messages of clients come back to who sent them, unless they say otherwise.
+    pub echo: bool,
+    /// Whether the last message is kept however old it is, and handed to who subscribes.
+    pub retain: bool,
+    /// Of messages with the same key, at most so many a second: the latest. 0 is without such a limit; at most 100.
+    pub conflate_per_second: u16,
+}
+
+impl Default for ChannelSettings {
+    /// A past of two minutes in memory, as long as a session; echo; nothing else.
+    fn default() -> Self {
+        Self {
+            history: HistorySettings { size: HISTORY_SIZE_DEFAULT, ttl_ms: HISTORY_TTL_MS_DEFAULT, durable: false },
+            presence: false,
+            echo: true,
+            retain: false,
+            conflate_per_second: 0,
+        }
+    }
+}
+
+impl ChannelSettings {
+    /// Checks settings that a caller chose.
+    ///
+    /// # Errors
+    /// `invalid_input`, naming the setting and its range.
+    pub fn check(&self) -> Result<()> {
+        let HistorySettings { size, ttl_ms, durable } = self.history;
+        let refuse = |why: String| Err(Error::new(ErrorKind::InvalidInput, why));
+        if size > HISTORY_SIZE_MAX {
+            return refuse(format!("`history.size` is {size}; a channel keeps 0 to {HISTORY_SIZE_MAX} messages."));
+        }
+        if durable && size == 0 {
+            return refuse("`history.durable` needs a `history.size` of at least 1.".into());
+        }
+        if !(1_000..=HISTORY_TTL_MS_MAX).contains(&ttl_ms) {
+            return refuse(format!("`history.ttl_ms` is {ttl_ms}; it is 1,000 to {HISTORY_TTL_MS_MAX} milliseconds."));
+        }
+        if self.conflate_per_second > CONFLATE_PER_SECOND_MAX {
+            return refuse(format!("`conflate_per_second` is {}; it is 0 to {CONFLATE_PER_SECOND_MAX}.", self.conflate_per_second));
+        }
+        Ok(())
+    }
+}
+
 /// A channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Channel {
@@ -100,8 +171,10 @@ pub struct Channel {
     pub id: ChannelId,
     /// Who may subscribe.
     pub kind: ChannelType,
-    /// Its settings.
+    /// Who may write.
     pub capabilities: Capabilities,
+    /// What it keeps and tells.
+    pub settings: ChannelSettings,
     /// Its state.
     pub state: JsonObject,
     /// Counts the changes of state, from 1.
@@ -110,6 +183,24 @@ pub struct Channel {
     pub created_at: UnixMillis,
     /// The order of creation within the server; also tells a channel from an earlier one with the same id.
     pub sequence: u64,
+    /// How often its durable history was begun. Given by the store.
+    pub run: u32,
+    /// The offset of the last message of its durable history. Given by the store.
+    pub offset: u64,
+}
+
+impl Channel {
+    /// The epoch of its durable history, if it has one. Of the epochs of histories in memory none has the highest bit.
+    #[must_use]
+    pub const fn durable_epoch(&self) -> Option<u64> {
+        if self.settings.history.durable { Some(durable_epoch(self.sequence, self.run)) } else { None }
+    }
+}
+
+/// The epoch of the durable history of the channel with this sequence, begun for the `run`-th time.
+#[must_use]
+pub const fn durable_epoch(sequence: u64, run: u32) -> u64 {
+    1 << 63 | (sequence & 0x7ff_ffff_ffff) << 20 | (run & 0xf_ffff) as u64
 }
 
 /// A durable subscription of a token.

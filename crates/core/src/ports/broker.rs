@@ -1,6 +1,9 @@
 //! The broker port: ordering and delivery of publications.
 
+use std::sync::Arc;
+
 use super::Pending;
+use crate::command::{HistoryPage, HistoryQuery, MembersPage, MembersQuery, Published};
 use crate::delivery::{Position, Publication};
 use crate::error::Result;
 use crate::ids::ChannelKey;
@@ -14,9 +17,43 @@ use crate::ids::ChannelKey;
 /// - A publication is delivered at most once to each connection, and to each that was subscribed before the call and still is.
 /// - The answer comes after the hand-over; it never waits for a subscriber's socket.
 /// - When the broker has too much to do the call waits; when it cannot work at all it fails with `unavailable`.
-///
-/// History, and words from node to node, join this port with their first implementation.
+/// - Of messages with the same `once` within two minutes only the first is published; the others are answered with its position.
+/// - What a channel keeps of its past is kept in the same step that assigns the position.
 pub trait Broker: Send + Sync {
-    /// Publishes into a channel that exists. Publications of one caller that waits for each answer keep their order.
-    fn publish(&self, channel: ChannelKey, publication: Publication) -> Pending<'_, Result<Position>>;
+    /// Publishes into a channel that exists and has no durable history (the store orders those). Publications of one caller that waits for each
+    /// answer keep their order.
+    fn publish(&self, channel: ChannelKey, publication: Publication, how: PublishHow) -> Pending<'_, Result<Published>>;
+    /// A part of what a channel keeps of its past.
+    fn history(&self, channel: ChannelKey, query: HistoryQuery) -> Pending<'_, Result<History>>;
+    /// Answers when the channel has a message behind this position: at once, or when one is published.
+    fn after(&self, channel: ChannelKey, position: Position) -> Pending<'_, Result<()>>;
+    /// Adds messages that were fetched from the store to what is kept of a durable history, where they join it.
+    fn fill(&self, channel: ChannelKey, messages: Vec<(u64, Publication)>) -> Pending<'_, Result<()>>;
+    /// Who is in a channel.
+    fn members(&self, channel: ChannelKey, query: MembersQuery) -> Pending<'_, Result<MembersPage>>;
+}
+
+/// How to publish.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PublishHow {
+    /// Tells a message that is published again: a hash over its publisher and the id that it gave.
+    pub once: Option<[u8; 16]>,
+    /// The conflation key.
+    pub key: Option<Arc<str>>,
+}
+
+/// What is known of a part of a channel's past.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum History {
+    /// This is it.
+    Page(HistoryPage),
+    /// Messages behind the position are not kept any more; the channel is here.
+    Lost(Position),
+    /// The part is not in memory: the store has it. Memory has everything from the offset on, in this epoch.
+    InStore {
+        /// The offset.
+        memory_from: u64,
+        /// Where the channel is.
+        position: Position,
+    },
 }

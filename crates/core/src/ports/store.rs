@@ -24,10 +24,12 @@ use std::sync::Arc;
 use super::Pending;
 use crate::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey};
 use crate::clock::UnixMillis;
+use crate::command::Published;
 use crate::credentials::RowKind;
+use crate::delivery::{Position, Publication};
 use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
-use crate::model::{Capabilities, Channel, Project, Subscription};
+use crate::model::{Capabilities, Channel, ChannelSettings, Project, Subscription};
 
 /// What a store answers.
 pub type StoreResult<T> = Result<T, StoreError>;
@@ -50,6 +52,9 @@ pub enum StoreError {
         /// The current version.
         current: u64,
     },
+    /// The channel has no durable history (any more).
+    #[error("the channel has no durable history")]
+    NotDurable,
     /// The merged state would be larger than the limit, or the token would have too many subscriptions.
     #[error("over the limit: {0}")]
     LimitReached(&'static str),
@@ -223,13 +228,28 @@ pub enum Change {
         version: u64,
     },
     /// A channel's settings changed.
-    ChannelCapabilities {
+    ChannelSettings {
         /// The owner.
         project: ProjectId,
         /// The channel.
         channel: ChannelId,
-        /// The new settings.
+        /// Who may write.
         capabilities: Capabilities,
+        /// What it keeps and tells.
+        settings: ChannelSettings,
+        /// How often its durable history was begun: one more when it was switched on now, and then its last offset is 0.
+        run: u32,
+    },
+    /// A message entered a channel's durable history.
+    Published {
+        /// The owner.
+        project: ProjectId,
+        /// The channel.
+        channel: ChannelId,
+        /// The place.
+        position: Position,
+        /// The message.
+        publication: Publication,
     },
     /// A channel was deleted, and its subscriptions with it.
     ChannelDeleted {
@@ -313,14 +333,45 @@ pub trait ChannelStore: Send + Sync {
         change: StateChange,
         if_version: Option<u64>,
     ) -> Pending<'_, StoreResult<(JsonObject, u64)>>;
-    /// Changes the settings. `NotFound(Channel)`.
-    fn change_capabilities(
+    /// Changes who may write and what the channel keeps and tells. Where durable history ends, what is kept of it is deleted; where it begins,
+    /// offsets do, in a new run. `NotFound(Channel)`.
+    fn change_settings(
         &self,
         project: ProjectId,
         channel: ChannelId,
         capabilities: Capabilities,
+        settings: ChannelSettings,
         audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<()>>;
+}
+
+/// Durable histories of channels.
+///
+/// Contract: offsets of one run count from 1 without gaps, in commit order. A message is told to the observer once it is durable, before its
+/// answer. Of a run, at least the last `size` messages that are not older than `ttl_ms` are kept (the last one always, where the channel retains it);
+/// older ones may go at any time. A channel that is deleted takes its history with it. What is kept is not proven by the books.
+pub trait HistoryStore: Send + Sync {
+    /// Appends a message. With a `once` that an earlier one of the same channel had, not longer than two minutes ago, it does nothing and answers with that one's
+    /// position, as a duplicate. `NotFound(Channel)`, `NotDurable`.
+    fn append(
+        &self,
+        project: ProjectId,
+        channel: ChannelId,
+        publication: Publication,
+        once: Option<[u8; 16]>,
+    ) -> Pending<'_, StoreResult<Published>>;
+    /// Messages of the channel's current run whose offsets are in `from..=to`, in order of the offset, at most `limit` of them: the first ones,
+    /// or the last ones when `newest`. `NotFound(Channel)`.
+    fn messages(
+        &self,
+        project: ProjectId,
+        channel: ChannelId,
+        offsets: std::ops::RangeInclusive<u64>,
+        newest: bool,
+        limit: usize,
+    ) -> Pending<'_, StoreResult<Vec<(u64, Publication)>>>;
+    /// Deletes messages that no channel has to keep any more at `now`, at most `limit`; answers how many.
+    fn prune_history(&self, now: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>>;
 }
 
 /// Subscriptions of tokens.
@@ -356,7 +407,7 @@ pub trait AuditStore: Send + Sync {
 }
 
 /// The whole of a store.
-pub trait Store: ChannelStore + SubscriptionStore + AuditStore {
+pub trait Store: ChannelStore + HistoryStore + SubscriptionStore + AuditStore {
     /// The vault, or `None` in a new store.
     fn vault(&self) -> Pending<'_, StoreResult<Option<Vault>>>;
     /// Proves the books with the ledger key (a new store begins them), replays what exists to `changes`, then hands it every later change.
