@@ -78,7 +78,7 @@ pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
         // tell it to wait, and 403 to look for another key; neither helps.
         ErrorKind::AlreadyExists | ErrorKind::LimitReached | ErrorKind::WrongState => StatusCode::CONFLICT,
         ErrorKind::IdempotencyMismatch => StatusCode::UNPROCESSABLE_ENTITY,
-        ErrorKind::Gone => StatusCode::GONE,
+        ErrorKind::Gone | ErrorKind::PositionLost => StatusCode::GONE,
         ErrorKind::InvalidBody | ErrorKind::InvalidInput => StatusCode::BAD_REQUEST,
         ErrorKind::VersionMismatch => StatusCode::PRECONDITION_FAILED,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,

@@ -274,10 +274,27 @@ pub fn client_set_state(
     }
 }
 
-/// Whether a token may read a channel's state without a connection. Who is subscribed is sent the state anyway.
+/// Whether a token may read a channel's state, past or presence. Who is subscribed is sent the state anyway.
 #[must_use]
-pub fn token_reads_state(kind: ChannelType, channel: &ChannelId, standing: Standing<'_>) -> bool {
-    standing.subscribed || standing.grants(Operation::StateRead, channel).unwrap_or(kind != ChannelType::Private)
+pub fn token_reads(kind: ChannelType, channel: &ChannelId, standing: Standing<'_>, what: Operation) -> bool {
+    let by_rule = standing.subscribed || kind != ChannelType::Private;
+    (standing.subscribed && what == Operation::StateRead) || standing.grants(what, channel).unwrap_or(by_rule)
+}
+
+/// Whether a connected client may read a channel's past, or who is there. One without a token only where it is subscribed.
+#[must_use]
+pub fn client_reads(
+    caller: &Caller,
+    kind: ChannelType,
+    channel: &ChannelId,
+    standing: Standing<'_>,
+    what: Operation,
+) -> bool {
+    match caller {
+        Caller::Token { .. } => token_reads(kind, channel, standing, what),
+        Caller::Anonymous { .. } => standing.subscribed && kind == ChannelType::Unprotected,
+        Caller::ProjectKey { .. } | Caller::Operator | Caller::ProjectOperator { .. } | Caller::System => false,
+    }
 }
 
 /// Whether a token may write into a channel without being subscribed to it: where its grants say so; one without grants, where it could
@@ -393,14 +410,14 @@ mod tests {
                         client_subscribe(&TOKEN, kind, &room(), standing) == Allow,
                         client_publish(&TOKEN, capabilities, &room(), standing),
                         client_set_state(&TOKEN, capabilities, &room(), standing),
-                        token_reads_state(kind, &room(), standing),
+                        token_reads(kind, &room(), standing, Operation::StateRead),
                     ];
                     assert_eq!(got, expected, "{grants:?} {kind:?} {capabilities:?}");
                     let asked = client_subscribe(&TOKEN, kind, &room(), standing);
                     assert!(matches!(asked, Allow | Refuse), "the hook is not asked");
                     let subscribed = Standing { subscribed: true, ..standing };
                     assert_eq!(client_subscribe(&TOKEN, kind, &room(), subscribed), Allow);
-                    assert!(token_reads_state(kind, &room(), subscribed));
+                    assert!(token_reads(kind, &room(), subscribed, Operation::StateRead));
                 }
             }
         }

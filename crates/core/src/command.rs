@@ -120,6 +120,8 @@ pub struct Resume {
     pub direct: Option<Position>,
     /// What members see of the client.
     pub data: Option<JsonObject>,
+    /// Channels, by id, in which it wants to be told who comes and goes. At most 1,024.
+    pub watches: Vec<String>,
 }
 
 /// How a client takes part in a channel.
@@ -155,6 +157,14 @@ pub struct NewMessage {
     pub data: JsonValue,
     /// What is rarely there.
     pub options: Option<Box<PublishOptions>>,
+}
+
+impl NewMessage {
+    /// A message without anything rare.
+    #[must_use]
+    pub fn new(channel: &str, event: &str, data: JsonValue) -> Self {
+        Self { channel: channel.to_owned(), event: event.to_owned(), data, options: None }
+    }
 }
 
 /// How a message is to be published.
@@ -367,7 +377,7 @@ pub enum Notice {
     /// The subscription has ended; nothing of the channel follows.
     Unsubscribed(ChannelId),
     /// A direct message. Usually broadcast already encoded; this is for what waited until the connection was identified.
-    Direct(Position, Publication),
+    Direct(Option<Position>, Publication),
     /// The end of the connection's token was moved, or taken away.
     ExpiryChanged(Option<Expiry>),
     /// The token will end soon, and the connection with it, unless its expiry is moved. Told once for each end; a dialect tells it by itself when the

@@ -51,7 +51,7 @@ impl Publication {
 
 /// Where a publication stands in its channel. Offsets count from 1 without gaps within an epoch; a new epoch says that
 /// earlier offsets mean nothing any more. Spelled `EPOCH-OFFSET`, the epoch in hexadecimal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Position {
     /// Which run of offsets.
     pub epoch: u64,
@@ -79,7 +79,9 @@ impl FromStr for Position {
             .and_then(|(epoch, offset)| {
                 Some(Self { epoch: u64::from_str_radix(epoch, 16).ok()?, offset: offset.parse().ok()? })
             })
-            .ok_or_else(|| Error::new(ErrorKind::InvalidInput, "A position is spelled like `18c3f-41`; send it back as it came."))
+            .ok_or_else(|| {
+                Error::new(ErrorKind::InvalidInput, "A position is spelled like `18c3f-41`; send it back as it came.")
+            })
     }
 }
 
@@ -138,8 +140,8 @@ pub enum Delivery {
     },
     /// A direct message, for all connections of a token.
     Direct {
-        /// Its place among the token's direct messages.
-        position: Position,
+        /// Its place among the token's direct messages; none when it is for one connection alone.
+        position: Option<Position>,
         /// What was sent.
         publication: Publication,
     },

@@ -166,7 +166,7 @@ pub const PRESENCE_COUNT_MS: u64 = 5_000;
 /// How long a session of the native protocol outlives its last connection, in milliseconds.
 pub const NATIVE_SESSION_MS: u64 = 120_000;
 /// Direct messages of a token that are kept for the time of its session.
-pub const DIRECT_KEPT_MAX: usize = 256;
+pub const DIRECT_KEPT_MAX: u32 = 256;
 /// Bytes of them.
 pub const DIRECT_KEPT_BYTES_MAX: usize = 256 * 1024;
 /// Most positions of one connect.

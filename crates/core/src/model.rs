@@ -152,11 +152,17 @@ impl ChannelSettings {
         if durable && size == 0 {
             return refuse("`history.durable` needs a `history.size` of at least 1.".into());
         }
+        if durable && self.conflate_per_second > 0 {
+            return refuse("A channel with durable history does not conflate: set `conflate_per_second` to 0, or `history.durable` to false.".into());
+        }
         if !(1_000..=HISTORY_TTL_MS_MAX).contains(&ttl_ms) {
             return refuse(format!("`history.ttl_ms` is {ttl_ms}; it is 1,000 to {HISTORY_TTL_MS_MAX} milliseconds."));
         }
         if self.conflate_per_second > CONFLATE_PER_SECOND_MAX {
-            return refuse(format!("`conflate_per_second` is {}; it is 0 to {CONFLATE_PER_SECOND_MAX}.", self.conflate_per_second));
+            return refuse(format!(
+                "`conflate_per_second` is {}; it is 0 to {CONFLATE_PER_SECOND_MAX}.",
+                self.conflate_per_second
+            ));
         }
         Ok(())
     }

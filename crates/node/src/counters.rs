@@ -11,6 +11,14 @@ tollgate_core::counters! {
         direct_messages,
         /// Direct messages for tokens without a live connection: dropped.
         direct_messages_unheard,
+        /// Subscriptions that went on from a position, with everything behind it.
+        resumes,
+        /// Subscriptions whose position was lost.
+        resumes_lost,
+        /// Looks into the store for a channel's past.
+        history_reads,
+        /// Messages of the store that came out of their order: a defect.
+        history_gaps,
         /// Clients identified.
         connects,
         /// Clients refused when they identified themselves.

@@ -34,6 +34,7 @@ pub use operations::auth_tokens::NewAuthToken;
 pub use operations::batch::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, EntryResult};
 pub use operations::clients::{Client, Outcome};
 pub use operations::deliveries::{DeliveryStatus, DeliveryView};
+pub use operations::history::{HistoryView, WAIT_MS_MAX};
 pub use operations::idempotency::Once;
 pub use operations::issuers::{IssuerKeyView, IssuerUpdate, IssuerView, KeySource, NewIssuer};
 pub use operations::jobs::JobView;
@@ -53,7 +54,7 @@ pub use operations::tokens_change::TokenStateChange;
 pub use operations::usage::{SERIES_MINUTES_MAX, UsageView};
 pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
 pub use operations::views::{
-    ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView, UserOfToken,
+    ChannelUpdate, ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView, UserOfToken,
 };
 pub use operations::webhooks::{NewWebhook, WebhookUpdate, WebhookView};
 pub use operations::writing::{Origin, actor, with_origin};
@@ -89,6 +90,7 @@ pub struct Node {
     refusals: operations::refusals::Refusals,
     signing: operations::signing::SigningKeys,
     issuers: operations::issuer_keys::Issuers,
+    fetches: operations::history::Fetches,
     /// Held while an issuer is registered.
     registering: tokio::sync::Mutex<()>,
     verified: verified::VerifiedJwts,

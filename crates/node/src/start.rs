@@ -84,7 +84,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         ShardParts { index, shard, requests, peers }
     });
     let parts = parts.collect();
-    let broker = Arc::new(InProcessBroker { hub: Arc::clone(&hub) });
+    let broker = Arc::new(InProcessBroker { hub: Arc::clone(&hub), entropy: Arc::clone(&entropy) });
     let ids = SnowflakeSource::new(0, directory.last_number());
     let is_new = is_new || directory.projects().is_empty();
     let key_uses = crate::operations::projects::KeyUses::default();
@@ -109,6 +109,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         refusals: crate::operations::refusals::Refusals::default(),
         signing: crate::operations::signing::SigningKeys::default(),
         issuers: crate::operations::issuer_keys::Issuers::default(),
+        fetches: crate::operations::history::Fetches::default(),
         registering: tokio::sync::Mutex::default(),
         verified: crate::verified::VerifiedJwts::default(),
         user_names: crate::operations::users::UserNames::default(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tollgate_core::clock::Monotonic;
 use tollgate_core::command::Command;
+use tollgate_core::ports::store::StateChange;
 use tollgate_protocol::RequestNumber;
 
 /// Most acks that wait at once. A client sends one heartbeat per interval and an ack waits a few milliseconds.
@@ -50,10 +51,20 @@ impl Pending {
         let (kind, channel, payload): (Kind, &str, usize) = match command {
             Command::Connect { .. } => (Kind::Connect, "", 0),
             Command::Renew { token } => (Kind::Renew, "", token.expose().len()),
-            Command::Subscribe { channel } => (Kind::Subscribe, channel, 0),
+            Command::Subscribe { channel, .. } => (Kind::Subscribe, channel, 0),
             Command::Unsubscribe { channel } => (Kind::Unsubscribe, channel, 0),
-            Command::Publish { channel, event, data } => (Kind::Publish, channel, event.len() + data.as_str().len()),
-            Command::SetState { channel, state } => (Kind::SetState, channel, state.as_str().len()),
+            Command::Publish(message) => {
+                (Kind::Publish, &message.channel, message.event.len() + message.data.as_str().len())
+            }
+            Command::SetState { channel, change: StateChange::Replace(state) | StateChange::Merge(state), .. } => {
+                (Kind::SetState, channel, state.as_str().len())
+            }
+            // Leap has no words for these; nothing here makes them.
+            Command::Batch(_)
+            | Command::History { .. }
+            | Command::Members { .. }
+            | Command::SetMember { .. }
+            | Command::Acknowledge { .. } => (Kind::Publish, "", 0),
         };
         Self { kind, channel: channel.into(), number, bytes: channel.len() + payload }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Command, Connected, Expiry, Notice, Reply};
+use tollgate_core::command::{Command, Connected, Expiry, NewMessage, Notice, Reply};
 use tollgate_core::limits::CHANNEL_ID_BYTES_MAX;
 use tollgate_core::{CloseReason, Result};
 use tollgate_protocol::{Dialect, Effect, ExpiryWatch, Frame, RequestNumber};
@@ -85,7 +85,7 @@ impl LeapDialect {
             (ClientFrame::Heartbeat { tag }, _) => self.heartbeat(now, tag.as_deref(), effects),
             (ClientFrame::Identify { project, token }, Phase::Opened { .. }) => {
                 self.phase = Phase::Identifying;
-                self.perform(Command::Connect { project, token }, effects);
+                self.perform(Command::Connect { project, token, resume: None }, effects);
             }
             (ClientFrame::Identify { .. }, _) => {
                 self.end(CloseReason::InvalidPayload, Some("Invalid payload: already identified"), effects);
@@ -138,14 +138,16 @@ impl LeapDialect {
     fn perform(&mut self, command: Command, effects: &mut Vec<Effect>) {
         match &command {
             // No channel has such an id. Said here, so that no text without a limit is kept while a command is on its way.
-            Command::Subscribe { channel } | Command::Publish { channel, .. } | Command::SetState { channel, .. }
+            Command::Subscribe { channel, .. }
+            | Command::Publish(NewMessage { channel, .. })
+            | Command::SetState { channel, .. }
                 if channel.len() > CHANNEL_ID_BYTES_MAX =>
             {
                 effects.push(Effect::Send(write::refused(channel, ErrorCode::Unknown)));
                 return;
             }
             Command::Unsubscribe { channel } if channel.len() > CHANNEL_ID_BYTES_MAX => return,
-            Command::Subscribe { channel } if self.busy().merges_subscribe(channel) => {
+            Command::Subscribe { channel, .. } if self.busy().merges_subscribe(channel) => {
                 self.config.counters.merged_subscribes.one();
                 return;
             }
@@ -153,8 +155,13 @@ impl LeapDialect {
             | Command::Renew { .. }
             | Command::Subscribe { .. }
             | Command::Unsubscribe { .. }
-            | Command::Publish { .. }
-            | Command::SetState { .. } => {}
+            | Command::Publish(_)
+            | Command::SetState { .. }
+            | Command::Batch(_)
+            | Command::History { .. }
+            | Command::Members { .. }
+            | Command::SetMember { .. }
+            | Command::Acknowledge { .. } => {}
         }
         self.requests = self.requests.wrapping_add(1);
         let number = RequestNumber(self.requests);
@@ -253,12 +260,12 @@ impl Dialect for LeapDialect {
         };
         let mut frame = Vec::new();
         match notice {
-            Notice::Subscribed(snapshot) => return effects.push(Effect::Send(write::available(&snapshot))),
+            Notice::Subscribed(begun) => return effects.push(Effect::Send(write::available(&begun.channel))),
             Notice::ExpiryChanged(changed) => return expiry.set(now, changed),
             Notice::Expiring { .. } if !self.config.announce_expiry => return,
             Notice::Expiring { left_ms } => write::expiring(&mut frame, left_ms),
             Notice::Unsubscribed(channel) => write::ended(&mut frame, &channel, true),
-            Notice::Direct(publication) => write::message(&mut frame, None, &publication),
+            Notice::Direct(_, publication) => write::message(&mut frame, None, &publication),
         }
         effects.push(Effect::Send(frame.into()));
     }

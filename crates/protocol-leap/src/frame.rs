@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate_core::CloseReason;
-use tollgate_core::command::{Command, PresentedSecret};
+use tollgate_core::command::{Command, NewMessage, PresentedSecret};
 use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::limits::{CHANNEL_STATE_BYTES_MAX, MESSAGE_BYTES_MAX};
+use tollgate_core::ports::store::StateChange;
 use tollgate_protocol::Frame;
 
 /// Longest tag of a heartbeat, in bytes. We keep it until the ack leaves.
@@ -192,7 +193,7 @@ pub(crate) fn event(d: &str) -> Result<Asked, Refusal> {
         channel.ok_or(invalid("Invalid payload: this event needs c, the channel's id, as a string"))
     };
     Ok(match &*event.e {
-        "SUBSCRIBE" => Asked::Perform(Command::Subscribe { channel: channel()? }),
+        "SUBSCRIBE" => Asked::Perform(Command::Subscribe { channel: channel()?, wish: None }),
         "UNSUBSCRIBE" => Asked::Perform(Command::Unsubscribe { channel: channel()? }),
         "MESSAGE" => message(channel()?, event.d),
         "SET_CHANNEL_STATE" => set_state(channel()?, event.d),
@@ -210,14 +211,20 @@ fn message(channel: String, d: Option<&RawValue>) -> Asked {
         return Asked::Malformed;
     };
     match message.d.map_or(Ok(JsonValue::null()), |data| JsonValue::from_raw(data, MESSAGE_BYTES_MAX)) {
-        Ok(data) => Asked::Perform(Command::Publish { channel, event: message.e.into_owned(), data }),
+        Ok(data) => {
+            let event = message.e.into_owned();
+            Asked::Perform(Command::Publish(NewMessage { channel, event, data, options: None }))
+        }
         Err(_) => Asked::Malformed,
     }
 }
 
 fn set_state(channel: String, d: Option<&RawValue>) -> Asked {
     match d.map(|state| JsonObject::from_raw(state, CHANNEL_STATE_BYTES_MAX)) {
-        Some(Ok(state)) => Asked::Perform(Command::SetState { channel, state }),
+        Some(Ok(state)) => {
+            let change = StateChange::Replace(state);
+            Asked::Perform(Command::SetState { channel, change, if_version: None })
+        }
         Some(Err(_)) | None => Asked::Malformed,
     }
 }

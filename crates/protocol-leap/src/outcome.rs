@@ -43,8 +43,20 @@ fn succeeded(kind: Kind, reply: Reply) -> Outcome {
     match (kind, reply) {
         (Kind::Connect, Reply::Connected(connected)) => Outcome::Init(connected),
         (Kind::Renew, Reply::Renewed(expiry)) => Outcome::Renewed(Ok(expiry)),
+        (Kind::Publish, Reply::Published(_)) | (Kind::SetState, Reply::StateChanged(_)) => Outcome::Nothing,
         (Kind::Connect | Kind::Renew, Reply::Done | Reply::NotAllowed | Reply::NotSubscribed)
-        | (_, Reply::Connected(_) | Reply::Renewed(_)) => Outcome::Close(CloseReason::Internal),
+        | (
+            _,
+            Reply::Connected(_)
+            | Reply::Renewed(_)
+            | Reply::Published(_)
+            | Reply::Batch(_)
+            | Reply::StateChanged(_)
+            | Reply::VersionMismatch(_)
+            | Reply::History(_)
+            | Reply::PositionLost(_)
+            | Reply::Members(_),
+        ) => Outcome::Close(CloseReason::Internal),
         (_, Reply::Done) => Outcome::Nothing,
         (Kind::Subscribe, Reply::NotAllowed) => Outcome::Unavailable(ErrorCode::NotGranted),
         (Kind::Unsubscribe, Reply::NotAllowed | Reply::NotSubscribed) => Outcome::Nothing,
@@ -72,6 +84,7 @@ fn connect_failed(kind: ErrorKind) -> Outcome {
         ErrorKind::LimitReached | ErrorKind::RateLimited => CloseReason::RateLimited,
         ErrorKind::AlreadyExists
         | ErrorKind::VersionMismatch
+        | ErrorKind::PositionLost
         | ErrorKind::IdempotencyMismatch
         | ErrorKind::WrongState
         | ErrorKind::Gone
@@ -101,6 +114,7 @@ fn subscribe_failed(kind: ErrorKind) -> Outcome {
         ErrorKind::AlreadyExists
         | ErrorKind::InvalidBody
         | ErrorKind::VersionMismatch
+        | ErrorKind::PositionLost
         | ErrorKind::IdempotencyMismatch
         | ErrorKind::WrongState
         | ErrorKind::Gone
@@ -126,6 +140,7 @@ fn unsubscribe_failed(kind: ErrorKind) -> Outcome {
         ErrorKind::AlreadyExists
         | ErrorKind::InvalidBody
         | ErrorKind::VersionMismatch
+        | ErrorKind::PositionLost
         | ErrorKind::IdempotencyMismatch
         | ErrorKind::WrongState
         | ErrorKind::Gone
@@ -153,6 +168,7 @@ fn write_failed(kind: ErrorKind) -> Outcome {
         | ErrorKind::InvalidBody
         | ErrorKind::InvalidInput
         | ErrorKind::VersionMismatch
+        | ErrorKind::PositionLost
         | ErrorKind::IdempotencyMismatch
         | ErrorKind::WrongState
         | ErrorKind::Gone
@@ -193,14 +209,14 @@ mod tests {
     #[test]
     fn errors_mean_this_to_a_client() {
         // invalid_auth, token_expired, token_revoked, token_not_yet_valid, token_rotated, forbidden, user_banned, wrong_place, not_found,
-        // already_exists, invalid_body, invalid_input, version_mismatch, idempotency_mismatch, wrong_state, gone, payload_too_large,
+        // already_exists, invalid_body, invalid_input, version_mismatch, position_lost, idempotency_mismatch, wrong_state, gone, payload_too_large,
         // limit_reached, rate_limited, not_granted, hook_unavailable, unavailable,
         // internal_error
-        assert_eq!(letters(Kind::Connect), "1ev11111101100000881000");
+        assert_eq!(letters(Kind::Connect), "1ev111111011000000881000");
         assert_eq!(letters(Kind::Renew), "t".repeat(ErrorKind::ALL.len()), "no failure ends the connection");
-        assert_eq!(letters(Kind::Subscribe), "1ev11n11u00u00000nnnn00");
-        assert_eq!(letters(Kind::Unsubscribe), "1ev11.11.00.0000000.000");
-        assert_eq!(letters(Kind::Publish), "1ev11R11uFFFFFFFFFFRFFF");
-        assert_eq!(letters(Kind::SetState), "1ev11R11uFFFFFFFFFFRFFF");
+        assert_eq!(letters(Kind::Subscribe), "1ev11n11u00u000000nnnn00");
+        assert_eq!(letters(Kind::Unsubscribe), "1ev11.11.00.00000000.000");
+        assert_eq!(letters(Kind::Publish), "1ev11R11uFFFFFFFFFFFRFFF");
+        assert_eq!(letters(Kind::SetState), "1ev11R11uFFFFFFFFFFFRFFF");
     }
 }

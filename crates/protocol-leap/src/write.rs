@@ -93,8 +93,9 @@ pub(crate) fn renewed(outcome: &Result<Option<Expiry>>) -> Bytes {
 
 /// `INIT`, the first word after a good identify.
 pub(crate) fn init(connected: &Connected) -> Bytes {
-    let mut out =
-        Vec::with_capacity(256 + connected.channels.iter().map(|one| 160 + one.state.as_str().len()).sum::<usize>());
+    let mut out = Vec::with_capacity(
+        256 + connected.channels.iter().map(|one| 160 + one.channel.state.as_str().len()).sum::<usize>(),
+    );
     dispatch(&mut out, None, true, "INIT");
     let (metadata, scope) = match &connected.token {
         Some(token) => (token.state.as_ref().map_or("null", JsonObject::as_str), "token"),
@@ -105,11 +106,11 @@ pub(crate) fn init(connected: &Connected) -> Bytes {
         connected.connection, connected.connection_count
     );
     out.extend_from_slice(head.as_bytes());
-    for (index, snapshot) in connected.channels.iter().enumerate() {
+    for (index, subscribed) in connected.channels.iter().enumerate() {
         if index > 0 {
             out.push(b',');
         }
-        channel(&mut out, snapshot);
+        channel(&mut out, &subscribed.channel);
     }
     out.extend_from_slice(b"]}");
     out.extend_from_slice(END);

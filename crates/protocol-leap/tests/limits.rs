@@ -42,6 +42,10 @@ impl Client {
             project: ProjectId::new(12),
             token: None,
             connection_count: 1,
+            session: None,
+            resumed: false,
+            direct: None,
+            direct_lost: false,
             channels: Vec::new(),
         };
         self.answer(1, Ok(Reply::Connected(Box::new(connected))));

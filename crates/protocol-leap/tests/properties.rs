@@ -7,12 +7,12 @@ use std::sync::Arc;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
-use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Connected, ConnectedToken, Expiry, Notice, Reply};
-use tollgate_core::delivery::{Delivery, Encoder, Publication};
-use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId};
+use tollgate_core::clock::{Monotonic, UnixMillis};
+use tollgate_core::command::{Connected, ConnectedToken, Expiry, Notice, Reply, Subscribed};
+use tollgate_core::delivery::{Delivery, Encoder, Position, Publication};
+use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
 use tollgate_core::json::{JsonObject, JsonValue};
-use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
 use tollgate_core::{CloseReason, Error, ErrorKind};
 use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
 use tollgate_protocol_leap::{LeapConfig, LeapDialect, LeapEncoder};
@@ -67,10 +67,14 @@ fn object() -> impl Strategy<Value = JsonObject> {
 }
 
 fn publication() -> impl Strategy<Value = Publication> {
-    (hostile(), json()).prop_map(|(event, data)| Publication {
-        event: event.into(),
-        data: JsonValue::parse(data.to_string().as_bytes(), 1 << 20).unwrap(),
+    (hostile(), json()).prop_map(|(event, data)| {
+        let data = JsonValue::parse(data.to_string().as_bytes(), 1 << 20).unwrap();
+        Publication::new(&event, data, UnixMillis(0))
     })
+}
+
+fn begun(channel: tollgate_core::command::ChannelSnapshot) -> Subscribed {
+    Subscribed { channel: Arc::new(channel), position: Position::default(), recovered: None, is_resuming: false }
 }
 
 fn snapshot() -> impl Strategy<Value = tollgate_core::command::ChannelSnapshot> {
@@ -81,6 +85,8 @@ fn snapshot() -> impl Strategy<Value = tollgate_core::command::ChannelSnapshot> 
             channel,
             kind,
             capabilities: Capabilities::from_bits(bits).unwrap(),
+            settings: ChannelSettings::default(),
+            durable_epoch: None,
             state,
             version: 1,
             sequence: 1,
@@ -138,31 +144,37 @@ fn expiry() -> impl Strategy<Value = Expiry> {
 
 fn connected() -> impl Strategy<Value = Connected> {
     let token = (proptest::option::of(object()), proptest::option::of(expiry()))
-        .prop_map(|(state, expiry)| ConnectedToken { state, expiry });
+        .prop_map(|(state, expiry)| ConnectedToken { id: TokenId::new(1), user: None, state, expiry });
     (any::<(u64, u64, u32)>(), proptest::option::of(token), vec(snapshot(), 0..3)).prop_map(
         |((connection, project, connection_count), token, channels)| Connected {
             connection: ConnectionId::new(connection),
             project: ProjectId::new(project),
             token,
             connection_count,
-            channels,
+            session: None,
+            resumed: false,
+            direct: None,
+            direct_lost: false,
+            channels: channels.into_iter().map(begun).collect(),
         },
     )
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
     let notice = prop_oneof![
-        snapshot().prop_map(|snapshot| Notice::Subscribed(Arc::new(snapshot))),
+        snapshot().prop_map(|snapshot| Notice::Subscribed(Box::new(begun(snapshot)))),
         channel().prop_map(Notice::Unsubscribed),
-        publication().prop_map(Notice::Direct),
+        publication().prop_map(|publication| Notice::Direct(None, publication)),
         proptest::option::of(expiry()).prop_map(Notice::ExpiryChanged),
         any::<u64>().prop_map(|left_ms| Notice::Expiring { left_ms }),
     ];
     let delivery = prop_oneof![
-        (channel(), publication()).prop_map(|(channel, publication)| Delivery::Message { channel, publication }),
-        (channel(), object()).prop_map(|(channel, state)| Delivery::State { channel, state }),
+        (channel(), publication()).prop_map(|(channel, publication)| {
+            Delivery::Message { channel, position: Position::default(), publication }
+        }),
+        (channel(), object()).prop_map(|(channel, state)| Delivery::State { channel, state, version: 1 }),
         channel().prop_map(|channel| Delivery::Deleted { channel }),
-        publication().prop_map(|publication| Delivery::Direct { publication }),
+        publication().prop_map(|publication| Delivery::Direct { position: None, publication }),
     ];
     prop_oneof![
         16 => text().prop_map(Happening::Text),

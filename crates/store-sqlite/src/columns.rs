@@ -9,7 +9,7 @@ use tollgate_core::clock::UnixMillis;
 use tollgate_core::ids::{ChannelId, ProjectId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::CHANNEL_STATE_BYTES_MAX;
-use tollgate_core::model::{Capabilities, Channel, ChannelType};
+use tollgate_core::model::{Capabilities, Channel, ChannelSettings, ChannelType};
 use tollgate_core::ports::store::WrappedRingKey;
 
 pub(crate) const CHANNEL_COLUMNS: &str = "sequence, project, id, kind, capabilities, version, created_at, state";
@@ -57,6 +57,9 @@ pub(crate) fn channel(columns: &Columns<'_>) -> rusqlite::Result<Channel> {
         version: number(columns, 5)?,
         created_at: time(columns, 6)?,
         state: state(columns, 7)?,
+        settings: ChannelSettings::default(),
+        run: 0,
+        offset: 0,
     })
 }
 

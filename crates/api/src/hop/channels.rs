@@ -5,9 +5,9 @@ use serde_json::value::RawValue;
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::CHANNEL_STATE_BYTES_MAX;
-use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
 use tollgate_core::{Error, ErrorKind, Result};
-use tollgate_node::NewChannel;
+use tollgate_node::{ChannelUpdate, NewChannel};
 
 use super::render;
 use crate::answer::Answer;
@@ -63,7 +63,8 @@ pub(crate) async fn change(call: &Call) -> Result<Answer> {
     let wanted = changed.capabilities.ok_or_else(|| {
         fields::invalid("Please specify `capabilities`; nothing else of a channel can be changed here.")
     })?;
-    let channel = call.node.change_channel(&call.caller, &call.channel()?, fields::capabilities(wanted)?).await?;
+    let update = ChannelUpdate { capabilities: Some(fields::capabilities(wanted)?), settings: None };
+    let channel = call.node.change_channel(&call.caller, &call.channel()?, update).await?;
     Ok(render::one("channel", &render::channel(&channel)))
 }
 
@@ -92,5 +93,6 @@ fn wanted(body: &[u8], id: Option<ChannelId>) -> Result<NewChannel> {
         kind,
         state: state.unwrap_or(JsonObject::empty()),
         capabilities: capabilities.unwrap_or(Capabilities::default()),
+        settings: ChannelSettings::default(),
     })
 }

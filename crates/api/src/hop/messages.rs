@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate_core::Result;
+use tollgate_core::command::NewMessage;
 use tollgate_core::json::JsonValue;
 use tollgate_core::limits::MESSAGE_BYTES_MAX;
 
@@ -21,7 +22,8 @@ struct Message<'a> {
 /// `POST /v1/channels/:channel/messages`, and `…/publish` as Hop's Rust SDK says it.
 pub(crate) async fn publish(call: &Call) -> Result<Answer> {
     let (event, data) = message(&call.body)?;
-    call.node.publish(&call.caller, &call.channel()?, &event, data).await?;
+    let channel = call.channel()?.as_str().to_owned();
+    call.node.publish(&call.caller, NewMessage { channel, event, data, options: None }).await?;
     Ok(Answer::nothing())
 }
 

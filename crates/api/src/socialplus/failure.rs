@@ -103,7 +103,7 @@ const fn outcome(kind: ErrorKind) -> (StatusCode, u64) {
             (StatusCode::FORBIDDEN, 400_300)
         }
         ErrorKind::UserBanned => (StatusCode::FORBIDDEN, 400_312),
-        ErrorKind::NotFound | ErrorKind::Gone => (StatusCode::NOT_FOUND, 400_400),
+        ErrorKind::NotFound | ErrorKind::Gone | ErrorKind::PositionLost => (StatusCode::NOT_FOUND, 400_400),
         ErrorKind::AlreadyExists
         | ErrorKind::LimitReached
         | ErrorKind::WrongState

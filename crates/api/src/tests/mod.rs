@@ -76,6 +76,7 @@ impl Entropy for Counting {
 struct NoConnections;
 
 impl Outlet for NoConnections {
+    fn send_after(&mut self, _: ConnectionKey, _: bytes::Bytes) {}
     fn now(&self) -> Monotonic {
         Monotonic(0)
     }

@@ -3,6 +3,7 @@
 use http::StatusCode;
 use serde::Serialize;
 use tollgate_core::Result;
+use tollgate_core::command::{self, NewMessage};
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::CHANNEL_STATE_BYTES_MAX;
 use tollgate_core::ports::store::StateChange;
@@ -27,7 +28,11 @@ struct Shown {
 /// `POST /v2/channels/:channel/messages`: answered when the message has its place in the channel.
 pub(crate) async fn publish(call: &Call) -> Result<Answer> {
     let (event, data) = call.message()?;
-    let position = call.node.publish(&call.caller, &call.channel()?, &event, data).await?;
+    let channel = call.channel()?.as_str().to_owned();
+    let position = match call.node.publish(&call.caller, NewMessage { channel, event, data, options: None }).await? {
+        command::Published::At(position) | command::Published::Duplicate(position) => position,
+        command::Published::Conflated => return Ok(Answer::nothing()),
+    };
     let published = Published { epoch: position.epoch.to_string(), offset: position.offset };
     Ok(Answer::json(StatusCode::OK, &published))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Pending;
-use crate::command::{HistoryPage, HistoryQuery, MembersPage, MembersQuery, Published};
+use crate::command::{HistoryPage, HistoryQuery, MembersPage, MembersQuery, Published, StartFrom};
 use crate::delivery::{Position, Publication};
 use crate::error::Result;
 use crate::ids::ChannelKey;
@@ -20,13 +20,20 @@ use crate::ids::ChannelKey;
 /// - Of messages with the same `once` within two minutes only the first is published; the others are answered with its position.
 /// - What a channel keeps of its past is kept in the same step that assigns the position.
 pub trait Broker: Send + Sync {
-    /// Publishes into a channel that exists and has no durable history (the store orders those). Publications of one caller that waits for each
+    /// Publishes into a channel that exists. Nothing when it has a durable history: the store orders those. Publications of one caller that waits for each
     /// answer keep their order.
-    fn publish(&self, channel: ChannelKey, publication: Publication, how: PublishHow) -> Pending<'_, Result<Published>>;
+    fn publish(
+        &self,
+        channel: ChannelKey,
+        publication: Publication,
+        how: PublishHow,
+    ) -> Pending<'_, Result<Option<Published>>>;
     /// A part of what a channel keeps of its past.
     fn history(&self, channel: ChannelKey, query: HistoryQuery) -> Pending<'_, Result<History>>;
     /// Answers when the channel has a message behind this position: at once, or when one is published.
     fn after(&self, channel: ChannelKey, position: Position) -> Pending<'_, Result<()>>;
+    /// Which offsets, from and to, the broker lacks for somebody to begin there, where the store may have them.
+    fn missing(&self, channel: ChannelKey, from: StartFrom) -> Pending<'_, Result<Option<(u64, u64)>>>;
     /// Adds messages that were fetched from the store to what is kept of a durable history, where they join it.
     fn fill(&self, channel: ChannelKey, messages: Vec<(u64, Publication)>) -> Pending<'_, Result<()>>;
     /// Who is in a channel.

@@ -220,6 +220,9 @@ fn channel(project: u64, id: &str) -> Channel {
         version: 1,
         created_at: UnixMillis(1_700_000_000_001),
         sequence: 0,
+        settings: crate::model::ChannelSettings::default(),
+        run: 0,
+        offset: 0,
     }
 }
 

@@ -11,15 +11,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use self::records::Records;
 use super::Pending;
 use super::store::{
-    AuditQuery, AuditStore, Change, Changes, ChannelStore, Row, RowName, StateChange, Store, StoreError, StoreResult,
-    Subject, SubscriptionStore, Unit, Vault, Write,
+    AuditQuery, AuditStore, Change, Changes, ChannelStore, HistoryStore, Row, RowName, StateChange, Store, StoreError,
+    StoreResult, Subject, SubscriptionStore, Unit, Vault, Write,
 };
 use crate::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey};
 use crate::clock::UnixMillis;
+use crate::command::Published;
+use crate::delivery::Publication;
 use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
 use crate::limits::CHANNEL_STATE_BYTES_MAX;
-use crate::model::{Capabilities, Channel, Subscription};
+use crate::model::{Capabilities, Channel, ChannelSettings, Subscription};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Debug, Default)]
@@ -117,21 +119,53 @@ impl ChannelStore for MemoryStore {
         })
     }
 
-    fn change_capabilities(
+    fn change_settings(
         &self,
         project: ProjectId,
         channel: ChannelId,
         capabilities: Capabilities,
+        settings: ChannelSettings,
         audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<()>> {
         self.unit(move |records| {
             let record = records.channel(project, &channel)?;
-            let is_new = record.capabilities != capabilities;
-            record.capabilities = capabilities;
-            let told = is_new.then_some(Change::ChannelCapabilities { project, channel, capabilities });
+            let is_new = record.capabilities != capabilities || record.settings != settings;
+            if settings.history.durable && !record.settings.history.durable {
+                (record.run, record.offset) = (record.run + 1, 0);
+            }
+            (record.capabilities, record.settings) = (capabilities, settings);
+            let run = record.run;
+            let told = is_new.then_some(Change::ChannelSettings { project, channel, capabilities, settings, run });
             records.finish(told, audit);
             Ok(())
         })
+    }
+}
+
+impl HistoryStore for MemoryStore {
+    fn append(
+        &self,
+        _project: ProjectId,
+        _channel: ChannelId,
+        _publication: Publication,
+        _once: Option<[u8; 16]>,
+    ) -> Pending<'_, StoreResult<Published>> {
+        self.unit(move |_| Err(StoreError::NotDurable))
+    }
+
+    fn messages(
+        &self,
+        _project: ProjectId,
+        _channel: ChannelId,
+        _offsets: std::ops::RangeInclusive<u64>,
+        _newest: bool,
+        _limit: usize,
+    ) -> Pending<'_, StoreResult<Vec<(u64, Publication)>>> {
+        self.unit(move |_| Ok(Vec::new()))
+    }
+
+    fn prune_history(&self, _now: UnixMillis, _limit: usize) -> Pending<'_, StoreResult<u64>> {
+        self.unit(move |_| Ok(0))
     }
 }
 

@@ -9,6 +9,9 @@ use super::outlet::Work;
 use super::table::Closing;
 use crate::frame::{self, CloseFrame, Violation};
 
+/// The code of a close after which nobody means to come back (RFC 6455 section 7.4.1).
+const CLOSE_NORMAL: u16 = 1000;
+
 impl Engine {
     /// The dialect closes, by its own will or because it was told to.
     pub(super) fn close(&mut self, key: ConnectionKey, code: u16, text: &str, reason: CloseReason) {
@@ -35,6 +38,9 @@ impl Engine {
 
     /// The peer's close frame: echoed, unless it answers ours.
     pub(super) fn peer_closed(&mut self, key: ConnectionKey, close: &CloseFrame<'_>) {
+        if close.code == Some(CLOSE_NORMAL) {
+            self.shard.says_goodbye(key);
+        }
         self.begin_close(key, close.code, "", true);
         self.note_peer_closed(key);
     }

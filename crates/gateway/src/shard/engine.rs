@@ -245,6 +245,7 @@ impl Engine {
                 Work::Effect(Effect::Perform(number, command)) => self.perform(key, number, command),
                 Work::Effect(Effect::Close { code, text, reason }) => self.close(key, code, &text, reason),
                 Work::Notice(notice) => self.tell(key, |dialect, now, effects| dialect.notify(now, notice, effects)),
+                Work::Bytes(bytes) => self.send_bytes(key, &bytes),
                 Work::Connected(connected) => {
                     if let Some(connection) = self.table.get_mut(key) {
                         connection.is_identified = true;

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use tollgate_core::clock::{Clock, Monotonic};
 use tollgate_core::command::{Connected, Notice, Reply};
 use tollgate_core::{CloseReason, Result};
@@ -14,6 +15,8 @@ use super::table::Table;
 pub(super) enum Work {
     Effect(Effect),
     Notice(Notice),
+    /// Write these frames.
+    Bytes(Bytes),
     Connected(Box<Connected>),
     Answer(RequestNumber, Result<Reply>),
     /// Begin the next command.
@@ -57,6 +60,10 @@ impl Outlet for Sockets<'_> {
             self.work.push_back((key, Work::Watch));
         }
         Written::All
+    }
+
+    fn send_after(&mut self, key: ConnectionKey, bytes: Bytes) {
+        self.work.push_back((key, Work::Bytes(bytes)));
     }
 
     fn notify(&mut self, key: ConnectionKey, notice: Notice) {

@@ -59,10 +59,12 @@ pub(crate) async fn run(
             engine.tick();
             engine.take_words(&mut inboxes);
             engine.pass();
+            engine.wake_hub();
             if engine.now >= stalls_at {
                 stalls_at = engine.now.plus(STALLS_EVERY_MS);
                 engine.end_stalled();
                 engine.shard.report_usage();
+                engine.shard.forget_old();
             }
             // A gateway that was dropped without a word drains, too.
             if *draining.borrow() || draining.has_changed().is_err() {
@@ -94,7 +96,8 @@ impl Engine {
     /// Wakes the runner if there is something to do before it would look by itself.
     pub(super) fn wake_runner(&mut self) {
         let Some(until) = self.runner.sleeps_until else { return };
-        let is_due = self.wheel.next_ms().is_some_and(|next| next < until.0);
+        let is_due = self.wheel.next_ms().is_some_and(|next| next < until.0)
+            || self.shard.wakes_at().is_some_and(|at| at < until);
         // The last: words that another shard had no room for must be offered again soon.
         if is_due || self.shard.has_work() || !self.shard.accepts_requests() {
             self.runner.sleeps_until = None;
@@ -108,6 +111,7 @@ impl Engine {
             return self.now;
         }
         let timer = self.wheel.next_ms().map_or(stalls_at, |next| stalls_at.min(Monotonic(next)));
+        let timer = self.shard.wakes_at().map_or(timer, |at| timer.min(at));
         if is_draining || !self.shard.accepts_requests() { timer.min(self.now.plus(SOON_MS)) } else { timer }
     }
 
@@ -148,6 +152,16 @@ impl Engine {
             self.hub_turn(|engine| {
                 let (shard, mut sockets) = engine.split();
                 shard.pass(&mut sockets);
+            });
+        }
+    }
+
+    /// Does what the hub has to do at this time.
+    fn wake_hub(&mut self) {
+        if self.shard.wakes_at().is_some_and(|at| at <= self.now) {
+            self.hub_turn(|engine| {
+                let (shard, mut sockets) = engine.split();
+                shard.wake(&mut sockets);
             });
         }
     }

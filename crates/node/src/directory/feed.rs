@@ -7,7 +7,7 @@ use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{ChannelSnapshot, Expiry};
 use tollgate_core::credentials::{DataKeys, KeyRing, MasterKey, SealRefusal};
 use tollgate_core::ids::{ChannelKey, ProjectId};
-use tollgate_core::model::{Channel, Project};
+use tollgate_core::model::{Capabilities, Channel, ChannelSettings, Project, durable_epoch};
 use tollgate_core::ports::store::{Change, Changes, Vault};
 
 use super::{ChannelEntry, Directory, ProjectEntry, Records};
@@ -27,13 +27,17 @@ impl Changes for Directory {
                     (snapshot.state, snapshot.version) = (state, version)
                 });
             }
-            Change::ChannelCapabilities { project, channel, capabilities } => {
-                self.change_channel(
-                    &ChannelKey { project, channel: channel.clone() },
-                    Request::SettingsChanged,
-                    |snapshot| snapshot.capabilities = capabilities,
-                );
+            Change::ChannelSettings { project, channel, capabilities, settings, run } => {
+                let key = ChannelKey { project, channel: channel.clone() };
+                self.change_settings(&key, capabilities, settings, run);
                 self.with(project, |records| records.note_deserted(&channel, now));
+            }
+            Change::Published { project, channel, position, publication } => {
+                self.with(project, |records| records.note_offset(&channel, position.offset));
+                let key = ChannelKey { project, channel };
+                if let Some(hub) = self.hub.get() {
+                    hub.tell(hub.home(&key), Request::Stored(key, position, publication));
+                }
             }
             Change::ChannelDeleted { project, channel } => {
                 let sequence = self.with(project, |records| records.remove_channel(&channel)).flatten();
@@ -122,8 +126,10 @@ impl Directory {
 
     fn insert_channel(&self, channel: Channel) {
         let (project, id, now) = (channel.project, channel.id.clone(), self.clock.monotonic());
+        let durable_epoch = channel.durable_epoch();
         let entry = ChannelEntry {
             created_at: channel.created_at,
+            offset: channel.offset,
             tokens: BTreeSet::new(),
             anonymous: 0,
             deserted_at: now,
@@ -132,6 +138,8 @@ impl Directory {
                 channel: channel.id,
                 kind: channel.kind,
                 capabilities: channel.capabilities,
+                settings: channel.settings,
+                durable_epoch,
                 state: channel.state,
                 version: channel.version,
                 sequence: channel.sequence,
@@ -140,6 +148,20 @@ impl Directory {
         self.with(project, |records| {
             records.insert_channel(entry);
             records.note_deserted(&id, now);
+        });
+    }
+
+    /// A durable history that begins anew begins at offset 0; one that goes on, where it is.
+    fn change_settings(&self, key: &ChannelKey, capabilities: Capabilities, settings: ChannelSettings, run: u32) {
+        let before = self.snapshot(key).and_then(|snapshot| snapshot.durable_epoch);
+        let epoch = |sequence| settings.history.durable.then(|| durable_epoch(sequence, run));
+        let begins = self.snapshot(key).is_some_and(|snapshot| epoch(snapshot.sequence) != before);
+        if begins {
+            self.with(key.project, |records| records.note_offset(&key.channel, 0));
+        }
+        self.change_channel(key, Request::SettingsChanged, |snapshot| {
+            (snapshot.capabilities, snapshot.settings) = (capabilities, settings);
+            snapshot.durable_epoch = epoch(snapshot.sequence);
         });
     }
 

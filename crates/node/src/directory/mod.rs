@@ -18,7 +18,7 @@ mod usage;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use tollgate_core::clock::{Clock, Monotonic};
+use tollgate_core::clock::{Clock, Monotonic, UnixMillis};
 use tollgate_core::command::{ChannelSnapshot, Expiry};
 use tollgate_core::credentials::{DataKeys, KeyRing, MasterKey};
 use tollgate_core::ids::{ChannelId, ChannelKey, KeyId, ProjectId, TokenId};
@@ -201,6 +201,32 @@ impl Directory {
     /// The channel as it is now.
     pub(crate) fn snapshot(&self, channel: &ChannelKey) -> Option<Arc<ChannelSnapshot>> {
         self.project(channel.project)?.read().channel(&channel.channel).map(|entry| Arc::clone(&entry.snapshot))
+    }
+
+    /// The channel as it is now, and the offset of the last message of its durable history.
+    pub(crate) fn described(&self, channel: &ChannelKey) -> Option<(Arc<ChannelSnapshot>, u64)> {
+        let project = self.project(channel.project)?;
+        let records = project.read();
+        records.channel(&channel.channel).map(|entry| (Arc::clone(&entry.snapshot), entry.offset))
+    }
+
+    /// What time it is.
+    pub(crate) fn now(&self) -> UnixMillis {
+        self.clock.unix()
+    }
+
+    /// Under which name a token is a member of channels: its user's, or its own.
+    pub(crate) fn member_name(&self, project: ProjectId, token: TokenId) -> Option<Arc<str>> {
+        let project = self.project(project)?;
+        let records = project.read();
+        Some(records.user_name_of(token).unwrap_or_else(|| token.to_string().into()))
+    }
+
+    /// A token's connections, and whether it has a session that outlives them. Nothing if there is no such token.
+    pub(crate) fn session_of(&self, project: ProjectId, token: TokenId) -> Option<(Vec<ConnectionRef>, bool)> {
+        let project = self.project(project)?;
+        let records = project.read();
+        records.token(token).map(|found| (found.connections(), found.session().is_some()))
     }
 
     /// Whether the token is durably subscribed to the channel.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::command::ChannelSnapshot;
 use tollgate_core::ids::{ChannelId, TokenId, UserId};
-use tollgate_core::limits::{JOB_PARTS_MAX, SESSION_GRACE_MS};
+use tollgate_core::limits::{JOB_PARTS_MAX, NATIVE_SESSION_MS, SESSION_GRACE_MS};
 use tollgate_core::model::Capabilities;
 use tollgate_core::records::{
     AuthTokenRecord, IdempotencyRecord, IssuerRecord, JobRecord, ProjectUsageRecord, SettingsRecord, SigningKeyRecord,
@@ -24,6 +24,8 @@ pub(crate) struct ChannelEntry {
     /// What subscribers see; shared with the shards.
     pub(crate) snapshot: Arc<ChannelSnapshot>,
     pub(crate) created_at: UnixMillis,
+    /// The offset of the last message of its durable history.
+    pub(crate) offset: u64,
     /// Tokens subscribed to it.
     pub(crate) tokens: BTreeSet<TokenId>,
     /// Anonymous connections subscribed to it.
@@ -76,6 +78,8 @@ pub(crate) struct Records {
     pub(crate) idempotency_by_key: HashMap<[u8; 32], u64>,
     /// In order of time: the grace is the same for all.
     endings: VecDeque<(Monotonic, Ending)>,
+    /// Sessions without a connection, and when they are over, in order of time.
+    sessions: VecDeque<(Monotonic, TokenId)>,
 }
 
 impl Records {
@@ -139,6 +143,19 @@ impl Records {
         after: Option<TokenId>,
     ) -> impl DoubleEndedIterator<Item = (TokenId, &TokenEntry)> {
         self.token_order.after(after).iter().filter_map(|id| Some((*id, self.token(*id)?)))
+    }
+
+    /// The customer's id of a token's user.
+    pub(crate) fn user_name_of(&self, token: TokenId) -> Option<Arc<str>> {
+        let user = self.users.get(&self.token(token)?.user?)?;
+        self.users_by_id.get_key_value(user.kept.record.user_id.as_str()).map(|(name, _)| Arc::clone(name))
+    }
+
+    /// Notes how far a channel's durable history is.
+    pub(super) fn note_offset(&mut self, channel: &ChannelId, offset: u64) {
+        if let Some(entry) = self.channels.get_mut(channel) {
+            entry.offset = offset;
+        }
     }
 
     pub(crate) fn is_subscribed(&self, token: TokenId, channel: &ChannelId) -> bool {
@@ -329,7 +346,9 @@ impl Records {
             return;
         }
         live.offline_at = now;
-        if live.subscriptions.iter().any(|(_, ephemeral)| *ephemeral) {
+        if live.session.is_some() {
+            self.sessions.push_back((now.plus(NATIVE_SESSION_MS), token));
+        } else if live.subscriptions.iter().any(|(_, ephemeral)| *ephemeral) {
             self.endings.push_back((now.plus(SESSION_GRACE_MS), Ending::Session(token)));
         }
         let channels: Vec<_> = live.subscriptions.iter().map(|(channel, _)| channel.clone()).collect();
@@ -358,6 +377,16 @@ impl Records {
     /// again meanwhile has a later ending of its own.
     pub(crate) fn ended(&mut self, now: Monotonic) -> (Vec<(TokenId, ChannelId)>, Vec<ChannelId>) {
         let (mut subscriptions, mut channels) = (Vec::new(), Vec::new());
+        while self.sessions.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, token)) = self.sessions.pop_front() else { break };
+            let Some(entry) = self.tokens.get_mut(&token) else { continue };
+            if entry.is_online() || now.since(entry.offline_at()) < NATIVE_SESSION_MS {
+                continue;
+            }
+            entry.live_mut().session = None;
+            subscriptions.extend(ephemeral_of(token, entry));
+            entry.rest();
+        }
         while self.endings.front().is_some_and(|(at, _)| *at <= now) {
             match self.endings.pop_front() {
                 Some((_, Ending::Session(token))) => {
@@ -365,16 +394,11 @@ impl Records {
                         .tokens
                         .get(&token)
                         .filter(|entry| !entry.is_online() && now.since(entry.offline_at()) >= SESSION_GRACE_MS)
+                        .filter(|entry| entry.session().is_none())
                     else {
                         continue;
                     };
-                    subscriptions.extend(
-                        entry
-                            .subscriptions()
-                            .iter()
-                            .filter(|(_, ephemeral)| *ephemeral)
-                            .map(|(channel, _)| (token, channel.clone())),
-                    );
+                    subscriptions.extend(ephemeral_of(token, entry));
                 }
                 Some((_, Ending::Channel(channel))) => {
                     let is_over = |entry: &ChannelEntry| now.since(entry.deserted_at) >= SESSION_GRACE_MS;
@@ -387,4 +411,10 @@ impl Records {
         }
         (subscriptions, channels)
     }
+}
+
+/// A token's subscriptions that end with its session.
+fn ephemeral_of(token: TokenId, entry: &TokenEntry) -> impl Iterator<Item = (TokenId, ChannelId)> {
+    let ephemeral = entry.subscriptions().iter().filter(|(_, ephemeral)| *ephemeral);
+    ephemeral.map(move |(channel, _)| (token, channel.clone()))
 }

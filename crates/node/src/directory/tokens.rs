@@ -52,6 +52,14 @@ pub(super) struct Live {
     pub(super) connections: Vec<LiveConnection>,
     /// When its last connection went.
     pub(super) offline_at: Monotonic,
+    /// Its session, if a protocol that knows sessions began one: the first connection of it. It outlives the last one for a time.
+    pub(super) session: Option<ConnectionId>,
+}
+
+impl Live {
+    fn is_idle(&self) -> bool {
+        self.subscriptions.is_empty() && self.connections.is_empty() && self.session.is_none()
+    }
 }
 
 /// A live connection, and what it came in with.
@@ -195,6 +203,16 @@ impl TokenEntry {
         !self.live_connections().is_empty()
     }
 
+    /// The session that its connections belong to, or that waits for one.
+    pub(crate) fn session(&self) -> Option<ConnectionId> {
+        self.live.as_ref().and_then(|live| live.session)
+    }
+
+    /// The session that a connection of a protocol that knows sessions belongs to: the one that there is, or a new one.
+    pub(crate) fn begin_session(&mut self, connection: ConnectionId) -> ConnectionId {
+        *self.live_mut().session.get_or_insert(connection)
+    }
+
     pub(super) fn offline_at(&self) -> Monotonic {
         self.live.as_ref().map_or(Monotonic(0), |live| live.offline_at)
     }
@@ -210,7 +228,7 @@ impl TokenEntry {
 
     /// Gives the memory back when nothing is live any more.
     pub(super) fn rest(&mut self) {
-        if self.live.as_ref().is_some_and(|live| live.subscriptions.is_empty() && live.connections.is_empty()) {
+        if self.live.as_ref().is_some_and(|live| live.is_idle()) {
             self.live = None;
         }
     }

@@ -3,50 +3,53 @@
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
-use tollgate_core::CloseReason;
 use tollgate_core::command::ChannelSnapshot;
-use tollgate_core::delivery::{Delivery, Publication};
+use tollgate_core::delivery::{Delivery, Position};
 use tollgate_core::ids::{ChannelId, ChannelKey};
 
 use super::lane::Lane;
-use super::link::Phase;
 use super::local::{LocalChannel, Standing, Waiter};
-use super::shard::{Outlet, Shard, link_mut};
-use super::{ConnectionKey, Frames, PeerWord, Request, ShardIndex};
+use super::shard::{Outlet, Shard};
+use super::{Frames, PeerWord, Request, ShardIndex};
 
 impl Shard {
     /// Carries out a request from the inbox.
     pub fn request(&mut self, request: Request, outlet: &mut dyn Outlet) {
         match request {
-            Request::Publish { channel, publication, reply } => {
-                let position = self.homes.advance(&channel);
-                self.counters.publications.add(1);
-                self.hand_over(&channel, outlet, PeerWord::Published, |channel| Delivery::Message {
-                    channel,
-                    publication,
-                });
-                let _caller_left = reply.send(position);
+            Request::Publish { channel, publication, how, reply } => {
+                self.publish(&channel, publication, &how, reply, outlet);
+            }
+            Request::Stored(channel, position, publication) => self.stored(&channel, position, publication, outlet),
+            Request::History(channel, query, reply) => {
+                let _caller_left = reply.send(self.history(&channel, query));
+            }
+            Request::Missing(channel, from, reply) => {
+                let _caller_left = reply.send(self.missing(&channel, from));
+            }
+            Request::Fill(channel, messages, reply) => {
+                self.fill(&channel, messages);
+                let _caller_left = reply.send(());
+            }
+            Request::After(channel, position, reply) => self.wait_after(&channel, position, reply),
+            Request::Members(channel, query, random, reply) => {
+                let _caller_left = reply.send(self.members(&channel, &query, random));
             }
             Request::StateChanged(snapshot) => {
                 let channel = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
-                let state = snapshot.state.clone();
+                let (state, version) = (snapshot.state.clone(), snapshot.version);
                 self.hand_over(
                     &channel,
                     outlet,
                     |_, frames| PeerWord::Changed(Arc::clone(&snapshot), Some(frames)),
-                    |channel| Delivery::State { channel, state },
+                    |channel| Delivery::State { channel, state, version },
                 );
             }
-            Request::SettingsChanged(snapshot) => {
-                let channel = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
-                for shard in self.homes.interested(&channel) {
-                    self.pass_on(shard, PeerWord::Changed(Arc::clone(&snapshot), None), outlet);
-                }
-            }
+            Request::SettingsChanged(snapshot) => self.settings_changed(&snapshot, outlet),
             Request::Deleted(channel, sequence) => {
                 let word = |channel, frames| PeerWord::Deleted(channel, sequence, frames);
                 self.hand_over(&channel, outlet, word, |channel| Delivery::Deleted { channel });
-                self.homes.remove(&channel, sequence);
+                let directory = &self.directory;
+                self.homes.remove(&channel, sequence, || directory.described(&channel));
             }
             Request::Join(connection, channel) => {
                 self.pass_on(connection.shard, PeerWord::Join(connection.key, channel), outlet);
@@ -54,10 +57,12 @@ impl Shard {
             Request::Leave(connection, channel, token) => {
                 self.pass_on(connection.shard, PeerWord::Leave(connection.key, channel, token), outlet);
             }
-            Request::Direct { connections, publication, frames } => {
-                for connection in connections {
-                    self.direct(connection, &publication, &frames, outlet);
-                }
+            Request::Direct(project, token, publication, reply) => {
+                let _caller_left = reply.send(self.direct(project, token, publication, outlet));
+            }
+            Request::DirectTo(connection, publication, reply) => {
+                let frames = self.hub.encode(&Delivery::Direct { position: None, publication: publication.clone() });
+                let _caller_left = reply.send(self.direct_to(connection, None, &publication, &frames, outlet));
             }
             Request::ExpiryChanged(connection) => self.move_end(connection, outlet),
             Request::Close(connection, reason) => self.end(connection, reason, outlet),
@@ -80,36 +85,8 @@ impl Shard {
         }
     }
 
-    fn direct(
-        &mut self,
-        connection: ConnectionKey,
-        publication: &Publication,
-        frames: &Frames,
-        outlet: &mut dyn Outlet,
-    ) {
-        let Some(link) = link_mut(&mut self.links, connection) else { return };
-        let has_ended = link.has_ended_by(self.now, outlet);
-        match &mut link.phase {
-            Phase::Gathering(gathering) => {
-                // As when its outbox is full: it comes back.
-                if !gathering.hold(publication) {
-                    self.end_slow(connection, outlet);
-                }
-            }
-            Phase::Connected if has_ended => {
-                self.end(connection, CloseReason::TokenExpired, outlet);
-            }
-            Phase::Connected => {
-                let frame = &frames[usize::from(link.format.0)];
-                link.count_out(1);
-                self.send(connection, frame, outlet);
-            }
-            Phase::Fresh | Phase::Ending => {}
-        }
-    }
-
     /// Encodes a delivery once and passes it on to every shard with interest, this one among them.
-    fn hand_over(
+    pub(super) fn hand_over(
         &mut self,
         channel: &ChannelKey,
         outlet: &mut dyn Outlet,
@@ -167,15 +144,17 @@ impl Shard {
                 // A change that the directory has is in the snapshot; the request that tells of a later one comes after this word.
                 let answer = match self.directory.snapshot(&channel) {
                     Some(snapshot) => {
-                        self.homes.begin_interest(&channel, shard, snapshot.sequence);
-                        PeerWord::Live(snapshot, ask)
+                        let place = self.home_place(&channel);
+                        self.homes.begin_interest(place, shard, snapshot.sequence);
+                        let position = self.homes.at(place).map(|home| home.past.position()).unwrap_or_default();
+                        PeerWord::Live(snapshot, position, ask)
                     }
                     None => PeerWord::Missing(channel, ask),
                 };
                 self.pass_on(shard, answer, outlet);
             }
             PeerWord::NoInterest(channel, shard) => self.homes.end_interest(&channel, shard),
-            PeerWord::Live(snapshot, ask) => self.go_live(&snapshot, ask, outlet),
+            PeerWord::Live(snapshot, position, ask) => self.go_live(&snapshot, position, ask, outlet),
             PeerWord::Missing(channel, ask) => self.go_missing(&channel, ask, outlet),
             PeerWord::Join(connection, channel) => self.join(connection, channel, outlet),
             PeerWord::Leave(connection, channel, token) => {
@@ -185,14 +164,47 @@ impl Shard {
                 }
             }
             PeerWord::Settle(channel, reply) => self.settle_later(&channel, reply),
-            PeerWord::Published(channel, frames) => self.append(&channel, &frames),
-            PeerWord::Changed(snapshot, frames) => self.change(&snapshot, frames.as_ref()),
+            PeerWord::Published(channel, position, frames) => self.append(&channel, Some(position), false, &frames),
+            PeerWord::Restarted(channel, position, frames) => self.append(&channel, Some(position), false, &frames),
+            PeerWord::Presence(channel, frames) => self.append(&channel, None, true, &frames),
+            PeerWord::Changed(snapshot, frames) => self.change(&snapshot, frames.as_ref(), outlet),
+            PeerWord::Begin(begin) => self.begin(*begin, outlet),
+            PeerWord::Begun(connection, channel, sequence, beginning) => {
+                self.begun(connection, &channel, sequence, *beginning, outlet);
+            }
+            PeerWord::Entered(channel, connection, face) => {
+                let (place, at, now) = (self.home_place(&channel), self.directory.now(), self.now);
+                self.homes.with(place, |channel| {
+                    if channel.settings.presence {
+                        channel.rare_mut().presence.enter(connection, face, at, now);
+                    }
+                });
+            }
+            PeerWord::Left(channel, connection, name, for_good) => {
+                let now = self.now;
+                if let Some(place) = self.homes.find(&channel) {
+                    self.homes.with(place, |channel| {
+                        if let Some(rare) = &mut channel.rare {
+                            rare.presence.leave(connection, &name, for_good, now);
+                        }
+                    });
+                }
+            }
+            PeerWord::Attend(connection, _, token, from, format) => {
+                self.attend(connection, token, from, format, outlet);
+            }
+            PeerWord::Attended(connection, beginning) => self.attended(connection, *beginning, outlet),
+            PeerWord::Direct(connections, position, publication, frames) => {
+                for connection in connections {
+                    self.direct_to(connection, Some(position), &publication, &frames, outlet);
+                }
+            }
             PeerWord::Deleted(channel, sequence, frames) => {
                 let Some(place) = self.locals.find(&channel) else { return };
                 let is_meant = |local: &LocalChannel| matches!(&local.standing, Standing::Live(snapshot) if snapshot.sequence == sequence);
                 if self.locals.get(place).is_some_and(is_meant) {
-                    self.append(&channel, &frames);
-                    self.forget_gatherers(place);
+                    self.append(&channel, None, false, &frames);
+                    self.forget_gatherers(place, outlet);
                     self.locals.set_deleted(place);
                     self.enqueue(place);
                 }
@@ -200,12 +212,14 @@ impl Shard {
         }
     }
 
-    fn append(&mut self, channel: &ChannelKey, frames: &Frames) {
+    /// Appends frames for the subscribers of a channel here, or for those of them that watch who comes and goes.
+    fn append(&mut self, channel: &ChannelKey, position: Option<Position>, watchers_only: bool, frames: &Frames) {
         let Some(place) = self.locals.find(channel) else { return };
         let Some(local) = self.locals.get_mut(place).filter(|local| matches!(local.standing, Standing::Live(_))) else {
             return;
         };
-        for lane in &mut local.lanes {
+        local.position = position.unwrap_or(local.position);
+        for lane in local.lanes.iter_mut().filter(|lane| lane.watches || !watchers_only) {
             self.pending_bytes += lane.append(&frames[usize::from(lane.format.0)]);
         }
         if local.lanes.iter().any(Lane::has_work) {
@@ -213,9 +227,10 @@ impl Shard {
         }
     }
 
-    fn change(&mut self, snapshot: &Arc<ChannelSnapshot>, frames: Option<&Frames>) {
+    fn change(&mut self, snapshot: &Arc<ChannelSnapshot>, frames: Option<&Frames>, outlet: &mut dyn Outlet) {
         let key = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
-        let Some(local) = self.locals.find(&key).and_then(|place| self.locals.get_mut(place)) else { return };
+        let Some(place) = self.locals.find(&key) else { return };
+        let Some(local) = self.locals.get_mut(place) else { return };
         let Standing::Live(current) = &mut local.standing else { return };
         // Of an earlier channel with this id: this one was created since.
         if snapshot.sequence != current.sequence {
@@ -226,9 +241,15 @@ impl Shard {
             Some(_) if snapshot.version <= current.version => {}
             Some(frames) => {
                 *current = Arc::clone(snapshot);
-                self.append(&key, frames);
+                self.append(&key, None, false, frames);
             }
-            None if snapshot.version >= current.version => *current = Arc::clone(snapshot),
+            None if snapshot.version >= current.version => {
+                let shows_faces = snapshot.settings.presence && !current.settings.presence;
+                *current = Arc::clone(snapshot);
+                if shows_faces {
+                    self.show_all_faces(place, outlet);
+                }
+            }
             None => {}
         }
     }

@@ -1,102 +1,387 @@
-//! The home part of a shard: the channels that it orders. Offsets, and who has interest.
+//! The home part of a shard: the channels that it orders, with what they keep of their past, who has interest, who is there, and what is held back. Plain
+//! data: what follows from a change is told to shards by [`super::exchange`] and [`super::homework`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
 
+use slab::Slab;
+use tokio::sync::oneshot;
+use tollgate_core::clock::{Monotonic, UnixMillis};
+use tollgate_core::command::ChannelSnapshot;
 use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelKey;
+use tollgate_core::limits::{HISTORY_SHARD_BYTES_MAX, PUBLICATION_ID_MS, PUBLICATION_IDS_MAX};
+use tollgate_core::model::ChannelSettings;
 
 use super::ShardIndex;
+use super::conflation::Conflation;
+use super::past::Past;
+use super::presence::Presence;
+
+/// Most who wait for the next message of a channel without a connection.
+const WAITING_MAX: usize = 10_000;
+
+/// Channels whose past is looked at in one round of upkeep.
+const TRIMMED_PER_ROUND: usize = 2_000;
 
 /// A channel that this shard orders.
 #[derive(Debug)]
-struct HomeChannel {
-    epoch: u64,
-    offset: u64,
+pub(super) struct HomeChannel {
+    pub(super) key: ChannelKey,
     /// One bit for each shard that has subscribers.
     interested: u64,
     /// The number of the channel that shards had interest in last.
     sequence: u64,
+    pub(super) settings: ChannelSettings,
+    /// Whether its messages get their places from the store.
+    pub(super) is_durable: bool,
+    pub(super) past: Past,
+    pub(super) rare: Option<Box<Rare>>,
+}
+
+/// What few channels have.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    pub(super) presence: Presence,
+    pub(super) conflation: Conflation,
+    /// Messages that carried an id, by its hash; the oldest first.
+    ids: HashMap<[u8; 16], Position>,
+    ids_by_age: VecDeque<(UnixMillis, [u8; 16])>,
+    /// Who waits for a message behind an offset.
+    waiting: Vec<(u64, oneshot::Sender<()>)>,
+    /// When it stands in the agenda.
+    due_at: Option<Monotonic>,
+}
+
+impl HomeChannel {
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Where an earlier message with this id is.
+    pub(super) fn known(&mut self, once: &[u8; 16], now: UnixMillis) -> Option<Position> {
+        let rare = self.rare.as_mut()?;
+        while rare.ids_by_age.front().is_some_and(|(at, _)| at.0.saturating_add(PUBLICATION_ID_MS) <= now.0) {
+            rare.forget_id();
+        }
+        rare.ids.get(once).copied()
+    }
+
+    /// Remembers that the message with this id is where the channel is now.
+    pub(super) fn remember(&mut self, once: [u8; 16], now: UnixMillis) {
+        let position = self.past.position();
+        let rare = self.rare_mut();
+        if rare.ids.len() >= PUBLICATION_IDS_MAX {
+            rare.forget_id();
+        }
+        rare.ids.insert(once, position);
+        rare.ids_by_age.push_back((now, once));
+    }
+
+    /// Keeps somebody waiting until there is a message behind this position; answers at once if there is.
+    pub(super) fn wait(&mut self, behind: Position, reply: oneshot::Sender<()>) {
+        let position = self.past.position();
+        let rare = self.rare_mut();
+        rare.waiting.retain(|(_, waiting)| !waiting.is_closed());
+        if position.epoch != behind.epoch || position.offset > behind.offset || rare.waiting.len() >= WAITING_MAX {
+            let _caller_left = reply.send(());
+        } else {
+            rare.waiting.push((behind.offset, reply));
+        }
+    }
+
+    /// Answers those who waited for what there is now.
+    pub(super) fn wake_waiting(&mut self) {
+        let offset = self.past.position().offset;
+        let Some(rare) = &mut self.rare else { return };
+        for (_, reply) in rare.waiting.extract_if(.., |(behind, _)| *behind < offset) {
+            let _caller_left = reply.send(());
+        }
+    }
+
+    /// Gives memory back that is not used any more.
+    pub(super) fn rest(&mut self) {
+        let is_idle = |rare: &Rare| {
+            rare.presence.is_empty() && rare.conflation.is_empty() && rare.ids.is_empty() && rare.waiting.is_empty()
+        };
+        if self.rare.as_deref().is_some_and(is_idle) {
+            self.rare = None;
+        }
+    }
+
+    /// When something of it is due next.
+    fn due_at(&self) -> Option<Monotonic> {
+        let rare = self.rare.as_deref()?;
+        rare.presence.due_at().into_iter().chain(rare.conflation.due_at()).min()
+    }
+}
+
+impl Rare {
+    fn forget_id(&mut self) {
+        if let Some((_, once)) = self.ids_by_age.pop_front() {
+            self.ids.remove(&once);
+        }
+    }
 }
 
 /// The channels that this shard orders. A channel is here from its first publication or first interest until it is deleted.
 #[derive(Debug)]
 pub(super) struct HomeChannels {
-    channels: HashMap<ChannelKey, HomeChannel>,
+    channels: Slab<HomeChannel>,
+    places: HashMap<ChannelKey, u32>,
     next_epoch: u64,
+    /// Bytes of messages that are kept.
+    bytes: usize,
+    /// Channels with something due, by when.
+    agenda: BTreeSet<(Monotonic, u32)>,
+    /// Where the last round of upkeep ended, and the last search for room.
+    trimmed: usize,
+    halved: usize,
 }
 
 impl HomeChannels {
     /// `first_epoch` must be larger than any that an earlier run of the server can have given out.
     pub(super) fn new(first_epoch: u64) -> Self {
-        Self { channels: HashMap::new(), next_epoch: first_epoch }
-    }
-
-    fn channel(&mut self, key: &ChannelKey) -> &mut HomeChannel {
-        if !self.channels.contains_key(key) {
-            let epoch = self.next_epoch;
-            self.next_epoch += 1;
-            self.channels.insert(key.clone(), HomeChannel { epoch, offset: 0, interested: 0, sequence: 0 });
+        Self {
+            channels: Slab::new(),
+            places: HashMap::new(),
+            next_epoch: first_epoch,
+            bytes: 0,
+            agenda: BTreeSet::new(),
+            trimmed: 0,
+            halved: 0,
         }
-        self.channels.get_mut(key).expect("invariant: inserted above")
     }
 
-    /// The next position of this channel.
-    pub(super) fn advance(&mut self, key: &ChannelKey) -> Position {
-        let channel = self.channel(key);
-        channel.offset += 1;
-        Position { epoch: channel.epoch, offset: channel.offset }
+    /// An epoch that no channel has had.
+    pub(super) fn new_epoch(&mut self) -> u64 {
+        self.next_epoch += 1;
+        self.next_epoch - 1
+    }
+
+    /// The place of a channel if it is here.
+    pub(super) fn find(&self, key: &ChannelKey) -> Option<u32> {
+        self.places.get(key).copied()
+    }
+
+    /// The place of a channel; `describe` says how it stands (what it is, and the last offset of its durable history) when it is not here yet.
+    pub(super) fn place(
+        &mut self,
+        key: &ChannelKey,
+        describe: impl FnOnce() -> Option<(Arc<ChannelSnapshot>, u64)>,
+    ) -> u32 {
+        if let Some(place) = self.find(key) {
+            return place;
+        }
+        let (settings, durable) = match describe() {
+            Some((snapshot, offset)) => (snapshot.settings, snapshot.durable_epoch.map(|epoch| (epoch, offset))),
+            None => (ChannelSettings::default(), None),
+        };
+        let position = match durable {
+            Some((epoch, offset)) => Position { epoch, offset },
+            None => Position { epoch: self.new_epoch(), offset: 0 },
+        };
+        let channel = HomeChannel {
+            key: key.clone(),
+            interested: 0,
+            sequence: 0,
+            settings,
+            is_durable: durable.is_some(),
+            past: Past::new(position),
+            rare: None,
+        };
+        let place = u32::try_from(self.channels.insert(channel)).expect("invariant: fewer than 2^32 channels");
+        self.places.insert(key.clone(), place);
+        place
+    }
+
+    pub(super) fn at(&self, place: u32) -> Option<&HomeChannel> {
+        self.channels.get(place as usize)
+    }
+
+    /// Works on a channel, and keeps the accounts: of bytes, and of when it is due.
+    pub(super) fn with<T>(&mut self, place: u32, work: impl FnOnce(&mut HomeChannel) -> T) -> Option<T> {
+        let channel = self.channels.get_mut(place as usize)?;
+        let bytes = channel.past.bytes();
+        let done = work(channel);
+        self.bytes = self.bytes + channel.past.bytes() - bytes;
+        if channel.rare.is_some() {
+            let due_at = channel.due_at();
+            if let Some(rare) = &mut channel.rare
+                && rare.due_at != due_at
+            {
+                if let Some(old) = std::mem::replace(&mut rare.due_at, due_at) {
+                    self.agenda.remove(&(old, place));
+                }
+                self.agenda.extend(due_at.map(|at| (at, place)));
+            }
+            channel.rest();
+        }
+        if self.bytes > HISTORY_SHARD_BYTES_MAX {
+            self.make_room();
+        }
+        Some(done)
+    }
+
+    /// Has channels give up the older half of what they keep, one after another, until it fits.
+    fn make_room(&mut self) {
+        let all = self.channels.capacity().max(1);
+        for _ in 0..2 * all {
+            if self.bytes <= HISTORY_SHARD_BYTES_MAX / 4 * 3 {
+                return;
+            }
+            self.halved = (self.halved + 1) % all;
+            if let Some(channel) = self.channels.get_mut(self.halved) {
+                let bytes = channel.past.bytes();
+                channel.past.halve();
+                self.bytes = self.bytes + channel.past.bytes() - bytes;
+            }
+        }
+    }
+
+    /// The first channel with something due.
+    pub(super) fn due(&self, now: Monotonic) -> Option<u32> {
+        self.agenda.first().filter(|(at, _)| *at <= now).map(|(_, place)| *place)
+    }
+
+    /// When something is due next.
+    pub(super) fn due_at(&self) -> Option<Monotonic> {
+        self.agenda.first().map(|(at, _)| *at)
+    }
+
+    /// Forgets messages that are too old, some channels at a time.
+    pub(super) fn trim(&mut self, now: UnixMillis) {
+        let all = self.channels.capacity().max(1);
+        for _ in 0..TRIMMED_PER_ROUND.min(all) {
+            self.trimmed = (self.trimmed + 1) % all;
+            if let Some(channel) = self.channels.get_mut(self.trimmed) {
+                let bytes = channel.past.bytes();
+                if bytes > 0 {
+                    let settings = channel.settings;
+                    channel.past.trim(&settings, now);
+                    self.bytes = self.bytes + channel.past.bytes() - bytes;
+                }
+            }
+        }
     }
 
     /// Notes a shard's interest in the channel with this number.
-    pub(super) fn begin_interest(&mut self, key: &ChannelKey, shard: ShardIndex, sequence: u64) {
-        let channel = self.channel(key);
-        channel.interested |= 1 << shard.0;
-        channel.sequence = channel.sequence.max(sequence);
+    pub(super) fn begin_interest(&mut self, place: u32, shard: ShardIndex, sequence: u64) {
+        if let Some(channel) = self.channels.get_mut(place as usize) {
+            channel.interested |= 1 << shard.0;
+            channel.sequence = channel.sequence.max(sequence);
+        }
     }
 
     /// Notes that a shard has no subscribers any more.
     pub(super) fn end_interest(&mut self, key: &ChannelKey, shard: ShardIndex) {
-        if let Some(channel) = self.channels.get_mut(key) {
+        if let Some(channel) = self.find(key).and_then(|place| self.channels.get_mut(place as usize)) {
             channel.interested &= !(1 << shard.0);
         }
     }
 
     /// The shards with interest.
     pub(super) fn interested(&self, key: &ChannelKey) -> impl Iterator<Item = ShardIndex> + use<> {
-        let bits = self.channels.get(key).map_or(0, |channel| channel.interested);
+        let bits = self.find(key).and_then(|place| self.at(place)).map_or(0, |channel| channel.interested);
         (0..64_u16).filter(move |bit| bits >> bit & 1 == 1).map(ShardIndex)
     }
 
     /// Forgets a deleted channel. One created under the same id starts a new epoch; interest in it may have come before this word, and stays.
-    pub(super) fn remove(&mut self, key: &ChannelKey, sequence: u64) {
-        let Some(removed) = self.channels.remove(key) else { return };
+    pub(super) fn remove(
+        &mut self,
+        key: &ChannelKey,
+        sequence: u64,
+        describe: impl FnOnce() -> Option<(Arc<ChannelSnapshot>, u64)>,
+    ) {
+        let Some(place) = self.places.remove(key) else { return };
+        let removed = self.channels.remove(place as usize);
+        self.bytes -= removed.past.bytes();
+        if let Some(due_at) = removed.rare.as_deref().and_then(|rare| rare.due_at) {
+            self.agenda.remove(&(due_at, place));
+        }
         if removed.sequence > sequence {
-            let channel = self.channel(key);
-            (channel.interested, channel.sequence) = (removed.interested, removed.sequence);
+            let place = self.place(key, describe);
+            if let Some(channel) = self.channels.get_mut(place as usize) {
+                (channel.interested, channel.sequence) = (removed.interested, removed.sequence);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    #![allow(clippy::unwrap_used)]
+    use tollgate_core::delivery::Publication;
     use tollgate_core::ids::{ChannelId, ProjectId};
+    use tollgate_core::json::JsonValue;
+
+    use super::*;
+
+    fn advance(homes: &mut HomeChannels, key: &ChannelKey) -> Position {
+        let place = homes.place(key, || None);
+        let said = Publication::new("e", JsonValue::null(), UnixMillis(1));
+        homes.with(place, |channel| channel.past.push(&said, None, &ChannelSettings::default())).unwrap();
+        homes.at(place).unwrap().past.position()
+    }
+
+    fn key() -> ChannelKey {
+        ChannelKey { project: ProjectId::new(1), channel: ChannelId::from_number(1) }
+    }
 
     #[test]
     fn offsets_have_no_gaps_and_a_recreated_channel_starts_a_new_epoch() {
         let mut homes = HomeChannels::new(100);
-        let key = ChannelKey { project: ProjectId::new(1), channel: ChannelId::from_number(1) };
-        let one = homes.advance(&key);
+        let key = key();
+        let one = advance(&mut homes, &key);
         assert_eq!((one.epoch, one.offset), (100, 1));
-        assert_eq!(homes.advance(&key).offset, 2);
-        homes.begin_interest(&key, ShardIndex(63), 5);
-        homes.begin_interest(&key, ShardIndex(0), 5);
+        assert_eq!(advance(&mut homes, &key).offset, 2);
+        let place = homes.find(&key).unwrap();
+        homes.begin_interest(place, ShardIndex(63), 5);
+        homes.begin_interest(place, ShardIndex(0), 5);
         homes.end_interest(&key, ShardIndex(0));
         assert_eq!(homes.interested(&key).collect::<Vec<_>>(), [ShardIndex(63)]);
-        homes.remove(&key, 4);
+        homes.remove(&key, 4, || None);
         assert_eq!(homes.interested(&key).collect::<Vec<_>>(), [ShardIndex(63)], "interest in a later channel stays");
-        homes.remove(&key, 5);
-        assert_eq!(homes.interested(&key).count(), 0);
-        assert_eq!((homes.advance(&key).epoch, homes.advance(&key).offset), (102, 2));
+        homes.remove(&key, 5, || None);
+        assert_eq!((homes.interested(&key).count(), homes.bytes), (0, 0));
+        let again = advance(&mut homes, &key);
+        assert_eq!((again.epoch, advance(&mut homes, &key).offset), (102, 2));
+    }
+
+    #[test]
+    fn an_id_is_known_for_its_time_and_no_longer() {
+        let mut homes = HomeChannels::new(1);
+        let position = advance(&mut homes, &key());
+        let place = homes.find(&key()).unwrap();
+        let known = |homes: &mut HomeChannels, id: u8, now| {
+            homes.with(place, |channel| channel.known(&[id; 16], UnixMillis(now))).unwrap()
+        };
+        homes.with(place, |channel| channel.remember([1; 16], UnixMillis(10))).unwrap();
+        assert_eq!(known(&mut homes, 1, 10 + PUBLICATION_ID_MS - 1), Some(position));
+        assert_eq!(known(&mut homes, 2, 11), None);
+        assert_eq!(known(&mut homes, 1, 10 + PUBLICATION_ID_MS), None);
+        assert!(homes.at(place).unwrap().rare.is_none(), "nothing is kept of it");
+        for id in 0..=PUBLICATION_IDS_MAX as u64 {
+            let mut once = [0; 16];
+            once[..8].copy_from_slice(&id.to_be_bytes());
+            homes.with(place, |channel| channel.remember(once, UnixMillis(20))).unwrap();
+        }
+        assert_eq!(known(&mut homes, 0, 21), None, "the oldest makes room");
+        assert_eq!(homes.at(place).unwrap().rare.as_ref().unwrap().ids.len(), PUBLICATION_IDS_MAX);
+    }
+
+    #[test]
+    fn a_shard_keeps_no_more_than_its_share() {
+        let mut homes = HomeChannels::new(1);
+        let text = format!("\"{}\"", "x".repeat(900_000));
+        let large = Publication::new("e", JsonValue::parse(text.as_bytes(), usize::MAX).unwrap(), UnixMillis(1));
+        for number in 0..200 {
+            let key = ChannelKey { project: ProjectId::new(1), channel: ChannelId::from_number(number % 40) };
+            let place = homes.place(&key, || None);
+            homes.with(place, |channel| channel.past.push(&large, None, &ChannelSettings::default())).unwrap();
+            let held: usize = homes.channels.iter().map(|(_, channel)| channel.past.bytes()).sum();
+            assert_eq!(homes.bytes, held);
+            assert!(held <= HISTORY_SHARD_BYTES_MAX);
+        }
     }
 }

@@ -59,6 +59,8 @@ pub(super) struct Visit<'a> {
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) format: FormatIndex,
+    /// Whether its subscribers are told who comes and goes.
+    pub(super) watches: bool,
     subscribers: Vec<Subscriber>,
     left: usize,
     pending: Vec<Bytes>,
@@ -68,8 +70,8 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) const fn new(format: FormatIndex) -> Self {
-        Self { format, subscribers: Vec::new(), left: 0, pending: Vec::new(), next_frame: 0, pass: None }
+    pub(super) const fn new(format: FormatIndex, watches: bool) -> Self {
+        Self { format, watches, subscribers: Vec::new(), left: 0, pending: Vec::new(), next_frame: 0, pass: None }
     }
 
     /// Adds a subscriber that gets what is appended from now on; answers its place.
@@ -225,7 +227,7 @@ mod tests {
 
     #[test]
     fn a_joiner_gets_only_what_comes_after_it_joined() {
-        let mut lane = Lane::new(FormatIndex(0));
+        let mut lane = Lane::new(FormatIndex(0), false);
         lane.join(key(1));
         lane.append(&Bytes::from_static(b"a"));
         lane.join(key(2));
@@ -238,7 +240,7 @@ mod tests {
 
     #[test]
     fn who_leaves_is_owed_what_was_appended_before() {
-        let mut lane = Lane::new(FormatIndex(0));
+        let mut lane = Lane::new(FormatIndex(0), false);
         let owed = |lane: &Lane, place| lane.unwritten(place).concat();
         lane.join(key(0));
         lane.append(&Bytes::from_static(b"a"));
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn a_burst_is_cut_into_batches() {
-        let mut lane = Lane::new(FormatIndex(0));
+        let mut lane = Lane::new(FormatIndex(0), false);
         lane.join(key(1));
         let frame = Bytes::from(vec![b'x'; 100 * 1024]);
         (0..5).for_each(|_| assert_eq!(lane.append(&frame), frame.len()));
@@ -269,7 +271,7 @@ mod tests {
     fn leaving_during_a_pass_skips_nobody_and_visits_nobody_twice() {
         for leaver in 0..5 {
             for at in 0..5 {
-                let mut lane = Lane::new(FormatIndex(0));
+                let mut lane = Lane::new(FormatIndex(0), false);
                 (0..5).for_each(|slot| assert_eq!(lane.join(key(slot)), slot));
                 lane.append(&Bytes::from_static(b"x"));
                 lane.begin_pass();
@@ -298,7 +300,7 @@ mod tests {
 
     #[test]
     fn frames_without_listeners_do_not_pile_up() {
-        let mut lane = Lane::new(FormatIndex(0));
+        let mut lane = Lane::new(FormatIndex(0), false);
         for _ in 0..1000 {
             assert_eq!(lane.append(&Bytes::from_static(b"x")), 0);
         }

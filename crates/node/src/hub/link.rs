@@ -6,13 +6,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Connected, Expiry};
-use tollgate_core::delivery::Publication;
-use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
-use tollgate_core::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX};
+use tollgate_core::command::{Connected, Expiry, Resume, SubscribeWish};
+use tollgate_core::delivery::{Position, Publication};
+use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
+use tollgate_core::json::JsonObject;
+use tollgate_core::limits::{OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX, POSITIONS_MAX, SUBSCRIPTIONS_PER_TOKEN_MAX};
 use tollgate_core::peer::Peer;
 
 use super::origins::OriginNumber;
+use super::past::Beginning;
 use super::{FormatIndex, FrameBytes, Outlet};
 
 /// An identified connection on its way in.
@@ -24,6 +26,8 @@ pub struct Admission {
     pub(crate) peer: Option<Arc<Peer>>,
     /// Its durable subscriptions at the moment it was registered.
     pub(crate) channels: Vec<ChannelId>,
+    /// What it goes on with; nothing for a protocol that has no such words.
+    pub(crate) resume: Option<Box<Resume>>,
     /// What the client will be told, channels aside.
     pub(crate) connected: Connected,
 }
@@ -53,6 +57,33 @@ pub enum Written {
 pub(super) struct Held {
     pub(super) channel: u32,
     pub(super) place: u32,
+    /// Whether it is in the lane of those who watch who comes and goes.
+    pub(super) watches: bool,
+}
+
+/// What few connections have.
+#[derive(Debug, Default)]
+pub(super) struct Rare {
+    /// How it wants to take part in channels that it is about to join, by their ids.
+    pub(super) wishes: Vec<(ChannelId, SubscribeWish)>,
+    /// Channels (places in the table) whose homes were asked for the past, and whether it watches there.
+    pub(super) beginning: Vec<(u32, bool)>,
+    /// What members see of it.
+    pub(super) data: Option<JsonObject>,
+    /// The same in single channels.
+    pub(super) data_in: Vec<(ChannelId, Option<JsonObject>)>,
+    /// Under which name it is a member, once it is one anywhere.
+    pub(super) name: Option<Arc<str>>,
+}
+
+impl Rare {
+    fn is_empty(&self) -> bool {
+        self.wishes.is_empty()
+            && self.beginning.is_empty()
+            && self.data.is_none()
+            && self.data_in.is_empty()
+            && self.name.is_none()
+    }
 }
 
 /// How far a connection has come.
@@ -79,20 +110,22 @@ pub(super) struct Gathering {
     /// Whether channels are still being asked for; until then nothing is finished.
     pub(super) asking: bool,
     /// Direct messages that came meanwhile, and the bytes of their data.
-    pub(super) held: Vec<Publication>,
+    pub(super) held: Vec<(Option<Position>, Publication)>,
     pub(super) held_bytes: usize,
+    /// What its token's home says of direct messages, once it has, where it was asked.
+    pub(super) attended: Option<Beginning>,
 }
 
 impl Gathering {
     /// Keeps a direct message until the connection is told that it is connected; false when as much waits as an outbox takes.
-    pub(super) fn hold(&mut self, publication: &Publication) -> bool {
+    pub(super) fn hold(&mut self, position: Option<Position>, publication: &Publication) -> bool {
         let bytes = publication.data.as_str().len();
         if !self.held.is_empty() && (self.held_bytes + bytes > OUTBOX_BYTES_MAX || self.held.len() >= OUTBOX_WRITES_MAX)
         {
             return false;
         }
         self.held_bytes += bytes;
-        self.held.push(publication.clone());
+        self.held.push((position, publication.clone()));
         true
     }
 }
@@ -109,6 +142,10 @@ pub(super) struct Link {
     pub(super) generation: u32,
     pub(super) format: FormatIndex,
     pub(super) phase: Phase,
+    /// Its public id, once identified.
+    pub(super) id: ConnectionId,
+    /// Whether its client has said that it goes for good, or was sent away.
+    pub(super) leaves_for_good: bool,
     /// The project and token, once identified.
     pub(super) project: Option<ProjectId>,
     pub(super) token: Option<TokenId>,
@@ -123,6 +160,7 @@ pub(super) struct Link {
     pub(super) messages_out: u32,
     pub(super) subscriptions: Vec<Held>,
     pub(super) outbox: Option<Box<Outbox>>,
+    pub(super) rare: Option<Box<Rare>>,
 }
 
 impl Link {
@@ -131,6 +169,8 @@ impl Link {
             generation,
             format,
             phase: Phase::Fresh,
+            id: ConnectionId::new(0),
+            leaves_for_good: false,
             project: None,
             token: None,
             address: None,
@@ -140,7 +180,68 @@ impl Link {
             messages_out: 0,
             subscriptions: Vec::new(),
             outbox: None,
+            rare: None,
         }
+    }
+
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Gives memory back that is not used any more.
+    pub(super) fn rest(&mut self) {
+        if self.rare.as_deref().is_some_and(Rare::is_empty) {
+            self.rare = None;
+        }
+    }
+
+    /// How it wants to take part in a channel that it joins now.
+    pub(super) fn take_wish(&mut self, channel: &ChannelId) -> SubscribeWish {
+        let Some(rare) = &mut self.rare else { return SubscribeWish::default() };
+        let Some(at) = rare.wishes.iter().position(|(one, _)| one == channel) else { return SubscribeWish::default() };
+        let wish = rare.wishes.swap_remove(at).1;
+        self.rest();
+        wish
+    }
+
+    /// Notes how it wants to take part in a channel that it is about to join. Those of subscribes that were refused are forgotten in time.
+    pub(super) fn put_wish(&mut self, channel: ChannelId, wish: SubscribeWish) {
+        let wishes = &mut self.rare_mut().wishes;
+        wishes.retain(|(one, _)| *one != channel);
+        if wishes.len() >= POSITIONS_MAX {
+            wishes.remove(0);
+        }
+        wishes.push((channel, wish));
+    }
+
+    /// Whether the past of this channel was asked for, and not yet had.
+    pub(super) fn is_beginning(&self, place: u32) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.beginning.iter().any(|(one, _)| *one == place))
+    }
+
+    /// Stops waiting for the past of a channel; answers whether it did, and whether it watches there.
+    pub(super) fn stop_beginning(&mut self, place: u32) -> Option<bool> {
+        let rare = self.rare.as_mut()?;
+        let at = rare.beginning.iter().position(|(one, _)| *one == place)?;
+        let watches = rare.beginning.swap_remove(at).1;
+        self.rest();
+        Some(watches)
+    }
+
+    /// Notes what members of a channel see of it.
+    pub(super) fn see_in(&mut self, channel: ChannelId, data: Option<JsonObject>) {
+        let data_in = &mut self.rare_mut().data_in;
+        data_in.retain(|(one, _)| *one != channel);
+        if data_in.len() < SUBSCRIPTIONS_PER_TOKEN_MAX {
+            data_in.push((channel, data));
+        }
+    }
+
+    /// What members of a channel see of it.
+    pub(super) fn data_in(&self, channel: &ChannelId) -> Option<JsonObject> {
+        let rare = self.rare.as_ref()?;
+        let own = rare.data_in.iter().find(|(one, _)| one == channel).map(|(_, data)| data.clone());
+        own.unwrap_or_else(|| rare.data.clone())
     }
 
     /// Whether the client has been told that it is connected, and may be sent to.
@@ -269,7 +370,7 @@ mod tests {
     /// Every idle connection has one.
     #[test]
     fn a_link_is_small() {
-        assert!(size_of::<Link>() <= 120, "{} bytes", size_of::<Link>());
+        assert!(size_of::<Link>() <= 144, "{} bytes", size_of::<Link>());
     }
 
     /// Frames of the tests: a digit, and as many bytes as it says.
@@ -351,13 +452,30 @@ mod tests {
             project: ProjectId::new(1),
             token: None,
             connection_count: 1,
+            session: None,
+            resumed: false,
+            direct: None,
+            direct_lost: false,
             channels: Vec::new(),
         };
-        let admission =
-            Admission { project: ProjectId::new(1), token: None, peer: None, channels: Vec::new(), connected };
-        let mut gathering =
-            Gathering { admission, wanted: Vec::new(), outstanding: 1, asking: false, held: Vec::new(), held_bytes: 0 };
-        let publication = Publication { event: "e".into(), data: JsonValue::null() };
-        assert_eq!((0..).take_while(|_| gathering.hold(&publication)).count(), OUTBOX_WRITES_MAX);
+        let admission = Admission {
+            project: ProjectId::new(1),
+            token: None,
+            peer: None,
+            channels: Vec::new(),
+            resume: None,
+            connected,
+        };
+        let mut gathering = Gathering {
+            admission,
+            wanted: Vec::new(),
+            outstanding: 1,
+            asking: false,
+            held: Vec::new(),
+            held_bytes: 0,
+            attended: None,
+        };
+        let publication = Publication::new("e", JsonValue::null(), tollgate_core::clock::UnixMillis(0));
+        assert_eq!((0..).take_while(|_| gathering.hold(None, &publication)).count(), OUTBOX_WRITES_MAX);
     }
 }

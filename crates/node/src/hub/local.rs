@@ -6,6 +6,7 @@ use std::sync::Arc;
 use slab::Slab;
 use tokio::sync::oneshot;
 use tollgate_core::command::ChannelSnapshot;
+use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelKey;
 
 use super::lane::Lane;
@@ -36,6 +37,8 @@ pub(super) enum Waiter {
 pub(super) struct LocalChannel {
     pub(super) key: ChannelKey,
     pub(super) standing: Standing,
+    /// The last message that was appended here.
+    pub(super) position: Position,
     pub(super) lanes: Vec<Lane>,
     /// Connections that gather this channel; keeps it from being dropped.
     pub(super) gatherers: usize,
@@ -50,6 +53,7 @@ impl LocalChannel {
         Self {
             key,
             standing: Standing::Asked(ask, Vec::new()),
+            position: Position { epoch: 0, offset: 0 },
             lanes: Vec::new(),
             gatherers: 0,
             queued: false,
@@ -57,10 +61,11 @@ impl LocalChannel {
         }
     }
 
-    /// The lane of this format.
-    pub(super) fn lane(&mut self, format: FormatIndex) -> &mut Lane {
-        let at = self.lanes.iter().position(|lane| lane.format == format).unwrap_or_else(|| {
-            self.lanes.push(Lane::new(format));
+    /// The lane of this format, for those who watch who comes and goes, or for those who do not.
+    pub(super) fn lane(&mut self, format: FormatIndex, watches: bool) -> &mut Lane {
+        let is_it = |lane: &Lane| lane.format == format && lane.watches == watches;
+        let at = self.lanes.iter().position(is_it).unwrap_or_else(|| {
+            self.lanes.push(Lane::new(format, watches));
             self.lanes.len() - 1
         });
         &mut self.lanes[at]

@@ -1,11 +1,13 @@
 //! Who is subscribed to what on this shard: joining, leaving, being admitted with everything at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{ChannelSnapshot, Notice, Reply};
+use tollgate_core::command::{ChannelSnapshot, Notice, Reply, StartFrom, SubscribeWish, Subscribed};
+use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelKey;
 
 use super::link::{Admission, Gathering, Held, NEVER, Phase, Renewal};
@@ -33,11 +35,7 @@ impl Shard {
             let place = self.ensure(channel, outlet);
             let Some(local) = self.locals.get_mut(place) else { return };
             match &mut local.standing {
-                Standing::Live(snapshot) => {
-                    let snapshot = Arc::clone(snapshot);
-                    self.attach(connection, place);
-                    outlet.notify(connection, Notice::Subscribed(snapshot));
-                }
+                Standing::Live(_) => self.enter(connection, place, outlet),
                 Standing::Asked(_, waiters) => waiters.push(Waiter::Join(connection)),
             }
         }
@@ -61,8 +59,10 @@ impl Shard {
             self.finish_gathering(connection, outlet);
             return;
         }
-        if link.subscriptions.iter().any(|held| held.channel == place) {
+        let is_beginning = link.is_beginning(place);
+        if is_beginning || link.subscriptions.iter().any(|held| held.channel == place) {
             let connected = link.is_connected();
+            self.stop_beginning(connection, place);
             self.release(connection, place, outlet);
             if told && connected {
                 outlet.notify(connection, Notice::Unsubscribed(channel.channel.clone()));
@@ -75,18 +75,20 @@ impl Shard {
     }
 
     /// Takes a connection out of a channel, after writing what was published before: that is still its own.
-    fn release(&mut self, connection: ConnectionKey, place: u32, outlet: &mut dyn Outlet) {
+    pub(super) fn release(&mut self, connection: ConnectionKey, place: u32, outlet: &mut dyn Outlet) {
         let Some(link) = link_mut(&mut self.links, connection) else { return };
         let Some(at) = link.subscriptions.iter().position(|held| held.channel == place) else { return };
         let held = link.subscriptions.swap_remove(at);
         let (format, anonymous) = (link.format, link.token.is_none());
+        let name = link.rare.as_ref().and_then(|rare| rare.name.clone());
         if link.is_connected() && !link.has_ended_by(self.now, outlet) {
-            let owed = self.locals.get_mut(place).map(|local| local.lane(format).unwritten(held.place));
+            let owed = self.locals.get_mut(place).map(|local| local.lane(format, held.watches).unwritten(held.place));
             for frames in owed.unwrap_or_default() {
                 self.send(connection, &frames, outlet);
             }
         }
-        self.detach(place, held.place, format, anonymous);
+        self.detach(held, format, anonymous);
+        self.hide_face(connection, name, place, true, outlet);
     }
 
     /// A deleted channel of this id may still have to be told to the connection; that must not come after the news of its successor.
@@ -111,20 +113,35 @@ impl Shard {
         };
         link.project = Some(project);
         link.token = token;
+        link.id = admission.connected.connection;
         link.address = admission.peer.as_ref().map(|peer| peer.address);
         link.origin = self.origins.number(admission.peer.as_ref().and_then(|peer| peer.origin.as_ref()));
         let expiry = admission.connected.token.as_ref().and_then(|token| token.expiry);
         link.ends_at = expiry.map_or(NEVER, |expiry| self.now.plus(expiry.left_ms));
         let mut admission = admission;
         let channels = std::mem::take(&mut admission.channels);
+        let attends = token.filter(|_| admission.resume.is_some());
+        // Of an earlier session nothing is kept.
+        let from = admission.resume.as_ref().and_then(|resume| resume.direct).filter(|_| admission.connected.resumed);
+        if let Some(resume) = &mut admission.resume
+            && let Some(data) = resume.data.take()
+        {
+            link.rare_mut().data = Some(data);
+        }
+        let format = link.format;
         link.phase = Phase::Gathering(Box::new(Gathering {
             admission,
             wanted: Vec::new(),
-            outstanding: 0,
+            outstanding: usize::from(attends.is_some()),
             asking: true,
             held: Vec::new(),
             held_bytes: 0,
+            attended: None,
         }));
+        if let Some(token) = attends {
+            let word = PeerWord::Attend(self.reference(connection), project, token, from, format);
+            self.pass_on(self.hub.home_of_token(token), word, outlet);
+        }
         for channel in channels {
             self.gather_one(connection, ChannelKey { project, channel }, outlet);
         }
@@ -157,30 +174,62 @@ impl Shard {
         }
     }
 
-    /// If nothing is outstanding: subscribes the connection to all that it gathered, and answers it.
-    fn finish_gathering(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
+    /// If nothing is outstanding: subscribes the connection to all that it gathered, and answers it. Channels in which it was before begin after that,
+    /// each with what it missed.
+    pub(super) fn finish_gathering(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
         let Some(link) = link_mut(&mut self.links, connection) else { return };
         if !matches!(&link.phase, Phase::Gathering(gathering) if gathering.outstanding == 0 && !gathering.asking) {
             return;
         }
         let Phase::Gathering(gathering) = std::mem::replace(&mut link.phase, Phase::Connected) else { return };
-        let Gathering { admission, wanted, held, .. } = *gathering;
+        let Gathering { admission, wanted, held, attended, .. } = *gathering;
         let mut connected = admission.connected;
         if let Some(expiry) = connected.token.as_mut().and_then(|token| token.expiry.as_mut()) {
             // Gathering took its time.
             expiry.left_ms = link.ends_at.since(self.now);
         }
+        let resume = admission.resume.unwrap_or_default();
+        let positions: HashMap<&str, Position> =
+            resume.positions.iter().map(|(channel, position)| (channel.as_str(), *position)).collect();
+        let watched: HashSet<&str> = resume.watches.iter().map(String::as_str).collect();
+        let mut resuming = Vec::new();
         for place in wanted {
-            let Some(local) = self.locals.get_mut(place) else { continue };
-            local.gatherers -= 1;
-            if let Standing::Live(snapshot) = &local.standing {
-                connected.channels.push(ChannelSnapshot::clone(snapshot));
-                self.attach(connection, place);
+            let Some(local) = self.locals.get(place) else { continue };
+            let (Standing::Live(snapshot), now_at) = (&local.standing, local.position) else { continue };
+            let channel = Arc::clone(snapshot);
+            let (from, watches) =
+                (positions.get(channel.channel.as_str()).copied(), watched.contains(channel.channel.as_str()));
+            if let Some(position) = from {
+                let wish = SubscribeWish { from: Some(StartFrom::Position(position)), watches, data: None };
+                if let Some(link) = link_mut(&mut self.links, connection) {
+                    link.put_wish(channel.channel.clone(), wish);
+                }
+                resuming.push(place);
+            } else {
+                self.attach(connection, place, watches, outlet);
+                self.hold(place, -1);
             }
+            let position = from.unwrap_or(now_at);
+            connected.channels.push(Subscribed { channel, position, recovered: None, is_resuming: from.is_some() });
+        }
+        let mut missed = Bytes::new();
+        if let Some(beginning) = attended {
+            connected.direct = Some(beginning.position);
+            connected.direct_lost =
+                resume.direct.is_some() && (!connected.resumed || beginning.recovered == Some(false));
+            missed = beginning.missed;
         }
         outlet.connected(connection, connected);
-        for publication in held {
-            outlet.notify(connection, Notice::Direct(publication));
+        if !missed.is_empty() {
+            outlet.send_after(connection, missed);
+        }
+        for (position, publication) in held {
+            outlet.notify(connection, Notice::Direct(position, publication));
+        }
+        for place in resuming {
+            self.enter(connection, place, outlet);
+            self.hold(place, -1);
+            self.drop_if_unused(place, outlet);
         }
     }
 
@@ -213,7 +262,7 @@ impl Shard {
         })
     }
 
-    fn hold(&mut self, place: u32, by: isize) {
+    pub(super) fn hold(&mut self, place: u32, by: isize) {
         if let Some(local) = self.locals.get_mut(place) {
             local.gatherers = local.gatherers.saturating_add_signed(by);
         }
@@ -226,25 +275,28 @@ impl Shard {
     }
 
     /// Puts a connection into the lane of its format, unless it is in already.
-    fn attach(&mut self, connection: ConnectionKey, place: u32) {
+    pub(super) fn attach(&mut self, connection: ConnectionKey, place: u32, watches: bool, outlet: &mut dyn Outlet) {
         let Some(link) = link_mut(&mut self.links, connection) else { return };
         if link.subscriptions.iter().any(|held| held.channel == place) {
             return;
         }
         let Some(local) = self.locals.get_mut(place) else { return };
-        link.subscriptions.push(Held { channel: place, place: local.lane(link.format).join(connection) });
+        let joined = local.lane(link.format, watches).join(connection);
+        link.subscriptions.push(Held { channel: place, place: joined, watches });
         if let (None, Standing::Live(snapshot)) = (link.token, &local.standing) {
             self.directory.anonymous_joined(snapshot);
         }
+        self.show_face(connection, place, outlet);
     }
 
     /// Takes a connection out of a lane. Its own list of subscriptions is the caller's to change.
-    pub(super) fn detach(&mut self, channel: u32, place: u32, format: FormatIndex, anonymous: bool) {
+    pub(super) fn detach(&mut self, held: Held, format: FormatIndex, anonymous: bool) {
+        let Held { channel, place, watches } = held;
         let Some(local) = self.locals.get_mut(channel) else { return };
         if let (true, Standing::Live(snapshot)) = (anonymous, &local.standing) {
             self.directory.anonymous_left(snapshot, self.now);
         }
-        if let Some(moved) = local.lane(format).leave(place)
+        if let Some(moved) = local.lane(format, watches).leave(place)
             && let Some(link) = link_mut(&mut self.links, moved)
         {
             link.subscriptions.iter_mut().filter(|held| held.channel == channel).for_each(|held| held.place = place);
@@ -270,12 +322,18 @@ impl Shard {
         }
     }
 
-    pub(super) fn go_live(&mut self, snapshot: &Arc<ChannelSnapshot>, answered: u64, outlet: &mut dyn Outlet) {
+    pub(super) fn go_live(
+        &mut self,
+        snapshot: &Arc<ChannelSnapshot>,
+        position: Position,
+        answered: u64,
+        outlet: &mut dyn Outlet,
+    ) {
         let key = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
         let Some(place) = self.locals.find(&key) else { return };
         let Some(waiters) = self.answered(place, answered) else { return };
         if let Some(local) = self.locals.get_mut(place) {
-            local.standing = Standing::Live(Arc::clone(snapshot));
+            (local.standing, local.position) = (Standing::Live(Arc::clone(snapshot)), position);
         }
         for waiter in waiters {
             match waiter {
@@ -328,13 +386,23 @@ impl Shard {
     }
 
     /// Before a channel is dissolved: connections that have gathered it and are not told yet go on without it.
-    pub(super) fn forget_gatherers(&mut self, place: u32) {
+    pub(super) fn forget_gatherers(&mut self, place: u32, outlet: &mut dyn Outlet) {
         if self.locals.get(place).is_none_or(|local| local.gatherers == 0) {
             return;
         }
-        for link in self.links.iter_mut().flatten() {
+        let Some(channel) = self.locals.get(place).map(|local| local.key.channel.clone()) else { return };
+        for (slot, link) in (0_u32..).zip(&mut self.links) {
+            let Some(link) = link else { continue };
             if let Phase::Gathering(gathering) = &mut link.phase {
                 gathering.wanted.retain(|wanted| *wanted != place);
+            }
+            let mut was_beginning = false;
+            while link.stop_beginning(place).is_some() {
+                was_beginning = true;
+            }
+            if was_beginning && link.is_connected() && link.subscriptions.iter().all(|held| held.channel != place) {
+                let connection = ConnectionKey { slot, generation: link.generation };
+                outlet.notify(connection, Notice::Unsubscribed(channel.clone()));
             }
         }
         if let Some(local) = self.locals.get_mut(place) {

@@ -3,14 +3,20 @@
 //! Each shard is plain data owned by one thread ([`Shard`]); shards and operations talk by message through bounded inboxes. Nothing here
 //! knows a socket: a shard writes through an [`Outlet`]. See ARCHITECTURE.md, "The walk of one message".
 
+mod attendance;
+mod beginning;
+mod conflation;
 mod exchange;
 mod home;
+mod homework;
 mod lane;
 mod link;
 mod local;
 mod membership;
 mod origins;
 mod pass;
+mod past;
+mod presence;
 mod shard;
 mod usage;
 mod words;
@@ -21,7 +27,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tollgate_core::delivery::{Delivery, Encoder};
-use tollgate_core::ids::ChannelKey;
+use tollgate_core::ids::{ChannelKey, TokenId};
 
 pub use link::{Admission, Renewal, Written};
 pub use shard::{Outlet, Shard, Waiting};
@@ -124,6 +130,12 @@ impl Hub {
     pub(crate) fn home(&self, channel: &ChannelKey) -> ShardIndex {
         let shards = self.requests.len() as u64;
         ShardIndex(u16::try_from(self.hasher.hash_one(channel) % shards).expect("invariant: at most 64 shards"))
+    }
+
+    /// The shard that orders the direct messages of this token.
+    pub(crate) fn home_of_token(&self, token: TokenId) -> ShardIndex {
+        let shards = self.requests.len() as u64;
+        ShardIndex(u16::try_from(self.hasher.hash_one(token) % shards).expect("invariant: at most 64 shards"))
     }
 
     /// All shards.

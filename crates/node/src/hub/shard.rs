@@ -10,10 +10,11 @@ use bytes::Bytes;
 use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Command, Connected, Notice, Reply};
+use tollgate_core::command::{Command, Connected, NewMessage, Notice, Reply, SubscribeWish};
 use tollgate_core::ids::{ChannelId, ChannelKey};
 use tollgate_core::peer::Peer;
 
+use super::attendance::Directs;
 use super::home::HomeChannels;
 use super::link::{Link, Outbox, Phase, Written};
 use super::local::LocalChannels;
@@ -32,6 +33,8 @@ pub trait Outlet {
     fn now(&self) -> Monotonic;
     /// Writes as much of `bytes` as the socket takes now, without waiting.
     fn write(&mut self, connection: ConnectionKey, bytes: &[u8]) -> Written;
+    /// Write these bytes (whole frames) to the connection once its dialect has been told what it was to be told before.
+    fn send_after(&mut self, connection: ConnectionKey, bytes: Bytes);
     /// Tell the connection's dialect, after this call.
     fn notify(&mut self, connection: ConnectionKey, notice: Notice);
     /// Answer the connection's connect command, after this call.
@@ -71,6 +74,7 @@ pub struct Shard {
     /// Up to where the use of connections was reported in this round.
     pub(super) reported: usize,
     pub(super) origins: Origins,
+    pub(super) directs: Directs,
     /// When a connection was last closed that may not come back.
     pub(super) last_cut_at: Option<Monotonic>,
 }
@@ -89,6 +93,8 @@ impl Shard {
         counters: Arc<Counters>,
         first_epoch: u64,
     ) -> Self {
+        let mut homes = HomeChannels::new(first_epoch);
+        let directs = Directs::new(homes.new_epoch());
         Self {
             index,
             hub,
@@ -97,7 +103,8 @@ impl Shard {
             now: Monotonic(0),
             links: Vec::new(),
             locals: LocalChannels::default(),
-            homes: HomeChannels::new(first_epoch),
+            homes,
+            directs,
             queue: VecDeque::new(),
             pending_bytes: 0,
             blocked: Vec::new(),
@@ -153,8 +160,16 @@ impl Shard {
         }
         let Some(mut link) = self.links[connection.slot as usize].take() else { return };
         self.report_link(&mut link);
+        let rare = link.rare.take().unwrap_or_default();
+        // Who has no token cannot come back as the same member.
+        let for_good = link.leaves_for_good || link.token.is_none();
         for held in &link.subscriptions {
-            self.detach(held.channel, held.place, link.format, link.token.is_none());
+            self.detach(*held, link.format, link.token.is_none());
+            self.hide_face(connection, rare.name.clone(), held.channel, for_good, outlet);
+        }
+        for (place, _) in rare.beginning {
+            self.hold(place, -1);
+            self.drop_if_unused(place, outlet);
         }
         match link.phase {
             Phase::Gathering(gathering) => self.stop_gathering(connection, &gathering.wanted, outlet),
@@ -165,6 +180,13 @@ impl Shard {
         }
         if let (Some(project), Some(token)) = (link.project, link.token) {
             self.directory.disconnected(project, token, self.reference(connection), self.now);
+        }
+    }
+
+    /// The client has said that it goes for good: its place in presence is not kept.
+    pub fn says_goodbye(&mut self, connection: ConnectionKey) {
+        if let Some(link) = link_mut(&mut self.links, connection) {
+            link.leaves_for_good = true;
         }
     }
 
@@ -234,6 +256,7 @@ impl Shard {
             && !matches!(link.phase, Phase::Ending)
         {
             link.cut();
+            link.leaves_for_good = true;
             self.last_cut_at = Some(outlet.now());
         }
         if self.stop(connection, outlet) {
@@ -266,15 +289,30 @@ impl Shard {
         let (project, subscribed) = (
             link.project,
             match command {
-                Command::Publish { channel, .. } | Command::SetState { channel, .. } => {
-                    self.holds(connection, link, channel)
-                }
+                Command::Publish(NewMessage { channel, .. })
+                | Command::SetState { channel, .. }
+                | Command::History { channel, .. }
+                | Command::Members { channel, .. }
+                | Command::SetMember { channel, .. } => self.holds(connection, link, channel),
                 Command::Connect { .. }
                 | Command::Renew { .. }
                 | Command::Subscribe { .. }
-                | Command::Unsubscribe { .. } => false,
+                | Command::Unsubscribe { .. }
+                | Command::Batch(_)
+                | Command::Acknowledge { .. } => false,
             },
         );
+        let subscribed_each = match command {
+            Command::Batch(messages) => {
+                messages.iter().map(|message| self.holds(connection, link, &message.channel)).collect()
+            }
+            _ => Vec::new(),
+        };
+        if let Command::Subscribe { channel, wish: Some(wish) } = command
+            && let (Ok(channel), Some(link)) = (ChannelId::new(channel), link_mut(&mut self.links, connection))
+        {
+            link.put_wish(channel, SubscribeWish::clone(wish));
+        }
         if let (Command::Unsubscribe { channel }, Some(project)) = (command, project)
             && let Ok(channel) = ChannelId::new(channel)
         {
@@ -284,7 +322,9 @@ impl Shard {
         Some(Client {
             connection: self.reference(connection),
             caller,
+            id: link.id,
             subscribed,
+            subscribed_each,
             subscriptions: link.subscriptions.len(),
             peer: matches!(command, Command::Renew { .. }).then(|| self.peer(link)).flatten(),
         })
@@ -300,9 +340,19 @@ impl Shard {
     pub fn settle(&mut self, connection: ConnectionKey, outcome: Outcome, outlet: &mut dyn Outlet) -> Option<Reply> {
         match outcome {
             Outcome::Reply(reply) => Some(reply),
-            Outcome::Written => {
+            Outcome::Written(reply) => {
+                let count = if let Reply::Batch(results) = &reply { results.iter().flatten().count() } else { 1 };
                 if let Some(link) = link_mut(&mut self.links, connection) {
-                    link.messages_in = link.messages_in.saturating_add(1);
+                    link.messages_in = link.messages_in.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
+                }
+                Some(reply)
+            }
+            Outcome::ShowFace(channel, data) => {
+                if let Some(link) = link_mut(&mut self.links, connection) {
+                    link.see_in(channel.channel.clone(), data);
+                }
+                if let Some(place) = self.locals.find(&channel) {
+                    self.show_face(connection, place, outlet);
                 }
                 Some(Reply::Done)
             }
@@ -323,6 +373,7 @@ impl Shard {
         let (Some(project), Ok(channel)) = (link.project, ChannelId::new(channel)) else { return false };
         let Some(place) = self.locals.find(&ChannelKey { project, channel }) else { return false };
         link.subscriptions.iter().any(|held| held.channel == place)
+            || link.is_beginning(place)
             || self.locals.get(place).is_some_and(|local| local.is_joining(connection))
     }
 

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::ChannelSnapshot;
+use tollgate_core::command::{ChannelSnapshot, HistoryQuery, MembersPage, MembersQuery, Published, StartFrom};
 use tollgate_core::delivery::{Position, Publication};
-use tollgate_core::ids::{ChannelKey, TokenId};
+use tollgate_core::ids::{ChannelKey, ProjectId, TokenId};
+use tollgate_core::ports::broker::{History, PublishHow};
 
-use super::{ConnectionKey, ConnectionRef, Frames, ShardIndex};
+use super::past::Beginning;
+use super::presence::Face;
+use super::{ConnectionKey, ConnectionRef, FormatIndex, Frames, ShardIndex};
 
 /// A request from an operation, or from the store's change feed.
 #[derive(Debug)]
@@ -20,9 +23,23 @@ pub enum Request {
         channel: ChannelKey,
         /// What was published.
         publication: Publication,
-        /// Told the position once it is handed over.
-        reply: oneshot::Sender<Position>,
+        /// How.
+        how: PublishHow,
+        /// Told what became of it once it is handed over; nothing when the channel has a durable history, which the store orders.
+        reply: oneshot::Sender<Option<Published>>,
     },
+    /// To a channel's home: the store gave this message its place. Arrives in commit order.
+    Stored(ChannelKey, Position, Publication),
+    /// To a channel's home: give this part of its past.
+    History(ChannelKey, HistoryQuery, oneshot::Sender<History>),
+    /// To a channel's home: tell which offsets, from and to, are not in memory and would have to be for somebody to begin there.
+    Missing(ChannelKey, StartFrom, oneshot::Sender<Option<(u64, u64)>>),
+    /// To a channel's home: these messages are from the store.
+    Fill(ChannelKey, Vec<(u64, Publication)>, oneshot::Sender<()>),
+    /// To a channel's home: answer when there is a message behind this position.
+    After(ChannelKey, Position, oneshot::Sender<()>),
+    /// To a channel's home: who is there. The number is for a sample.
+    Members(ChannelKey, MembersQuery, u64, oneshot::Sender<MembersPage>),
     /// To a channel's home: its state changed. Arrives in commit order.
     StateChanged(Arc<ChannelSnapshot>),
     /// To a channel's home: its settings changed.
@@ -34,15 +51,10 @@ pub enum Request {
     /// To a channel's home, for a connection's shard: this token's subscription ended, which is the connection's unless it goes on with another.
     /// What was published before it is still delivered.
     Leave(ConnectionRef, ChannelKey, TokenId),
-    /// To the shard of these connections of one token: a direct message.
-    Direct {
-        /// The connections.
-        connections: Vec<ConnectionKey>,
-        /// What was sent.
-        publication: Publication,
-        /// The same, encoded.
-        frames: Frames,
-    },
+    /// To a token's home: a direct message for all its connections. Told how many they are.
+    Direct(ProjectId, TokenId, Publication, oneshot::Sender<u32>),
+    /// To a connection's shard: a direct message for it alone. Told whether it is there.
+    DirectTo(ConnectionKey, Publication, oneshot::Sender<bool>),
     /// To a connection's shard: the end of its token was moved; the directory knows to when.
     ExpiryChanged(ConnectionKey),
     /// To a connection's shard: end it.
@@ -55,6 +67,18 @@ pub enum Request {
     SettleChannel(ShardIndex, ChannelKey, oneshot::Sender<()>),
 }
 
+/// What a connection asks of a channel's home when it begins somewhere in the past.
+#[derive(Debug)]
+pub struct Begin {
+    pub(super) connection: ConnectionRef,
+    pub(super) channel: ChannelKey,
+    /// The number of the channel that it means.
+    pub(super) sequence: u64,
+    /// Where; without one, with what the channel retains.
+    pub(super) from: Option<StartFrom>,
+    pub(super) format: FormatIndex,
+}
+
 /// A word from one shard to another. Those of one pair of shards keep their order.
 #[derive(Debug)]
 pub enum PeerWord {
@@ -63,11 +87,29 @@ pub enum PeerWord {
     /// To a channel's home: this shard has none any more.
     NoInterest(ChannelKey, ShardIndex),
     /// From the home, the answer to interest: this is the channel now; what follows comes after it.
-    Live(Arc<ChannelSnapshot>, u64),
+    Live(Arc<ChannelSnapshot>, Position, u64),
     /// From the home, the answer to interest: there is no such channel.
     Missing(ChannelKey, u64),
     /// From the home: a publication.
-    Published(ChannelKey, Frames),
+    Published(ChannelKey, Position, Frames),
+    /// From the home: the channel goes on at this position.
+    Restarted(ChannelKey, Position, Frames),
+    /// From the home: who came and went.
+    Presence(ChannelKey, Frames),
+    /// To a channel's home: this connection wants to begin there.
+    Begin(Box<Begin>),
+    /// From the home, the answer: what is to be written first, and from then on every later word. For the channel with this number.
+    Begun(ConnectionKey, ChannelKey, u64, Box<Beginning>),
+    /// To a channel's home: this connection has entered it.
+    Entered(ChannelKey, ConnectionRef, Face),
+    /// To a channel's home: this connection of this member has left it; for good, or it broke.
+    Left(ChannelKey, ConnectionRef, Arc<str>, bool),
+    /// To a token's home: a connection of it begins to hear direct messages, behind this position if it had one.
+    Attend(ConnectionRef, ProjectId, TokenId, Option<Position>, FormatIndex),
+    /// From the home, the answer.
+    Attended(ConnectionKey, Box<Beginning>),
+    /// From a token's home: a direct message.
+    Direct(Vec<ConnectionKey>, Position, Publication, Frames),
     /// From the home: a new state. Without frames: only the settings changed.
     Changed(Arc<ChannelSnapshot>, Option<Frames>),
     /// From the home, passed on: see [`Request::Join`].

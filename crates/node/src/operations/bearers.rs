@@ -25,6 +25,8 @@ const BY_ITS_HOLDER: &str = "ended by its holder";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wish {
     ReadState,
+    ReadHistory,
+    ReadPresence,
     Publish,
     SetState,
 }
@@ -96,7 +98,9 @@ impl Node {
         let standing = Standing { grants: found.terms().and_then(|terms| terms.grants.as_deref()), subscribed };
         let caller = Caller::Token { project, token };
         let is_allowed = |(kind, capabilities): (ChannelType, Capabilities)| match wish {
-            Wish::ReadState => authorize::token_reads_state(kind, channel, standing),
+            Wish::ReadState => authorize::token_reads(kind, channel, standing, Operation::StateRead),
+            Wish::ReadHistory => authorize::token_reads(kind, channel, standing, Operation::History),
+            Wish::ReadPresence => authorize::token_reads(kind, channel, standing, Operation::Presence),
             Wish::Publish => {
                 authorize::token_writes_from_outside(kind, standing)
                     && authorize::client_publish(&caller, capabilities, channel, standing)
@@ -114,7 +118,7 @@ impl Node {
                 Ok(entry)
             }
             Some((kind, _)) if sees(kind) => {
-                self.counters.client_writes_refused.add(u64::from(wish != Wish::ReadState));
+                self.counters.client_writes_refused.add(u64::from(matches!(wish, Wish::Publish | Wish::SetState)));
                 Err(Error::new(ErrorKind::NotGranted, format!("This token may not do this in the channel {channel}.")))
             }
             // The same, so that nobody finds out which private channels exist.

@@ -3,10 +3,10 @@
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::error::{Error, Result};
 use tollgate_core::ids::ChannelId;
-use tollgate_core::model::{Capabilities, Channel};
+use tollgate_core::model::Channel;
 
 use super::refusal;
-use super::views::{ChannelView, Listed, NewChannel, Page, ProjectView};
+use super::views::{ChannelUpdate, ChannelView, Listed, NewChannel, Page, ProjectView};
 use crate::Node;
 use crate::directory::{ChannelEntry, ProjectEntry};
 
@@ -17,21 +17,25 @@ impl Node {
     /// `already_exists` when the id is taken, `forbidden`, `unavailable`.
     pub async fn create_channel(&self, caller: &Caller, new: NewChannel) -> Result<ChannelView> {
         let entry = self.authorize(caller, Action::CreateChannel)?;
+        new.settings.check()?;
         let id = new.id.unwrap_or_else(|| ChannelId::from_number(self.next_number()));
         let channel = Channel {
             project: entry.project.id,
             id: id.clone(),
             kind: new.kind,
             capabilities: new.capabilities,
+            settings: new.settings,
             state: new.state,
             version: 1,
             created_at: self.now(),
             sequence: 0,
+            run: 0,
+            offset: 0,
         };
         let audit = self.entry_of(caller, Some(entry.project.id), "channel.create", &id);
         let kept = self.store.insert_channel(channel, Some(audit)).await.map_err(|error| refusal(error, &id))?;
-        let Channel { id, kind, capabilities, state, version, created_at, .. } = kept;
-        Ok(ChannelView { project: project_view(&entry), id, kind, capabilities, state, version, created_at })
+        let Channel { id, kind, capabilities, settings, state, version, created_at, .. } = kept;
+        Ok(ChannelView { project: project_view(&entry), id, kind, capabilities, settings, state, version, created_at })
     }
 
     /// One channel.
@@ -60,17 +64,22 @@ impl Node {
     /// Changes a channel's settings.
     ///
     /// # Errors
-    /// `not_found`, `forbidden`, `unavailable`.
+    /// `invalid_input`, `not_found`, `forbidden`, `unavailable`.
     pub async fn change_channel(
         &self,
         caller: &Caller,
         channel: &ChannelId,
-        capabilities: Capabilities,
+        update: ChannelUpdate,
     ) -> Result<ChannelView> {
         let entry = self.authorize(caller, Action::ChangeChannel)?;
+        let known = entry.read().channel(channel).map(|found| (found.snapshot.capabilities, found.snapshot.settings));
+        let (capabilities, settings) = known.ok_or_else(|| Error::not_found("channel", channel))?;
+        let (capabilities, settings) =
+            (update.capabilities.unwrap_or(capabilities), update.settings.unwrap_or(settings));
+        settings.check()?;
         let audit = self.entry_of(caller, Some(entry.project.id), "channel.change", channel);
         self.store
-            .change_capabilities(entry.project.id, channel.clone(), capabilities, Some(audit))
+            .change_settings(entry.project.id, channel.clone(), capabilities, settings, Some(audit))
             .await
             .map_err(|error| refusal(error, channel))?;
         let records = entry.read();
@@ -115,6 +124,7 @@ fn view(entry: &ProjectEntry, channel: &ChannelEntry) -> ChannelView {
         id: snapshot.channel.clone(),
         kind: snapshot.kind,
         capabilities: snapshot.capabilities,
+        settings: snapshot.settings,
         state: snapshot.state.clone(),
         version: snapshot.version,
         created_at: channel.created_at,

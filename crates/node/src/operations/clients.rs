@@ -5,20 +5,22 @@ use std::sync::Arc;
 
 use tollgate_core::authorize::{self, Caller, Standing, SubscribeDecision};
 use tollgate_core::clock::UnixMillis;
-use tollgate_core::command::{Command, Connected, ConnectedToken, PresentedSecret, Reply};
+use tollgate_core::command::{
+    Command, Connected, ConnectedToken, PresentedSecret, Published, Reply, Resume, SubscribeWish,
+};
 use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ChannelId, ChannelKey, ConnectionId, ProjectId, TokenId};
+use tollgate_core::json::JsonObject;
 use tollgate_core::limits::{CONNECTIONS_PER_TOKEN_MAX, SUBSCRIPTIONS_PER_ANONYMOUS_MAX};
 use tollgate_core::model::{Capabilities, ChannelType, Subscription};
 use tollgate_core::peer::Peer;
 use tollgate_core::ports::Pending;
-use tollgate_core::ports::store::{StateChange, StoreError, Subject};
+use tollgate_core::ports::store::{StoreError, Subject};
 use tollgate_core::records::HookQuestion;
 
-use super::hooks::{Hooked, asks};
+use super::hooks::asks;
 use super::presented::{Place, TokenRefused, refused_by};
-use super::publish::publication;
 use super::recognise::{Recognised, Unprepared};
 use super::refusal;
 use super::writing::{Origin, at_origin, with_origin};
@@ -32,8 +34,12 @@ pub struct Client {
     pub(crate) connection: ConnectionRef,
     /// Nobody yet, before the connection is identified.
     pub(crate) caller: Option<Caller>,
+    /// The connection's public id, once it is identified.
+    pub(crate) id: ConnectionId,
     /// Whether the connection is subscribed to the channel that the command names.
     pub(crate) subscribed: bool,
+    /// The same for each message of a batch.
+    pub(crate) subscribed_each: Vec<bool>,
     /// How many channels the connection is subscribed to.
     pub(crate) subscriptions: usize,
     /// Who is at the other end, when the transport knows it: for a connect, and without its user agent for a renewal.
@@ -99,8 +105,10 @@ pub enum Outcome {
     Reply(Reply),
     /// Subscribe the connection, then answer.
     Join(ChannelKey),
-    /// A message or state of the client was taken: count it, then answer.
-    Written,
+    /// A message, some, or a state of the client was taken: count it, then answer with this.
+    Written(Reply),
+    /// The client is to be seen so in the channel: then answer.
+    ShowFace(ChannelKey, Option<JsonObject>),
     /// The connection is identified.
     Admit(Box<Admission>),
     /// The connection goes on with another secret; then answer.
@@ -108,9 +116,9 @@ pub enum Outcome {
 }
 
 /// A channel that a client named, as it stands.
-struct Named {
-    key: ChannelKey,
-    kind: ChannelType,
+pub(super) struct Named {
+    pub(super) key: ChannelKey,
+    pub(super) kind: ChannelType,
     capabilities: Capabilities,
 }
 
@@ -123,14 +131,33 @@ impl Node {
     pub fn perform(&self, client: Client, command: Command) -> Pending<'_, Result<Outcome>> {
         match command {
             // Identified within one poll, at its end: the connection is registered and then settled with nothing in between. Only a JWT that needs
-            // something first, and a hook that is asked, make it wait, and then before.
-            Command::Connect { project, token } => {
+            // something first, a hook that is asked, and a past that has to be fetched make it wait, and then before.
+            Command::Connect { project, token, resume } => {
                 let came = Origin { request_id: None, address: client.place().address };
-                match at_origin(came.clone(), || self.identify(&client, &project, token.as_ref(), false)) {
-                    Ok(step @ (Step::Due(..) | Step::Ask(..))) => Box::pin(with_origin(came, async move {
-                        self.note_connect(self.identified_later(&client, &project, token.as_ref(), step).await)
+                let due =
+                    resume.as_deref().map_or_else(Vec::new, |resume| self.to_fetch(&project, token.as_ref(), resume));
+                let first = at_origin(came.clone(), || {
+                    if due.is_empty() {
+                        Some(self.identify(&client, &project, token.as_ref(), resume.as_deref(), false))
+                    } else {
+                        None
+                    }
+                });
+                match first {
+                    None => Box::pin(with_origin(came, async move {
+                        self.fetch_all(due).await;
+                        let (token, resume) = (token.as_ref(), resume.as_deref());
+                        let outcome = match self.identify(&client, &project, token, resume, false) {
+                            Ok(step) => self.identified_later(&client, &project, token, resume, step).await,
+                            Err(error) => Err(error),
+                        };
+                        self.note_connect(outcome)
                     })),
-                    step => Box::pin(std::future::ready(self.note_connect(step.and_then(Step::done)))),
+                    Some(Ok(step @ (Step::Due(..) | Step::Ask(..)))) => Box::pin(with_origin(came, async move {
+                        let (token, resume) = (token.as_ref(), resume.as_deref());
+                        self.note_connect(self.identified_later(&client, &project, token, resume, step).await)
+                    })),
+                    Some(step) => Box::pin(std::future::ready(self.note_connect(step.and_then(Step::done)))),
                 }
             }
             Command::Renew { token } => match self.renew(&client, &token) {
@@ -143,41 +170,38 @@ impl Node {
                 }),
                 step => Box::pin(std::future::ready(self.note_renewal(step.and_then(Step::done)))),
             },
-            Command::Subscribe { channel } => Box::pin(async move { self.client_subscribe(&client, &channel).await }),
+            Command::Subscribe { channel, wish } => {
+                Box::pin(async move { self.client_subscribe(&client, &channel, wish.as_deref()).await })
+            }
             Command::Unsubscribe { channel } => {
                 Box::pin(async move { self.client_unsubscribe(&client, &channel).await })
             }
-            Command::Publish { channel, event, data } => Box::pin(async move {
-                let named = match self.writable(&client, &channel, authorize::client_publish)? {
-                    Ok(named) => named,
-                    Err(refused) => return Ok(Outcome::Reply(refused)),
-                };
-                let publication = publication(&event, data)?;
-                match self.publish_hooked(identified(&client)?, &named.key, named.kind, &publication).await? {
-                    Hooked::NotAsked => {}
-                    Hooked::Denied => return Ok(Outcome::Reply(Reply::NotAllowed)),
-                    // The hook took its time: whether the client may is asked again.
-                    Hooked::Allowed => {
-                        if let Err(refused) = self.writable(&client, &channel, authorize::client_publish)? {
-                            return Ok(Outcome::Reply(refused));
-                        }
-                    }
-                }
-                self.broker.publish(named.key, publication).await?;
-                Ok(Outcome::Written)
-            }),
-            Command::SetState { channel, state } => Box::pin(async move {
-                let named = match self.writable(&client, &channel, authorize::client_set_state)? {
+            Command::Publish(message) => {
+                Box::pin(async move { self.client_publish(&client, client.subscribed, message).await.map(written) })
+            }
+            Command::Batch(messages) => Box::pin(async move { self.client_publish_batch(&client, messages).await }),
+            Command::SetState { channel, change, if_version } => Box::pin(async move {
+                let named = match self.writable(&client, client.subscribed, &channel, authorize::client_set_state)? {
                     Ok(named) => named,
                     Err(refused) => return Ok(Outcome::Reply(refused)),
                 };
                 let ChannelKey { project, channel } = named.key;
-                self.store
-                    .change_state(project, channel.clone(), StateChange::Replace(state), None)
-                    .await
-                    .map_err(|error| refusal(error, &channel))?;
-                Ok(Outcome::Written)
+                match self.store.change_state(project, channel.clone(), change, if_version).await {
+                    Ok((_, version)) => Ok(Outcome::Written(Reply::StateChanged(version))),
+                    Err(StoreError::VersionMismatch { current }) => Ok(Outcome::Reply(Reply::VersionMismatch(current))),
+                    Err(error) => Err(refusal(error, &channel)),
+                }
             }),
+            Command::History { channel, query } => {
+                Box::pin(async move { self.client_history(&client, &channel, query).await })
+            }
+            Command::Members { channel, query } => {
+                Box::pin(async move { self.client_members(&client, &channel, query).await })
+            }
+            Command::SetMember { channel, data } => {
+                Box::pin(std::future::ready(self.client_shows_face(&client, &channel, data)))
+            }
+            Command::Acknowledge { direct } => Box::pin(std::future::ready(self.client_acknowledges(&client, direct))),
         }
     }
 
@@ -214,6 +238,7 @@ impl Node {
         client: &Client,
         project: &str,
         token: Option<&PresentedSecret>,
+        given: Option<&Resume>,
         asked: bool,
     ) -> Result<Step> {
         let refused = || Error::new(ErrorKind::InvalidAuth, "The project or the token is not valid.");
@@ -224,7 +249,18 @@ impl Node {
             .ok_or_else(|| self.failed_authentication(None, "unknown_project", refused()))?;
         let project = entry.project.id;
         let id = self.next_connection();
-        let connected = Connected { connection: id, project, token: None, connection_count: 1, channels: Vec::new() };
+        let connected = Connected {
+            connection: id,
+            project,
+            token: None,
+            connection_count: 1,
+            session: None,
+            resumed: false,
+            direct: None,
+            direct_lost: false,
+            channels: Vec::new(),
+        };
+        let resume = |resume: Option<&Resume>| resume.map(|resume| Box::new(resume.clone()));
         let peer = client.peer.clone();
         let address = peer.as_ref().map(|peer| peer.address);
         let came = |token| {
@@ -236,7 +272,8 @@ impl Node {
                 return Ok(Step::Ask(entry, None));
             }
             came(None);
-            let admission = Admission { project, token: None, peer, channels: Vec::new(), connected };
+            let resume = resume(given);
+            let admission = Admission { project, token: None, peer, channels: Vec::new(), resume, connected };
             return Ok(Step::Done(Outcome::Admit(Box::new(admission))));
         };
         // The signature first: a forged token costs no look-up.
@@ -259,13 +296,21 @@ impl Node {
             return Ok(Step::Ask(entry, token));
         }
         let live = client.live(id, recognised, self.now());
-        let registered = self.register(&entry, live, recognised, client.place(), connected);
+        let session = given.map(|given| given.session.as_deref());
+        let registered = self.register(&entry, live, recognised, client.place(), session, connected);
         let (channels, connected) = registered.inspect_err(|error| {
             self.refusals.note(Some(project), error.kind.code(), address);
             self.note_refusal(Some(project), token, error.kind.code());
         })?;
         came(token);
-        Ok(Step::Done(Outcome::Admit(Box::new(Admission { project, token, peer, channels, connected }))))
+        Ok(Step::Done(Outcome::Admit(Box::new(Admission {
+            project,
+            token,
+            peer,
+            channels,
+            resume: resume(given),
+            connected,
+        }))))
     }
 
     /// Whether [`Node::register`] would take the connection now.
@@ -284,6 +329,7 @@ impl Node {
         live: LiveConnection,
         recognised: Recognised,
         place: Place<'_>,
+        session: Option<Option<&str>>,
         mut connected: Connected,
     ) -> Result<(Vec<ChannelId>, Connected)> {
         let (claims, now) = (recognised.claims, self.now());
@@ -297,11 +343,19 @@ impl Node {
         }
         has_room(token)?;
         self.note_generation(claims, token);
+        let user = records.user_name_of(claims.token);
         let record = records.token_mut(claims.token).ok_or_else(TokenRefused::deleted)?;
         let end = record.live_until(&live);
+        if let Some(named) = session {
+            let begun = session_text(record.begin_session(live.id));
+            connected.resumed = named == Some(&*begun);
+            connected.session = Some(begun);
+        }
         record.connect(live);
         connected.connection_count = u32::try_from(record.live_connections().len()).unwrap_or(u32::MAX);
         connected.token = Some(ConnectedToken {
+            id: claims.token,
+            user,
             state: record.state.as_deref().cloned(),
             expiry: expiry(record.created_at, end, now),
         });
@@ -310,9 +364,12 @@ impl Node {
         Ok((channels, connected))
     }
 
-    async fn client_subscribe(&self, client: &Client, channel: &str) -> Result<Outcome> {
+    async fn client_subscribe(&self, client: &Client, channel: &str, wish: Option<&SubscribeWish>) -> Result<Outcome> {
         let caller = identified(client)?;
         let (entry, named) = self.named(&caller, channel)?;
+        if let Some(from) = wish.and_then(|wish| wish.from) {
+            self.fetch(&entry, &named.key, from).await?;
+        }
         let Caller::Token { project, token } = caller else {
             return match authorize::client_subscribe(&caller, named.kind, &named.key.channel, Standing::NONE) {
                 SubscribeDecision::Allow
@@ -326,6 +383,9 @@ impl Node {
                 }
             };
         };
+        if let Some(wish) = wish {
+            self.check_wish(&entry, token, &named, wish)?;
+        }
         let first = self.decision(&entry, token, &named)?;
         if entry.read().is_subscribed(token, &named.key.channel) {
             return Ok(Outcome::Join(named.key));
@@ -384,16 +444,17 @@ impl Node {
 
     /// The channel, if the client may write into it, by its settings or the token's grants; else the reply that says what is missing. A token
     /// with grants need not be subscribed.
-    fn writable(
+    pub(super) fn writable(
         &self,
         client: &Client,
+        subscribed: bool,
         channel: &str,
         rule: fn(&Caller, Capabilities, &ChannelId, Standing<'_>) -> bool,
     ) -> Result<std::result::Result<Named, Reply>> {
         let caller = identified(client)?;
         let Ok((entry, named)) = self.named(&caller, channel) else { return Ok(Err(Reply::NotSubscribed)) };
         let records = entry.read();
-        let mut standing = Standing { grants: None, subscribed: client.subscribed };
+        let mut standing = Standing { grants: None, subscribed };
         if let Caller::Token { token, .. } = caller {
             let found = self.still_in(&records, token)?;
             standing.grants = found.terms().and_then(|terms| terms.grants.as_deref());
@@ -410,7 +471,7 @@ impl Node {
         Ok(Ok(named))
     }
 
-    fn named(&self, caller: &Caller, channel: &str) -> Result<(Arc<ProjectEntry>, Named)> {
+    pub(super) fn named(&self, caller: &Caller, channel: &str) -> Result<(Arc<ProjectEntry>, Named)> {
         let (Caller::Token { project, .. } | Caller::Anonymous { project }) = *caller else {
             return Err(Error::new(ErrorKind::Forbidden, "Only clients subscribe and publish over a connection."));
         };
@@ -431,6 +492,19 @@ impl Node {
         };
         Error::new(kind, detail)
     }
+}
+
+/// A message, or some, were taken.
+fn written(published: std::result::Result<Published, Reply>) -> Outcome {
+    match published {
+        Ok(published) => Outcome::Written(Reply::Published(published)),
+        Err(refused) => Outcome::Reply(refused),
+    }
+}
+
+/// How a session is spelled.
+fn session_text(session: ConnectionId) -> Arc<str> {
+    format!("ses_{:x}", session.get()).into()
 }
 
 /// Whether a token may have one more connection.

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tollgate_core::authorize::Caller;
-use tollgate_core::command::PresentedSecret;
+use tollgate_core::command::{PresentedSecret, Resume};
 use tollgate_core::credentials::{
     WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER, WebhookSecret, sign_webhook,
 };
@@ -81,16 +81,17 @@ impl Node {
         client: &Client,
         project: &str,
         token: Option<&PresentedSecret>,
+        resume: Option<&Resume>,
         mut step: Step,
     ) -> Result<Outcome> {
         if let Step::Due(entry, unprepared) = step {
             self.prepared(&entry, unprepared, token).await?;
-            step = self.identify(client, project, token, false)?;
+            step = self.identify(client, project, token, resume, false)?;
         }
         if let Step::Ask(entry, asked) = step {
             self.connect_hooked(&entry, asked, client).await?;
             // All of it again: the token may have ended while the hook was asked.
-            step = self.identify(client, project, token, true)?;
+            step = self.identify(client, project, token, resume, true)?;
         }
         step.done()
     }

@@ -8,12 +8,14 @@ pub(crate) mod auth_tokens;
 pub(crate) mod batch;
 mod bearers;
 mod channels;
+mod client_channels;
 pub(crate) mod clients;
 pub(crate) mod closing;
 pub(crate) mod deliveries;
 mod ended;
 pub(crate) mod events;
 mod foreign;
+pub(crate) mod history;
 mod hooks;
 pub(crate) mod idempotency;
 mod identity;
@@ -119,6 +121,10 @@ fn refusal(error: StoreError, id: &dyn std::fmt::Display) -> Error {
             format!(
                 "The state of {id} has changed: it is at version {current} now. Read it again and repeat the change."
             ),
+        ),
+        StoreError::NotDurable => Error::new(
+            ErrorKind::Unavailable,
+            format!("The settings of {id} are being changed; nothing was published. Try again."),
         ),
         StoreError::LimitReached("channel state") => Error::new(
             ErrorKind::TooLarge,

@@ -1,57 +1,135 @@
-//! Publishing into a channel, and direct messages to a token.
+//! Publishing into a channel, and direct messages to tokens, users and single connections.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tollgate_core::authorize::{Action, Caller};
-use tollgate_core::command::PresentedSecret;
-use tollgate_core::delivery::{Delivery, Position, Publication};
+use tollgate_core::command::{NewMessage, PresentedSecret, PublishOptions, Published};
+use tollgate_core::credentials::fingerprint;
+use tollgate_core::delivery::{Extra, Publication};
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::{ChannelId, ChannelKey};
+use tollgate_core::ids::{ChannelId, ChannelKey, ConnectionId, ProjectId, TokenId};
 use tollgate_core::json::JsonValue;
-use tollgate_core::limits::{EVENT_BYTES_MAX, MESSAGE_BYTES_MAX};
+use tollgate_core::limits::{EVENT_BYTES_MAX, MESSAGE_BYTES_MAX, PUBLICATION_ID_BYTES_MAX, PUBLISH_BATCH_MAX};
+use tollgate_core::ports::broker::PublishHow;
+use tollgate_core::ports::store::StoreError;
 
 use super::bearers::Wish;
 use super::hooks::Hooked;
+use super::refusal;
+use super::writing::actor;
 use crate::Node;
-use crate::hub::{ConnectionKey, ConnectionRef, Request, ShardIndex};
+use crate::directory::ProjectEntry;
+use crate::hub::Request;
+
+/// How often a message is offered again to whoever orders the channel, when its settings change meanwhile.
+const OFFERS_MAX: usize = 3;
 
 impl Node {
-    /// Publishes a message into a channel; answered once it is handed over for delivery.
+    /// Publishes a message into a channel; answered once it has its place and is as durable as the channel promises.
     ///
     /// # Errors
-    /// `not_found`, `forbidden`, `not_granted` for a token that may not, `invalid_body` for a bad event name, `payload_too_large`, `unavailable`.
-    pub async fn publish(
-        &self,
-        caller: &Caller,
-        channel: &ChannelId,
-        event: &str,
-        data: JsonValue,
-    ) -> Result<Position> {
+    /// `not_found`, `forbidden`, `not_granted` for a token that may not, `invalid_body` for a bad event name, id or key, `payload_too_large`,
+    /// `unavailable`.
+    pub async fn publish(&self, caller: &Caller, message: NewMessage) -> Result<Published> {
+        let channel = ChannelId::new(&message.channel)?;
         let entry = match *caller {
-            Caller::Token { project, token } => self.allow_token(project, token, channel, Wish::Publish)?,
+            Caller::Token { project, token } => self.allow_token(project, token, &channel, Wish::Publish)?,
             _ => self.authorize(caller, Action::Publish)?,
         };
-        let publication = publication(event, data)?;
-        let kind = entry.read().channel(channel).map(|found| found.snapshot.kind);
-        let kind = kind.ok_or_else(|| Error::not_found("channel", channel))?;
-        let key = ChannelKey { project: entry.project.id, channel: channel.clone() };
+        let kind = entry.read().channel(&channel).map(|found| found.snapshot.kind);
+        let kind = kind.ok_or_else(|| Error::not_found("channel", &channel))?;
+        let key = ChannelKey { project: entry.project.id, channel };
+        let (publication, how) = self.publication(&entry, &key, caller, None, message)?;
         match (self.publish_hooked(*caller, &key, kind, &publication).await?, *caller) {
             (Hooked::Denied, _) => {
                 return Err(Error::new(
                     ErrorKind::NotGranted,
-                    format!("The project's backend refused this message in the channel {channel}."),
+                    format!("The project's backend refused this message in the channel {}.", key.channel),
                 ));
             }
             // The hook took its time: whether the token may is asked again.
             (Hooked::Allowed, Caller::Token { project, token }) => {
-                self.allow_token(project, token, channel, Wish::Publish)?;
+                self.allow_token(project, token, &key.channel, Wish::Publish)?;
             }
             (Hooked::Allowed | Hooked::NotAsked, _) => {}
         }
-        self.broker.publish(key, publication).await
+        self.place(&entry, key, publication, how).await
     }
 
-    /// Sends a direct message to all connections of a token; answers how many there are. With nobody online it is dropped.
+    /// Publishes messages, one after another; each has an outcome of its own.
+    ///
+    /// # Errors
+    /// `limit_reached` for more than 100.
+    pub async fn publish_batch(&self, caller: &Caller, messages: Vec<NewMessage>) -> Result<Vec<Result<Published>>> {
+        check_batch(&messages)?;
+        let mut outcomes = Vec::with_capacity(messages.len());
+        for message in messages {
+            outcomes.push(self.publish(caller, message).await);
+        }
+        Ok(outcomes)
+    }
+
+    /// Gives a message of an allowed caller its place: the home's, or the store's where the history is durable.
+    pub(super) async fn place(
+        &self,
+        entry: &Arc<ProjectEntry>,
+        key: ChannelKey,
+        publication: Publication,
+        how: PublishHow,
+    ) -> Result<Published> {
+        for _ in 0..OFFERS_MAX {
+            let known = entry.read().channel(&key.channel).map(|found| found.snapshot.settings.history.durable);
+            let is_durable = known.ok_or_else(|| Error::not_found("channel", &key.channel))?;
+            if is_durable {
+                let (project, channel) = (key.project, key.channel.clone());
+                match self.store.append(project, channel, publication.clone(), how.once).await {
+                    Err(StoreError::NotDurable) => {}
+                    appended => return appended.map_err(|error| refusal(error, &key.channel)),
+                }
+            } else if let Some(published) = self.broker.publish(key.clone(), publication.clone(), how.clone()).await? {
+                return Ok(published);
+            }
+        }
+        Err(refusal(StoreError::NotDurable, &key.channel))
+    }
+
+    /// A checked publication, with what is known of its publisher.
+    pub(super) fn publication(
+        &self,
+        entry: &ProjectEntry,
+        key: &ChannelKey,
+        caller: &Caller,
+        connection: Option<ConnectionId>,
+        message: NewMessage,
+    ) -> Result<(Publication, PublishHow)> {
+        let mut publication = self.checked_message(&message.event, message.data)?;
+        let options = message.options.map(|options| *options).unwrap_or_default();
+        check_options(&options)?;
+        let token = if let Caller::Token { token, .. } = *caller { Some(token) } else { None };
+        let records = entry.read();
+        let echoes = options
+            .echo
+            .unwrap_or_else(|| records.channel(&key.channel).is_none_or(|found| found.snapshot.settings.echo));
+        // Whoever has no token is told from others by its connection.
+        let publisher = match (*caller, connection) {
+            (Caller::Anonymous { .. }, Some(connection)) => connection.to_string(),
+            _ => actor(caller),
+        };
+        let connection = connection.filter(|_| !echoes);
+        let user = token.and_then(|token| records.user_name_of(token));
+        drop(records);
+        let id = options.id.map(Arc::<str>::from);
+        if token.is_some() || connection.is_some() || id.is_some() {
+            publication.extra = Some(Arc::new(Extra { token, user, connection, id: id.clone() }));
+        }
+        // Two publishers may choose the same id: it is theirs alone.
+        let once = id.map(|id| fingerprint(&[publisher.as_bytes(), id.as_bytes()]));
+        let once = once.map(|hash| *hash.first_chunk().expect("invariant: a hash has more bytes"));
+        Ok((publication, PublishHow { once, key: options.key.map(Arc::from) }))
+    }
+
+    /// Sends a direct message to all connections of a token; answers how many there are. With nobody online it is kept for the rest of the token's session.
     ///
     /// # Errors
     /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`.
@@ -63,49 +141,87 @@ impl Node {
         data: JsonValue,
     ) -> Result<u32> {
         let entry = self.authorize(caller, Action::MessageToken)?;
-        let publication = publication(event, data)?;
+        let publication = self.checked_message(event, data)?;
         let token = self.resolve_token(&entry, token)?;
-        let connections = entry.read().token(token).map(|found| found.connections()).unwrap_or_default();
-        Ok(self.send_direct(connections, publication).await)
+        Ok(self.send_direct(entry.project.id, token, publication).await)
     }
 
-    /// Sends a direct message to these connections; answers how many they are.
-    pub(super) async fn send_direct(&self, connections: Vec<ConnectionRef>, publication: Publication) -> u32 {
+    /// Sends a direct message to one connection of a token; answers whether it is there. It is not kept.
+    ///
+    /// # Errors
+    /// As [`Node::direct_message`], and `not_found` for a connection that the token does not have.
+    pub async fn direct_message_to_connection(
+        &self,
+        caller: &Caller,
+        token: &PresentedSecret,
+        connection: ConnectionId,
+        event: &str,
+        data: JsonValue,
+    ) -> Result<bool> {
+        let entry = self.authorize(caller, Action::MessageToken)?;
+        let publication = self.checked_message(event, data)?;
+        let token = self.resolve_token(&entry, token)?;
+        let found = entry
+            .read()
+            .token(token)
+            .and_then(|found| {
+                found.live_connections().iter().find(|live| live.id == connection).map(|live| live.connection)
+            })
+            .ok_or_else(|| Error::not_found("connection", &connection))?;
         self.counters.direct_messages.add(1);
-        if connections.is_empty() {
-            self.counters.direct_messages_unheard.add(1);
-            return 0;
+        let (reply, answer) = oneshot::channel();
+        self.hub.ask(found.shard, Request::DirectTo(found.key, publication, reply)).await;
+        Ok(answer.await.unwrap_or(false))
+    }
+
+    /// Sends a direct message to a token; answers how many connections it has.
+    pub(super) async fn send_direct(&self, project: ProjectId, token: TokenId, publication: Publication) -> u32 {
+        self.counters.direct_messages.add(1);
+        let (reply, answer) = oneshot::channel();
+        let home = self.hub.home_of_token(token);
+        self.hub.ask(home, Request::Direct(project, token, publication, reply)).await;
+        let reached = answer.await.unwrap_or(0);
+        self.counters.direct_messages_unheard.add(u64::from(reached == 0));
+        reached
+    }
+
+    /// A checked publication of a backend.
+    pub(super) fn checked_message(&self, event: &str, data: JsonValue) -> Result<Publication> {
+        if event.is_empty() || event.len() > EVENT_BYTES_MAX {
+            return Err(Error::new(
+                ErrorKind::InvalidBody,
+                format!("The event name `e` has {} bytes; it must be a string of 1 to {EVENT_BYTES_MAX}.", event.len()),
+            ));
         }
-        let frames = self.hub.encode(&Delivery::Direct { publication: publication.clone() });
-        let mut by_shard: BTreeMap<u16, Vec<ConnectionKey>> = BTreeMap::new();
-        for connection in &connections {
-            by_shard.entry(connection.shard.0).or_default().push(connection.key);
+        if data.as_str().len() > MESSAGE_BYTES_MAX {
+            return Err(Error::new(
+                ErrorKind::TooLarge,
+                format!("The message data has {} bytes; at most {MESSAGE_BYTES_MAX} are allowed.", data.as_str().len()),
+            ));
         }
-        for (shard, connections) in by_shard {
-            self.hub
-                .ask(
-                    ShardIndex(shard),
-                    Request::Direct { connections, publication: publication.clone(), frames: frames.clone() },
-                )
-                .await;
-        }
-        u32::try_from(connections.len()).unwrap_or(u32::MAX)
+        Ok(Publication::new(event, data, self.now()))
     }
 }
 
-/// A checked publication.
-pub(super) fn publication(event: &str, data: JsonValue) -> Result<Publication> {
-    if event.is_empty() || event.len() > EVENT_BYTES_MAX {
+/// Refuses a batch that is too large.
+pub(super) fn check_batch(messages: &[NewMessage]) -> Result<()> {
+    if messages.len() > PUBLISH_BATCH_MAX {
         return Err(Error::new(
-            ErrorKind::InvalidBody,
-            format!("The event name `e` has {} bytes; it must be a string of 1 to {EVENT_BYTES_MAX}.", event.len()),
+            ErrorKind::LimitReached,
+            format!("A batch has at most {PUBLISH_BATCH_MAX} messages; this one has {}.", messages.len()),
         ));
     }
-    if data.as_str().len() > MESSAGE_BYTES_MAX {
-        return Err(Error::new(
-            ErrorKind::TooLarge,
-            format!("The message data has {} bytes; at most {MESSAGE_BYTES_MAX} are allowed.", data.as_str().len()),
-        ));
+    Ok(())
+}
+
+fn check_options(options: &PublishOptions) -> Result<()> {
+    for (name, given) in [("id", &options.id), ("key", &options.key)] {
+        if given.as_ref().is_some_and(|text| text.is_empty() || text.len() > PUBLICATION_ID_BYTES_MAX) {
+            return Err(Error::new(
+                ErrorKind::InvalidBody,
+                format!("`{name}` of a message is a text of 1 to {PUBLICATION_ID_BYTES_MAX} bytes."),
+            ));
+        }
     }
-    Ok(Publication { event: event.into(), data })
+    Ok(())
 }

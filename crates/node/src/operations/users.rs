@@ -14,7 +14,6 @@ use tollgate_core::limits::{DISPLAY_NAME_CHARS_MAX, METADATA_BYTES_MAX, USER_ID_
 use tollgate_core::ports::store::{RowName, StoreError, Subject, Write};
 use tollgate_core::records::{Revocation, UserRecord};
 
-use super::publish::publication;
 use super::refusal;
 use crate::Node;
 use crate::directory::{ProjectEntry, Records, UserEntry};
@@ -299,19 +298,22 @@ impl Node {
         Ok(ended)
     }
 
-    /// Sends a direct message to all connections of all tokens of a user; answers how many there are. With nobody online it is dropped.
+    /// Sends a direct message to all connections of all tokens of a user; answers how many there are. It is kept for those whose session goes on.
     ///
     /// # Errors
     /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`.
     pub async fn message_user(&self, caller: &Caller, user_id: &str, event: &str, data: JsonValue) -> Result<u32> {
         let entry = self.authorize(caller, Action::MessageToken)?;
-        let publication = publication(event, data)?;
-        let connections = {
+        let publication = self.checked_message(event, data)?;
+        let tokens = {
             let records = entry.read();
-            let (_, user) = named(&records, user_id)?;
-            user.tokens.iter().filter_map(|token| records.token(*token)).flat_map(|token| token.connections()).collect()
+            named(&records, user_id)?.1.tokens.clone()
         };
-        Ok(self.send_direct(connections, publication).await)
+        let mut reached = 0;
+        for token in tokens {
+            reached += self.send_direct(entry.project.id, token, publication.clone()).await;
+        }
+        Ok(reached)
     }
 
     // ---- for other operations ----

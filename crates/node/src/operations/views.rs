@@ -7,7 +7,7 @@ use tollgate_core::credentials::TokenSecret;
 use tollgate_core::grants::Grant;
 use tollgate_core::ids::{ChannelId, IssuerId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
-use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
 use tollgate_core::records::{TokenKind, TokenTerms};
 
 /// A project.
@@ -30,8 +30,10 @@ pub struct ChannelView {
     pub id: ChannelId,
     /// Who may subscribe.
     pub kind: ChannelType,
-    /// Its settings.
+    /// Who may write.
     pub capabilities: Capabilities,
+    /// What it keeps and tells.
+    pub settings: ChannelSettings,
     /// Its state.
     pub state: JsonObject,
     /// The version of its state, from 1.
@@ -68,8 +70,19 @@ pub struct NewChannel {
     pub kind: ChannelType,
     /// Its first state.
     pub state: JsonObject,
-    /// Its settings.
+    /// Who may write.
     pub capabilities: Capabilities,
+    /// What it keeps and tells.
+    pub settings: ChannelSettings,
+}
+
+/// What to change of a channel; `None` leaves as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ChannelUpdate {
+    /// Who may write.
+    pub capabilities: Option<Capabilities>,
+    /// What it keeps and tells.
+    pub settings: Option<ChannelSettings>,
 }
 
 /// The user of a token, as its backend names it.

@@ -79,6 +79,7 @@ fn a_batch_is_bounded() {
             kind: tollgate_core::model::ChannelType::Private,
             state: tollgate_core::json::JsonObject::empty(),
             capabilities: tollgate_core::model::Capabilities::default(),
+            settings: tollgate_core::model::ChannelSettings::default(),
         };
         block_on(bench.node.create_channel(&bench.key, new)).unwrap();
     }

@@ -10,17 +10,19 @@ use tollgate_core::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, Ledger
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
 use tollgate_core::command::PresentedSecret;
+use tollgate_core::command::Published;
 use tollgate_core::credentials::{MasterKey, RowKind, TokenSpelling};
+use tollgate_core::delivery::Publication;
 use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
-use tollgate_core::model::{Capabilities, Channel, Subscription};
+use tollgate_core::model::{Capabilities, Channel, ChannelSettings, Subscription};
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::ports::store::{
-    AuditQuery, AuditStore, Changes, ChannelStore, Row, RowName, StateChange, Store, StoreResult, SubscriptionStore,
-    Unit, Vault, Write,
+    AuditQuery, AuditStore, Changes, ChannelStore, HistoryStore, Row, RowName, StateChange, Store, StoreResult,
+    SubscriptionStore, Unit, Vault, Write,
 };
 use tollgate_node::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, NewToken, Node, NodeParts};
 
@@ -132,14 +134,40 @@ impl ChannelStore for SlowStore {
     ) -> Pending<'_, StoreResult<(JsonObject, u64)>> {
         self.inner.change_state(project, channel, change, if_version)
     }
-    fn change_capabilities(
+    fn change_settings(
         &self,
         project: ProjectId,
         channel: ChannelId,
         capabilities: Capabilities,
+        settings: ChannelSettings,
         audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<()>> {
-        self.inner.change_capabilities(project, channel, capabilities, audit)
+        self.inner.change_settings(project, channel, capabilities, settings, audit)
+    }
+}
+
+impl HistoryStore for SlowStore {
+    fn append(
+        &self,
+        project: ProjectId,
+        channel: ChannelId,
+        publication: Publication,
+        once: Option<[u8; 16]>,
+    ) -> Pending<'_, StoreResult<Published>> {
+        self.inner.append(project, channel, publication, once)
+    }
+    fn messages(
+        &self,
+        project: ProjectId,
+        channel: ChannelId,
+        offsets: std::ops::RangeInclusive<u64>,
+        newest: bool,
+        limit: usize,
+    ) -> Pending<'_, StoreResult<Vec<(u64, Publication)>>> {
+        self.inner.messages(project, channel, offsets, newest, limit)
+    }
+    fn prune_history(&self, now: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>> {
+        self.inner.prune_history(now, limit)
     }
 }
 

@@ -16,7 +16,7 @@ use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::error::Result;
 use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
-use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
 use tollgate_core::peer::Peer;
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
@@ -87,6 +87,9 @@ pub(crate) enum Told {
 struct Noting(Vec<(ConnectionKey, Told)>);
 
 impl Outlet for Noting {
+    fn send_after(&mut self, connection: ConnectionKey, bytes: bytes::Bytes) {
+        self.write(connection, &bytes);
+    }
     fn now(&self) -> Monotonic {
         Monotonic(0)
     }
@@ -95,7 +98,7 @@ impl Outlet for Noting {
     }
     fn notify(&mut self, connection: ConnectionKey, notice: Notice) {
         let told = match notice {
-            Notice::Subscribed(channel) => Told::Subscribed(channel.channel.to_string()),
+            Notice::Subscribed(channel) => Told::Subscribed(channel.channel.channel.to_string()),
             Notice::Unsubscribed(channel) => Told::Unsubscribed(channel.to_string()),
             Notice::ExpiryChanged(expiry) => Told::End(expiry.map(|expiry| expiry.left_ms)),
             _ => Told::Other,
@@ -168,6 +171,7 @@ impl Bench {
             kind,
             state: JsonObject::empty(),
             capabilities: Capabilities::default(),
+            settings: ChannelSettings::default(),
         };
         self.run(self.node.create_channel(&self.key, new)).unwrap();
     }
@@ -209,7 +213,7 @@ impl Bench {
             Arc::new(Peer { address, origin: origin.map(Arc::from), user_agent: None })
         });
         let token = Some(PresentedSecret::new(secret.into()));
-        self.perform(connection, Command::Connect { project: self.project.to_string(), token }, peer)?;
+        self.perform(connection, Command::Connect { project: self.project.to_string(), token, resume: None }, peer)?;
         Ok(connection)
     }
 

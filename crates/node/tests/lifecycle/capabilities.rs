@@ -1,6 +1,6 @@
 //! What a token's capabilities let its connections and its requests do, and what a change of them ends.
 
-use tollgate_core::command::{Command, PresentedSecret, Reply};
+use tollgate_core::command::{Command, NewMessage, PresentedSecret, Reply};
 use tollgate_core::error::ErrorKind;
 use tollgate_core::grants::{Grant, Operation};
 use tollgate_core::ids::ChannelId;
@@ -29,15 +29,15 @@ fn granted(bench: &Bench, channels: &str, operations: &[Operation]) -> IssuedTok
 }
 
 fn subscribe(channel: &str) -> Command {
-    Command::Subscribe { channel: channel.into() }
+    Command::Subscribe { channel: channel.into(), wish: None }
 }
 
 fn publish(channel: &str) -> Command {
-    Command::Publish { channel: channel.into(), event: "e".into(), data: JsonValue::null() }
+    Command::Publish(NewMessage::new(channel, "e", JsonValue::null()))
 }
 
 fn set_state(channel: &str) -> Command {
-    Command::SetState { channel: channel.into(), state: JsonObject::empty() }
+    Command::SetState { channel: channel.into(), change: StateChange::Replace(JsonObject::empty()), if_version: None }
 }
 
 #[test]
@@ -57,7 +57,10 @@ fn connections_do_exactly_what_is_granted_on_any_type_of_channel() {
                 for (command, wanted) in
                     [(publish(other), Operation::Publish), (set_state(other), Operation::StateWrite)]
                 {
-                    let done = matches!(bench.command(connection, command).unwrap(), Some(Reply::Done));
+                    let done = matches!(
+                        bench.command(connection, command).unwrap(),
+                        Some(Reply::Published(_) | Reply::StateChanged(_))
+                    );
                     assert_eq!(done, may(wanted), "{operation:?} of {channel} in {other}");
                 }
             }
@@ -86,7 +89,7 @@ fn without_capabilities_the_channels_type_decides() {
         assert!(matches!(bench.command(connection, publish(channel)).unwrap(), Some(Reply::NotSubscribed)));
         assert_eq!(bench.command(connection, subscribe(channel)).is_ok(), kind != ChannelType::Private, "{channel}");
         let published = bench.command(connection, publish(channel)).unwrap();
-        assert_eq!(matches!(published, Some(Reply::Done)), kind != ChannelType::Private, "{channel}");
+        assert_eq!(matches!(published, Some(Reply::Published(_))), kind != ChannelType::Private, "{channel}");
     }
 }
 
@@ -137,7 +140,7 @@ fn over_rest_a_token_does_what_it_may_and_no_more() {
             let state = StateChange::Replace(JsonObject::empty());
             let done = [
                 bench.node.channel_state(&caller, &id).map(drop),
-                bench.run(bench.node.publish(&caller, &id, "e", JsonValue::null())).map(drop),
+                bench.run(bench.node.publish(&caller, NewMessage::new(id.as_str(), "e", JsonValue::null()))).map(drop),
                 bench.run(bench.node.change_state(&caller, &id, state, None)).map(drop),
             ];
             let shown: String = done
@@ -165,7 +168,7 @@ fn a_token_that_ends_while_it_asks_gets_nothing_done() {
     bench.command(connection, subscribe("public")).unwrap();
     bench.clock.advance(1_000);
     let id = ChannelId::new("public").unwrap();
-    let late = bench.run(bench.node.publish(&caller, &id, "e", JsonValue::null()));
+    let late = bench.run(bench.node.publish(&caller, NewMessage::new(id.as_str(), "e", JsonValue::null())));
     assert_eq!(late.unwrap_err().kind, ErrorKind::TokenExpired);
     for command in [publish("public"), set_state("public"), subscribe("open")] {
         assert_eq!(bench.command(connection, command).unwrap_err().kind, ErrorKind::TokenExpired);

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use tollgate_core::ErrorKind;
-use tollgate_core::command::{Command, Reply};
+use tollgate_core::command::{Command, NewMessage, Reply};
 use tollgate_core::credentials::{WebhookSecret, verify_webhook};
 use tollgate_core::error::Result;
 use tollgate_core::ids::ChannelId;
@@ -53,11 +53,11 @@ fn yes(bench: &Bench, times: usize) {
 
 fn publish(bench: &Bench, connection: ConnectionKey, channel: &str) -> Result<Option<Reply>> {
     let data = JsonValue::parse(br#"{"text": "hi"}"#, 100).unwrap();
-    bench.command(connection, Command::Publish { channel: channel.into(), event: "said".into(), data })
+    bench.command(connection, Command::Publish(NewMessage::new(channel, "said", data)))
 }
 
 fn subscribe(bench: &Bench, connection: ConnectionKey, channel: &str) -> Result<Option<Reply>> {
-    bench.command(connection, Command::Subscribe { channel: channel.into() })
+    bench.command(connection, Command::Subscribe { channel: channel.into(), wish: None })
 }
 
 /// A channel, a token, and its connection subscribed there.
@@ -134,7 +134,13 @@ fn a_message_is_asked_about_after_our_own_rules_and_before_it_is_sent() {
     let (_, connection) = in_room(&bench);
     bench.channel("still", ChannelType::Public);
     let (still, mute) = (ChannelId::new("still").unwrap(), Capabilities::from_bits(0).unwrap());
-    bench.run(bench.node.change_channel(&bench.key, &still, mute)).unwrap();
+    bench
+        .run(bench.node.change_channel(
+            &bench.key,
+            &still,
+            tollgate_node::ChannelUpdate { capabilities: Some(mute), settings: None },
+        ))
+        .unwrap();
     subscribe(&bench, connection, "still").unwrap();
     hook(&bench, only(HookQuestion::Publish));
     // Our own no needs nobody else's.
@@ -145,13 +151,13 @@ fn a_message_is_asked_about_after_our_own_rules_and_before_it_is_sent() {
     assert!(matches!(publish(&bench, connection, "room"), Ok(Some(Reply::NotAllowed))));
     assert_eq!(published(), 0);
     yes(&bench, 1);
-    assert!(matches!(publish(&bench, connection, "room"), Ok(Some(Reply::Done))));
+    assert!(matches!(publish(&bench, connection, "room"), Ok(Some(Reply::Published(_)))));
     assert_eq!(published(), 1);
     let asked = bench.outbound.take_calls();
     assert!(body(&asked[1]).contains(r#""message":{"event":"said","data":{"text": "hi"}}"#), "{}", body(&asked[1]));
     // Nobody is asked about what a backend says.
     let room = ChannelId::new("room").unwrap();
-    bench.run(bench.node.publish(&bench.key, &room, "said", JsonValue::null())).unwrap();
+    bench.run(bench.node.publish(&bench.key, NewMessage::new(room.as_str(), "said", JsonValue::null()))).unwrap();
     assert!(bench.outbound.take_calls().is_empty() && published() == 2);
 }
 
@@ -162,7 +168,7 @@ fn a_token_that_publishes_over_rest_is_asked_about_too() {
     hook(&bench, only(HookQuestion::Publish));
     let own = tollgate_core::authorize::Caller::Token { project: bench.project, token: token.token.id };
     let room = ChannelId::new("room").unwrap();
-    let say = || bench.run(bench.node.publish(&own, &room, "said", JsonValue::null()));
+    let say = || bench.run(bench.node.publish(&own, NewMessage::new(room.as_str(), "said", JsonValue::null())));
     bench.outbound.answer_with(200, br#"{"allow":false}"#);
     assert_eq!(say().unwrap_err().kind, ErrorKind::NotGranted);
     yes(&bench, 1);
@@ -217,7 +223,7 @@ fn answers_hold_as_long_as_they_say_and_for_whom_they_were_given() {
     let good = br#"{"allow":true,"cache_ms":1000}"#;
     bench.outbound.answer_with(200, good);
     for _ in 0..3 {
-        assert!(matches!(publish(&bench, connection, "room"), Ok(Some(Reply::Done))));
+        assert!(matches!(publish(&bench, connection, "room"), Ok(Some(Reply::Published(_)))));
     }
     assert_eq!(asked(), 1);
     // Another token is another question.
@@ -232,7 +238,7 @@ fn answers_hold_as_long_as_they_say_and_for_whom_they_were_given() {
     // So is a token that was changed.
     bench.change(&token, |update| update.name = Some(Some("new".into())));
     bench.outbound.answer_with(200, good);
-    assert!(matches!(publish(&bench, connection, "room"), Ok(Some(Reply::Done))));
+    assert!(matches!(publish(&bench, connection, "room"), Ok(Some(Reply::Published(_)))));
     assert_eq!(asked(), 1);
     bench.clock.advance(999);
     publish(&bench, connection, "room").unwrap();
@@ -315,7 +321,7 @@ fn anonymous_clients_are_asked_about_where_the_hook_says_so() {
     let bench = Bench::new();
     let connect = || {
         let connection = bench.open();
-        let command = Command::Connect { project: bench.project.to_string(), token: None };
+        let command = Command::Connect { project: bench.project.to_string(), token: None, resume: None };
         bench.command(connection, command).map(drop).map_err(|error| error.kind)
     };
     hook(&bench, only(HookQuestion::Connect));

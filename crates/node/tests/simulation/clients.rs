@@ -82,15 +82,16 @@ impl SimClient {
         assert!(!self.connected, "connected twice");
         self.connected = true;
         self.heard.push("connected".into());
-        for snapshot in &connected.channels {
-            self.begin(snapshot);
+        for subscribed in &connected.channels {
+            self.begin(&subscribed.channel);
         }
     }
 
     fn on_notice(&mut self, notice: Notice) {
         assert!(self.connected, "a notice before the connection was answered: {notice:?}");
         match notice {
-            Notice::Subscribed(snapshot) => {
+            Notice::Subscribed(begun) => {
+                let snapshot = begun.channel;
                 self.heard.push(format!("subscribed {}", snapshot.channel));
                 if self.current(snapshot.channel.as_str()).is_none() {
                     self.begin(&snapshot);
@@ -102,7 +103,7 @@ impl SimClient {
                     interval.open = false;
                 }
             }
-            Notice::Direct(_) | Notice::ExpiryChanged(_) | Notice::Expiring { .. } => {}
+            Notice::Direct(..) | Notice::ExpiryChanged(_) | Notice::Expiring { .. } => {}
         }
     }
 

@@ -8,7 +8,7 @@ mod world;
 
 use outside::Rng;
 use tollgate_core::authorize::Caller;
-use tollgate_core::command::Command;
+use tollgate_core::command::{Command, NewMessage};
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::ports::store::StateChange;
@@ -23,16 +23,16 @@ fn act(world: &mut World, rng: &mut Rng) {
     match rng.below(100) {
         0..15 => world.open(rng.below(2) == 0, rng),
         15..22 => world.disconnect(rng),
-        22..34 => world.command(rng, Command::Subscribe { channel: channel.into() }),
+        22..34 => world.command(rng, Command::Subscribe { channel: channel.into(), wish: None }),
         34..40 => world.command(rng, Command::Unsubscribe { channel: channel.into() }),
         40..46 => {
             let data = world.next_data(channel);
-            world.command(rng, Command::Publish { channel: channel.into(), event: "m".into(), data });
+            world.command(rng, Command::Publish(NewMessage::new(channel, "m", data)));
         }
         46..64 => {
             let data = world.next_data(channel);
             let (node, caller) = (world.node.clone(), world.key);
-            world.spawn(async move { node.publish(&caller, &id, "m", data).await.map(drop) });
+            world.spawn(async move { node.publish(&caller, NewMessage::new(id.as_str(), "m", data)).await.map(drop) });
         }
         64..67 => world.pass_time(rng),
         67..69 => world.move_an_end(rng),
@@ -97,9 +97,9 @@ fn b25_who_hears_the_answer_to_a_subscribe_and_publishes_reaches_the_token() {
         let data = world.next_data("private-room");
         world.spawn(async move {
             node.subscribe_token(&caller, &id, &token, false).await?;
-            node.publish(&caller, &id, "m", data).await?;
+            node.publish(&caller, NewMessage::new(id.as_str(), "m", data)).await?;
             node.unsubscribe_token(&caller, &id, &token).await?;
-            node.publish(&caller, &id, "late", JsonValue::null()).await.map(drop)
+            node.publish(&caller, NewMessage::new(id.as_str(), "late", JsonValue::null())).await.map(drop)
         });
         world.come_to_rest(&mut rng);
         let heard = world.heard_by_client(0);
@@ -131,7 +131,7 @@ fn a_connection_goes_on_with_another_token_of_the_user_and_misses_nothing() {
             let channel = CHANNELS[rng.below(3)];
             let (node, caller, data, id) =
                 (world.node.clone(), world.key, world.next_data(channel), ChannelId::new(channel).unwrap());
-            world.spawn(async move { node.publish(&caller, &id, "m", data).await.map(drop) });
+            world.spawn(async move { node.publish(&caller, NewMessage::new(id.as_str(), "m", data)).await.map(drop) });
             match number {
                 15 => world.command(&mut rng, Command::Renew { token: other.clone() }),
                 20 => world.command(&mut rng, Command::Renew { token: new.clone() }),
@@ -168,6 +168,8 @@ fn callers_without_rights_are_refused_by_the_operations_themselves() {
         assert!(world.node.channel(&caller, &id).is_err());
         let change = StateChange::Replace(JsonObject::empty());
         assert!(world.block_on(world.node.change_state(&caller, &id, change, None)).is_err());
-        assert!(world.block_on(world.node.publish(&caller, &id, "m", JsonValue::null())).is_err());
+        assert!(
+            world.block_on(world.node.publish(&caller, NewMessage::new(id.as_str(), "m", JsonValue::null()))).is_err()
+        );
     }
 }

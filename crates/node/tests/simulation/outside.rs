@@ -64,12 +64,13 @@ pub(crate) struct Lines;
 impl Encoder for Lines {
     fn encode(&self, delivery: &Delivery, out: &mut Vec<u8>) -> bool {
         let line = match delivery {
-            Delivery::Message { channel, publication } => {
+            Delivery::Message { channel, publication, .. } => {
                 format!("{} {channel} {}", publication.event, publication.data.as_str())
             }
-            Delivery::State { channel, state } => format!("state {channel} {}", number_of(state.as_str())),
+            Delivery::State { channel, state, .. } => format!("state {channel} {}", number_of(state.as_str())),
             Delivery::Deleted { channel } => format!("deleted {channel}"),
-            Delivery::Direct { publication } => format!("direct - {}", publication.data.as_str()),
+            Delivery::Direct { publication, .. } => format!("direct - {}", publication.data.as_str()),
+            Delivery::Restarted { .. } | Delivery::Presence { .. } => return false,
         };
         out.extend_from_slice(line.as_bytes());
         true
@@ -84,6 +85,7 @@ pub(crate) fn number_of(state: &str) -> u64 {
 pub(crate) enum Told {
     Notice(ConnectionKey, Notice),
     Connected(ConnectionKey, Connected),
+    Bytes(ConnectionKey, Bytes),
     Close(ConnectionKey, CloseReason),
 }
 
@@ -121,6 +123,9 @@ impl Outlet for SimOutlet {
         client.receive(now, bytes);
         Written::All
     }
+    fn send_after(&mut self, connection: ConnectionKey, bytes: Bytes) {
+        self.told.push(Told::Bytes(connection, bytes));
+    }
     fn notify(&mut self, connection: ConnectionKey, notice: Notice) {
         self.told.push(Told::Notice(connection, notice));
     }
@@ -153,11 +158,15 @@ pub(crate) fn carry_out(parts: &mut ShardParts, outlet: &mut SimOutlet) {
             Told::Connected(connection, connected) => {
                 told_end(outlet, *connection, connected.token.as_ref().and_then(|token| token.expiry));
             }
-            Told::Notice(..) | Told::Close(..) => {}
+            Told::Notice(..) | Told::Close(..) | Told::Bytes(..) => {}
         }
         let (connection, news) = match word {
             Told::Notice(connection, notice) => (connection, News::Notice(notice)),
             Told::Connected(connection, connected) => (connection, News::Connected(connected)),
+            Told::Bytes(connection, bytes) => {
+                parts.shard.send(connection, &bytes, outlet);
+                continue;
+            }
             Told::Close(connection, reason) => {
                 let expired = reason == CloseReason::TokenExpired;
                 assert!(expired || reason == CloseReason::TokenRevoked, "nobody is slow or refused here: {reason:?}");

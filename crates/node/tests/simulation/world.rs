@@ -16,7 +16,7 @@ use tollgate_core::credentials::{MasterKey, TokenSpelling};
 use tollgate_core::error::Result;
 use tollgate_core::ids::{ChannelId, ProjectId};
 use tollgate_core::json::{JsonObject, JsonValue};
-use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
@@ -196,7 +196,7 @@ impl World {
         self.clients.borrow_mut().push(SimClient::new(shard, connection, token, generation));
         self.shards[shard].0.borrow_mut().shard.open(connection, FormatIndex(0));
         let token = token.map(|token| PresentedSecret::new(self.tokens[token].clone()));
-        self.perform(shard, connection, Command::Connect { project: self.project.to_string(), token });
+        self.perform(shard, connection, Command::Connect { project: self.project.to_string(), token, resume: None });
     }
 
     /// A connected client asks for something.
@@ -250,7 +250,7 @@ impl World {
                         told_end(&outlet.borrow(), connection, expiry);
                         renewed.expect("only a renewal is answered so")(&mut outlet.borrow_mut());
                     }
-                    Some(Reply::Done | Reply::NotAllowed | Reply::NotSubscribed) | None => {}
+                    Some(_) | None => {}
                 }
                 carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
             }
@@ -511,7 +511,13 @@ fn new_channel(id: &str) -> NewChannel {
         ChannelType::Unprotected
     };
     let capabilities = Capabilities::from_bits(2 | 4).unwrap();
-    NewChannel { id: Some(ChannelId::new(id).unwrap()), kind, state: JsonObject::empty(), capabilities }
+    NewChannel {
+        id: Some(ChannelId::new(id).unwrap()),
+        kind,
+        state: JsonObject::empty(),
+        capabilities,
+        settings: ChannelSettings::default(),
+    }
 }
 
 /// Polls to the end; for what needs no shard.

@@ -1,14 +1,20 @@
 //! The notation of transcripts: lines to what they tell, effects to lines. Not the replaying, which is the bench's.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tollgate_core::command::{ChannelSnapshot, Command, Connected, ConnectedToken, Expiry, Notice, Reply};
-use tollgate_core::delivery::{Delivery, Publication};
-use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId};
+use tollgate_core::clock::UnixMillis;
+use tollgate_core::command::{
+    ChannelSnapshot, Command, Connected, ConnectedToken, Expiry, NewMessage, Notice, Reply, Subscribed,
+};
+use tollgate_core::delivery::{Delivery, Position, Publication};
+use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
 use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::limits::MESSAGE_BYTES_MAX;
-use tollgate_core::model::{Capabilities, ChannelType};
+use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
+use tollgate_core::ports::store::StateChange;
 use tollgate_core::{CloseReason, Error, ErrorKind};
 
 use crate::{Effect, Frame, RequestNumber};
@@ -29,6 +35,16 @@ pub(super) enum Told<'a> {
     Delivery(Delivery),
     End(CloseReason),
     Passed(u64),
+}
+
+/// A subscription that begins now.
+fn begun(channel: ChannelSnapshot) -> Subscribed {
+    Subscribed {
+        channel: Arc::new(channel),
+        position: Position { epoch: 1, offset: 0 },
+        recovered: None,
+        is_resuming: false,
+    }
 }
 
 /// A client's message; a binary one was decoded from its notation.
@@ -62,17 +78,20 @@ pub(super) fn effect(effect: &Effect) -> String {
 fn spell(command: &Command) -> String {
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     match command {
-        Command::Connect { project, token: None } => format!("connect {} anonymous", quoted(project)),
-        Command::Connect { project, token: Some(token) } => {
+        Command::Connect { project, token: None, .. } => format!("connect {} anonymous", quoted(project)),
+        Command::Connect { project, token: Some(token), .. } => {
             format!("connect {} {}", quoted(project), quoted(token.expose()))
         }
         Command::Renew { token } => format!("renew {}", quoted(token.expose())),
-        Command::Subscribe { channel } => format!("subscribe {}", quoted(channel)),
+        Command::Subscribe { channel, .. } => format!("subscribe {}", quoted(channel)),
         Command::Unsubscribe { channel } => format!("unsubscribe {}", quoted(channel)),
-        Command::Publish { channel, event, data } => {
+        Command::Publish(NewMessage { channel, event, data, .. }) => {
             format!("publish {} {} {}", quoted(channel), quoted(event), data.as_str())
         }
-        Command::SetState { channel, state } => format!("set_state {} {}", quoted(channel), state.as_str()),
+        Command::SetState { channel, change: StateChange::Replace(state), .. } => {
+            format!("set_state {} {}", quoted(channel), state.as_str())
+        }
+        other => format!("{other:?}"),
     }
 }
 
@@ -136,9 +155,9 @@ fn answer(rest: &str) -> Result<Told<'_>, String> {
 fn notice(rest: &str) -> Result<Notice, String> {
     let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     Ok(match word {
-        "subscribed" => Notice::Subscribed(json::<ChannelText>(rest)?.read()?.into()),
+        "subscribed" => Notice::Subscribed(Box::new(begun(json::<ChannelText>(rest)?.read()?))),
         "unsubscribed" => Notice::Unsubscribed(channel_id(&json::<String>(rest)?)?),
-        "direct" => Notice::Direct(json::<PublicationText>(rest)?.read()?),
+        "direct" => Notice::Direct(None, json::<PublicationText>(rest)?.read()?),
         "expiry" if rest == "never" => Notice::ExpiryChanged(None),
         "expiry" => Notice::ExpiryChanged(Some(expiry(rest)?)),
         _ => return Err(format!("there is no notice `{word}`")),
@@ -153,14 +172,18 @@ fn expiry(text: &str) -> Result<Expiry, String> {
 fn delivery(rest: &str) -> Result<Delivery, String> {
     let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     if word == "direct" {
-        return Ok(Delivery::Direct { publication: json::<PublicationText>(rest)?.read()? });
+        return Ok(Delivery::Direct { position: None, publication: json::<PublicationText>(rest)?.read()? });
     }
     // The channel's id is a JSON string without spaces here; that is enough for transcripts.
     let (channel, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     let channel = channel_id(&json::<String>(channel)?)?;
     Ok(match word {
-        "message" => Delivery::Message { channel, publication: json::<PublicationText>(rest)?.read()? },
-        "state" => Delivery::State { channel, state: object(&json::<Box<RawValue>>(rest)?)? },
+        "message" => Delivery::Message {
+            channel,
+            position: Position { epoch: 1, offset: 1 },
+            publication: json::<PublicationText>(rest)?.read()?,
+        },
+        "state" => Delivery::State { channel, state: object(&json::<Box<RawValue>>(rest)?)?, version: 1 },
         "deleted" => Delivery::Deleted { channel },
         _ => return Err(format!("there is no delivery `{word}`")),
     })
@@ -228,14 +251,23 @@ impl ConnectedText {
         let token = |token: TokenText| {
             let state = token.state.as_deref().map(object).transpose()?;
             let expiry = |left_ms: u64| Expiry { left_ms, life_ms: token.life_ms.unwrap_or(left_ms) };
-            Ok::<_, String>(ConnectedToken { state, expiry: token.expires_in_ms.map(expiry) })
+            Ok::<_, String>(ConnectedToken {
+                id: TokenId::new(1),
+                user: None,
+                state,
+                expiry: token.expires_in_ms.map(expiry),
+            })
         };
         Ok(Connected {
             connection: self.cid.parse::<ConnectionId>().map_err(|error| error.to_string())?,
             project: self.project.parse::<ProjectId>().map_err(|error| error.to_string())?,
             token: self.token.map(token).transpose()?,
             connection_count: self.count,
-            channels: self.channels.into_iter().map(ChannelText::read).collect::<Result<_, _>>()?,
+            session: None,
+            resumed: false,
+            direct: None,
+            direct_lost: false,
+            channels: self.channels.into_iter().map(|one| one.read().map(begun)).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -247,6 +279,8 @@ impl ChannelText {
             channel: channel_id(&self.id)?,
             kind: ChannelType::from_word(&self.r#type).ok_or_else(|| format!("no channel type `{}`", self.r#type))?,
             capabilities: Capabilities::from_bits(self.capabilities).ok_or("capabilities with unknown bits")?,
+            settings: ChannelSettings::default(),
+            durable_epoch: None,
             state: object(&self.state)?,
             version: 1,
             sequence: 1,
@@ -257,7 +291,7 @@ impl ChannelText {
 impl PublicationText {
     fn read(self) -> Result<Publication, String> {
         let data = JsonValue::from_raw(&self.d, MESSAGE_BYTES_MAX).map_err(|error| error.to_string())?;
-        Ok(Publication { event: self.e.into(), data })
+        Ok(Publication::new(&self.e, data, UnixMillis(0)))
     }
 }
 

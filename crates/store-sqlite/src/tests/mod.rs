@@ -94,6 +94,9 @@ fn channel(id: &str, state: &str) -> Channel {
         version: 1,
         created_at: UnixMillis(1),
         sequence: 0,
+        settings: tollgate_core::model::ChannelSettings::default(),
+        run: 0,
+        offset: 0,
     }
 }
 

@@ -291,7 +291,14 @@ fn what_was_put_back_is_noticed() {
     ];
     block_on(store.commit(Unit { writes, audit: vec![draft(10, true)] })).unwrap();
     let (a, b) = (channel("a", "{}").id, channel("b", "{}").id);
-    block_on(store.change_capabilities(ONE, b.clone(), Capabilities::from_bits(31).unwrap(), None)).unwrap();
+    block_on(store.change_settings(
+        ONE,
+        b.clone(),
+        Capabilities::from_bits(31).unwrap(),
+        tollgate_core::model::ChannelSettings::default(),
+        None,
+    ))
+    .unwrap();
     block_on(store.delete_subscription(ONE, TokenId::new(11), b, None)).unwrap();
     block_on(store.delete_channel(ONE, a, None)).unwrap();
     block_on(store.close()).unwrap();

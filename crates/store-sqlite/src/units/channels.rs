@@ -2,12 +2,15 @@
 
 use rusqlite::Connection;
 use tollgate_core::audit::AuditDraft;
+use tollgate_core::clock::UnixMillis;
+use tollgate_core::command::Published;
+use tollgate_core::delivery::Publication;
 use tollgate_core::ids::{ChannelId, ProjectId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::CHANNEL_STATE_BYTES_MAX;
-use tollgate_core::model::{Capabilities, Channel};
+use tollgate_core::model::{Capabilities, Channel, ChannelSettings};
 use tollgate_core::ports::Pending;
-use tollgate_core::ports::store::{Change, ChannelStore, StateChange, StoreError, StoreResult, Subject};
+use tollgate_core::ports::store::{Change, ChannelStore, HistoryStore, StateChange, StoreError, StoreResult, Subject};
 
 use super::subscriptions::end_all_to_channel;
 use super::{Failure, audit, execute, find};
@@ -90,11 +93,12 @@ impl ChannelStore for SqliteStore {
         })
     }
 
-    fn change_capabilities(
+    fn change_settings(
         &self,
         project: ProjectId,
         channel: ChannelId,
         capabilities: Capabilities,
+        settings: ChannelSettings,
         audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<()>> {
         self.unit(move |work| {
@@ -103,10 +107,37 @@ impl ChannelStore for SqliteStore {
             if old.capabilities != capabilities {
                 let values = (capabilities.bits(), signed(old.sequence));
                 execute(work.db, "UPDATE channels SET capabilities = ?1 WHERE sequence = ?2", values)?;
-                work.changes.push(Change::ChannelCapabilities { project, channel, capabilities });
+                work.changes.push(Change::ChannelSettings { project, channel, capabilities, settings, run: 0 });
             }
             audit::write(work, audit)
         })
+    }
+}
+
+impl HistoryStore for SqliteStore {
+    fn append(
+        &self,
+        _project: ProjectId,
+        _channel: ChannelId,
+        _publication: Publication,
+        _once: Option<[u8; 16]>,
+    ) -> Pending<'_, StoreResult<Published>> {
+        self.unit(move |_| Err(StoreError::NotDurable.into()))
+    }
+
+    fn messages(
+        &self,
+        _project: ProjectId,
+        _channel: ChannelId,
+        _offsets: std::ops::RangeInclusive<u64>,
+        _newest: bool,
+        _limit: usize,
+    ) -> Pending<'_, StoreResult<Vec<(u64, Publication)>>> {
+        self.unit(move |_| Ok(Vec::new()))
+    }
+
+    fn prune_history(&self, _now: UnixMillis, _limit: usize) -> Pending<'_, StoreResult<u64>> {
+        self.unit(move |_| Ok(0))
     }
 }
 

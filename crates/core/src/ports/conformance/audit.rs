@@ -4,7 +4,7 @@ use super::{Bench, Case, block_on, channel, draft, id, ledger, subscription, tok
 use crate::audit::{AuditDraft, AuditEntry, AuditOutcome, ChainHead};
 use crate::clock::UnixMillis;
 use crate::ids::{ProjectId, TokenId};
-use crate::model::Capabilities;
+use crate::model::{Capabilities, ChannelSettings};
 use crate::ports::store::{AuditQuery, Unit};
 
 pub(super) const CASES: &[Case] = &[
@@ -87,8 +87,22 @@ fn every_method_writes_its_entry(bench: &mut Bench) {
     let entry = |action: &str| Some(draft(action, 1));
     block_on(store.insert_channel(channel(1, "a"), entry("1"))).unwrap();
     block_on(store.insert_channel(channel(1, "a"), entry("refused"))).unwrap_err();
-    block_on(store.change_capabilities(ONE, id("a"), Capabilities::from_bits(0).unwrap(), entry("2"))).unwrap();
-    block_on(store.change_capabilities(ONE, id("none"), Capabilities::default(), entry("refused"))).unwrap_err();
+    block_on(store.change_settings(
+        ONE,
+        id("a"),
+        Capabilities::from_bits(0).unwrap(),
+        ChannelSettings::default(),
+        entry("2"),
+    ))
+    .unwrap();
+    block_on(store.change_settings(
+        ONE,
+        id("none"),
+        Capabilities::default(),
+        ChannelSettings::default(),
+        entry("refused"),
+    ))
+    .unwrap_err();
     // Subscriptions are idempotent: asked for is asked for, and noted each time.
     for action in ["3", "4"] {
         block_on(store.insert_subscription(subscription(1, 11, "a", false), entry(action))).unwrap();

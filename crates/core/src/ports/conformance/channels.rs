@@ -3,7 +3,7 @@
 use super::{Bench, Case, channel, id, object, subscription, token_with};
 use crate::ids::{ProjectId, TokenId};
 use crate::limits::CHANNEL_STATE_BYTES_MAX;
-use crate::model::{Capabilities, Channel, ChannelType};
+use crate::model::{Capabilities, Channel, ChannelSettings, ChannelType};
 use crate::ports::store::{Change, StateChange, StoreError, Subject};
 
 pub(super) const CASES: &[Case] = &[
@@ -153,12 +153,30 @@ fn settings_change(bench: &mut Bench) {
     bench.given(bench.store.insert_channel(channel(1, "room"), None));
     for bits in [0, 31] {
         let capabilities = Capabilities::from_bits(bits).unwrap();
-        let told = Change::ChannelCapabilities { project: ONE, channel: id("room"), capabilities };
-        bench.step(bench.store.change_capabilities(ONE, id("room"), capabilities, None), &Ok(()), &[told]);
-        bench.step(bench.store.change_capabilities(ONE, id("room"), capabilities, None), &Ok(()), &[]);
+        let told = Change::ChannelSettings {
+            project: ONE,
+            channel: id("room"),
+            capabilities,
+            settings: ChannelSettings::default(),
+            run: 0,
+        };
+        bench.step(
+            bench.store.change_settings(ONE, id("room"), capabilities, ChannelSettings::default(), None),
+            &Ok(()),
+            &[told],
+        );
+        bench.step(
+            bench.store.change_settings(ONE, id("room"), capabilities, ChannelSettings::default(), None),
+            &Ok(()),
+            &[],
+        );
     }
     let lost = Err(StoreError::NotFound(Subject::Channel));
-    bench.step(bench.store.change_capabilities(TWO, id("room"), Capabilities::default(), None), &lost, &[]);
+    bench.step(
+        bench.store.change_settings(TWO, id("room"), Capabilities::default(), ChannelSettings::default(), None),
+        &lost,
+        &[],
+    );
     // The version counts changes of state alone.
     let state = StateChange::Replace(object("{}"));
     assert_eq!(bench.given(bench.store.change_state(ONE, id("room"), state, Some(1))).1, 2);

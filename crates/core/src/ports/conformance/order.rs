@@ -8,7 +8,7 @@ use super::{
 };
 use crate::credentials::RowKind;
 use crate::ids::{ProjectId, TokenId};
-use crate::model::Capabilities;
+use crate::model::{Capabilities, ChannelSettings};
 use crate::ports::store::{AuditQuery, Change, Changes, Row, StateChange, StoreError, Unit, Write};
 
 pub(super) const CASES: &[Case] = &[
@@ -157,7 +157,14 @@ fn script(bench: &Bench) {
     ];
     block_on(bench.commit(unit)).unwrap();
     block_on(store.change_state(ONE, id("a"), StateChange::Merge(object(r#"{"k":[1]}"#)), None)).unwrap();
-    block_on(store.change_capabilities(ONE, id("b"), Capabilities::from_bits(9).unwrap(), None)).unwrap();
+    block_on(store.change_settings(
+        ONE,
+        id("b"),
+        Capabilities::from_bits(9).unwrap(),
+        ChannelSettings::default(),
+        None,
+    ))
+    .unwrap();
     block_on(store.delete_channel(ONE, id("gone"), None)).unwrap();
     block_on(store.insert_channel(channel(1, "again"), None)).unwrap();
     block_on(store.delete_subscription(ONE, TokenId::new(12), id("b"), None)).unwrap();
@@ -191,11 +198,18 @@ fn records(changes: Vec<Change>) -> BTreeMap<String, Change> {
                 (one.state, one.version) = (state.clone(), *version);
                 continue;
             }
-            Change::ChannelCapabilities { project, channel, capabilities } => {
+            Change::ChannelSettings { project, channel, capabilities, settings, run } => {
                 let Some(Change::ChannelCreated(one)) = records.get_mut(&format!("channel {project} {channel}")) else {
                     panic!("{change:?}")
                 };
-                one.capabilities = *capabilities;
+                (one.capabilities, one.settings, one.run) = (*capabilities, *settings, *run);
+                continue;
+            }
+            Change::Published { project, channel, position, .. } => {
+                let Some(Change::ChannelCreated(one)) = records.get_mut(&format!("channel {project} {channel}")) else {
+                    panic!("{change:?}")
+                };
+                one.offset = position.offset;
                 continue;
             }
             Change::ChannelDeleted { project, channel } => {

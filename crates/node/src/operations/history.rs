@@ -1,0 +1,185 @@
+//! Reading a channel's past, waiting for what comes next, and who is there: for backends, tokens and connected clients.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tollgate_core::authorize::{Action, Caller};
+use tollgate_core::command::{HistoryFrom, HistoryPage, HistoryQuery, MembersPage, MembersQuery, StartFrom};
+use tollgate_core::delivery::Position;
+use tollgate_core::error::{Error, ErrorKind, Result};
+use tollgate_core::ids::{ChannelId, ChannelKey};
+use tollgate_core::limits::HISTORY_PAGE_MAX;
+use tollgate_core::ports::broker::History;
+
+use super::bearers::Wish;
+use super::refusal;
+use crate::Node;
+use crate::directory::ProjectEntry;
+
+/// Longest wait for a message, in milliseconds.
+pub const WAIT_MS_MAX: u64 = 60_000;
+
+/// Channels whose older messages are being fetched: who comes meanwhile waits and finds them in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Fetches(Mutex<HashMap<ChannelKey, Arc<tokio::sync::Mutex<()>>>>);
+
+/// A page of history, or word that what was asked for is not kept any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HistoryView {
+    /// This is it.
+    Page(HistoryPage),
+    /// The channel is here.
+    Lost(Position),
+}
+
+impl Node {
+    /// A page of a channel's past.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `not_granted`, `unavailable`.
+    pub async fn history(&self, caller: &Caller, channel: &ChannelId, query: HistoryQuery) -> Result<HistoryView> {
+        let key = self.readable(caller, channel, Wish::ReadHistory)?;
+        self.page_of(key, query).await
+    }
+
+    /// The same, but when there is nothing behind the position, waits for the first message there, at most `wait_ms` (up to a minute).
+    ///
+    /// # Errors
+    /// As [`Node::history`].
+    pub async fn history_waiting(
+        &self,
+        caller: &Caller,
+        channel: &ChannelId,
+        query: HistoryQuery,
+        wait_ms: u64,
+    ) -> Result<HistoryView> {
+        let key = self.readable(caller, channel, Wish::ReadHistory)?;
+        if let HistoryFrom::After(position) = query.from {
+            let waits = self.broker.after(key.clone(), position);
+            let wait = Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
+            let _nothing_came = tokio::time::timeout(wait, waits).await;
+            // The right to read may have ended meanwhile.
+            self.readable(caller, channel, Wish::ReadHistory)?;
+        }
+        self.page_of(key, query).await
+    }
+
+    /// Who is in a channel.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `not_granted`; `wrong_state` when the channel does not keep presence.
+    pub async fn members(&self, caller: &Caller, channel: &ChannelId, query: MembersQuery) -> Result<MembersPage> {
+        let key = self.readable(caller, channel, Wish::ReadPresence)?;
+        self.members_of(key, query).await
+    }
+
+    pub(super) async fn members_of(&self, key: ChannelKey, query: MembersQuery) -> Result<MembersPage> {
+        let entry = self.project(key.project)?;
+        let keeps = entry.read().channel(&key.channel).is_some_and(|found| found.snapshot.settings.presence);
+        if !keeps {
+            return Err(Error::new(
+                ErrorKind::WrongState,
+                format!("The channel {} does not keep presence; switch on its setting `presence`.", key.channel),
+            ));
+        }
+        self.broker.members(key, query).await
+    }
+
+    fn readable(&self, caller: &Caller, channel: &ChannelId, wish: Wish) -> Result<ChannelKey> {
+        let entry = match *caller {
+            Caller::Token { project, token } => self.allow_token(project, token, channel, wish)?,
+            _ => self.authorize(caller, Action::ReadChannels)?,
+        };
+        if entry.read().channel(channel).is_none() {
+            return Err(Error::not_found("channel", channel));
+        }
+        Ok(ChannelKey { project: entry.project.id, channel: channel.clone() })
+    }
+
+    /// A page, from memory or from the store.
+    pub(super) async fn page_of(&self, key: ChannelKey, query: HistoryQuery) -> Result<HistoryView> {
+        match self.broker.history(key.clone(), query).await? {
+            History::Page(page) => Ok(HistoryView::Page(page)),
+            History::Lost(position) => Ok(HistoryView::Lost(position)),
+            History::InStore { position, .. } => self.page_in_store(key, query, position).await,
+        }
+    }
+
+    async fn page_in_store(&self, key: ChannelKey, query: HistoryQuery, position: Position) -> Result<HistoryView> {
+        let limit = query.limit.clamp(1, HISTORY_PAGE_MAX);
+        let (from, to, since) = match query.from {
+            HistoryFrom::End => (1, position.offset, None),
+            HistoryFrom::After(after) => (after.offset + 1, position.offset, None),
+            HistoryFrom::Before(before) => (1, before.offset.saturating_sub(1), None),
+            HistoryFrom::Since(at) => (1, position.offset, Some(at)),
+        };
+        let channel = key.channel.clone();
+        let read =
+            |from, to, newest, limit| self.store.messages(key.project, channel.clone(), from..=to, newest, limit);
+        self.counters.history_reads.add(1);
+        let mut begin = from;
+        if let (Some(at), false) = (since, query.newest_first) {
+            // By halves: the moments of a channel grow with its offsets, but for jumps of the clock.
+            let (mut low, mut high) = (from, to + 1);
+            while low < high {
+                let middle = low + (high - low) / 2;
+                let found = read(middle, to, false, 1).await.map_err(|error| refusal(error, &channel))?;
+                match found.first() {
+                    Some((_, publication)) if publication.at >= at => high = middle,
+                    Some((offset, _)) => low = offset + 1,
+                    None => high = middle,
+                }
+            }
+            begin = low;
+        }
+        let mut messages =
+            read(begin, to, query.newest_first, limit + 1).await.map_err(|error| refusal(error, &channel))?;
+        if let HistoryFrom::After(after) = query.from
+            && messages.first().is_some_and(|(offset, _)| *offset > after.offset + 1)
+            && !query.newest_first
+        {
+            return Ok(HistoryView::Lost(position));
+        }
+        if query.newest_first {
+            messages.reverse();
+            messages.retain(|(_, publication)| since.is_none_or(|at| publication.at >= at));
+        }
+        let more = messages.len() > limit;
+        messages.truncate(limit);
+        Ok(HistoryView::Page(HistoryPage { messages, position, more }))
+    }
+
+    /// Has in memory what somebody needs that is about to begin in a channel's past. Many who come at once cost one look into the store.
+    pub(super) async fn fetch(&self, entry: &ProjectEntry, key: &ChannelKey, from: StartFrom) -> Result<()> {
+        let is_durable =
+            entry.read().channel(&key.channel).is_some_and(|found| found.snapshot.settings.history.durable);
+        if !is_durable || self.broker.missing(key.clone(), from).await?.is_none() {
+            return Ok(());
+        }
+        let lock = {
+            let mut fetches = self.fetches.0.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(fetches.entry(key.clone()).or_default())
+        };
+        let fetching = lock.lock().await;
+        let fetched = match self.broker.missing(key.clone(), from).await {
+            Ok(Some((first, last))) => {
+                self.counters.history_reads.add(1);
+                let limit = usize::try_from(last - first + 1).unwrap_or(usize::MAX);
+                match self.store.messages(key.project, key.channel.clone(), first..=last, true, limit).await {
+                    Ok(messages) => self.broker.fill(key.clone(), messages).await,
+                    Err(error) => Err(refusal(error, &key.channel)),
+                }
+            }
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        drop(fetching);
+        let mut fetches = self.fetches.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Nobody else waits: the map has one, and so have we.
+        if Arc::strong_count(&lock) <= 2 {
+            fetches.remove(key);
+        }
+        fetched
+    }
+}
