@@ -203,10 +203,13 @@ impl Channel {
     }
 }
 
+/// Most runs of one channel: how often its durable history can be begun.
+pub const DURABLE_RUNS_MAX: u32 = 0xf_ffff;
+
 /// The epoch of the durable history of the channel with this sequence, begun for the `run`-th time.
 #[must_use]
 pub const fn durable_epoch(sequence: u64, run: u32) -> u64 {
-    1 << 63 | (sequence & 0x7ff_ffff_ffff) << 20 | (run & 0xf_ffff) as u64
+    1 << 63 | (sequence & 0x7ff_ffff_ffff) << 20 | (run & DURABLE_RUNS_MAX) as u64
 }
 
 /// A durable subscription of a token.

@@ -8,6 +8,7 @@
 
 mod audit;
 mod channels;
+mod history;
 mod order;
 mod rows;
 mod subscriptions;
@@ -28,7 +29,7 @@ use crate::clock::UnixMillis;
 use crate::credentials::RowKind;
 use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
-use crate::model::{Capabilities, Channel, ChannelType, Project, Subscription};
+use crate::model::{Capabilities, Channel, ChannelSettings, ChannelType, Project, Subscription};
 
 /// How long an answer may take before the suite calls it lost.
 const ANSWER_WAIT: Duration = Duration::from_secs(60);
@@ -58,7 +59,16 @@ type Case = (&'static str, fn(&mut Bench));
 /// # Panics
 /// When cases fail, naming them; what failed in each is printed as it happens.
 pub fn run(make: &Make<'_>) {
-    let cases = [rows::CASES, units::CASES, channels::CASES, subscriptions::CASES, audit::CASES, order::CASES].concat();
+    let cases = [
+        rows::CASES,
+        units::CASES,
+        channels::CASES,
+        history::CASES,
+        subscriptions::CASES,
+        audit::CASES,
+        order::CASES,
+    ]
+    .concat();
     let failed: Vec<&str> = cases
         .iter()
         .filter(|(_, case)| catch_unwind(AssertUnwindSafe(|| case(&mut Bench::new(make)))).is_err())
@@ -220,7 +230,7 @@ fn channel(project: u64, id: &str) -> Channel {
         version: 1,
         created_at: UnixMillis(1_700_000_000_001),
         sequence: 0,
-        settings: crate::model::ChannelSettings::default(),
+        settings: ChannelSettings::default(),
         run: 0,
         offset: 0,
     }

@@ -4,6 +4,7 @@
 //! One lock stands for the one writer: a unit of work holds it from its first look to the last word to the observer, which
 //! gives changes their order.
 
+mod history;
 mod records;
 
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -11,17 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use self::records::Records;
 use super::Pending;
 use super::store::{
-    AuditQuery, AuditStore, Change, Changes, ChannelStore, HistoryStore, Row, RowName, StateChange, Store, StoreError,
-    StoreResult, Subject, SubscriptionStore, Unit, Vault, Write,
+    AuditQuery, AuditStore, Change, Changes, ChannelStore, Row, RowName, StateChange, Store, StoreError, StoreResult,
+    Subject, SubscriptionStore, Unit, Vault, Write,
 };
 use crate::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey};
 use crate::clock::UnixMillis;
-use crate::command::Published;
-use crate::delivery::Publication;
 use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
 use crate::limits::CHANNEL_STATE_BYTES_MAX;
-use crate::model::{Capabilities, Channel, ChannelSettings, Subscription};
+use crate::model::{Capabilities, Channel, ChannelSettings, DURABLE_RUNS_MAX, Subscription};
 
 /// A store that forgets everything when it is dropped.
 #[derive(Debug, Default)]
@@ -72,6 +71,7 @@ impl ChannelStore for MemoryStore {
             }
             records.sequence += 1;
             (channel.sequence, channel.version) = (records.sequence, 1);
+            (channel.run, channel.offset) = (u32::from(channel.settings.history.durable), 0);
             records.channels.insert(key, channel.clone());
             records.finish([Change::ChannelCreated(channel.clone())], audit);
             Ok(channel)
@@ -85,7 +85,8 @@ impl ChannelStore for MemoryStore {
         audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<()>> {
         self.unit(move |records| {
-            records.channel(project, &channel)?;
+            let sequence = records.channel(project, &channel)?.sequence;
+            records.histories.remove(&sequence);
             records.subscriptions.retain(|_, one| one.project != project || one.channel != channel);
             records.channels.remove(&(project, channel.clone()));
             records.finish([Change::ChannelDeleted { project, channel }], audit);
@@ -129,43 +130,23 @@ impl ChannelStore for MemoryStore {
     ) -> Pending<'_, StoreResult<()>> {
         self.unit(move |records| {
             let record = records.channel(project, &channel)?;
-            let is_new = record.capabilities != capabilities || record.settings != settings;
-            if settings.history.durable && !record.settings.history.durable {
-                (record.run, record.offset) = (record.run + 1, 0);
+            let is_new = (record.capabilities, record.settings) != (capabilities, settings);
+            let begins = settings.history.durable && !record.settings.history.durable;
+            if begins && record.run == DURABLE_RUNS_MAX {
+                return Err(StoreError::LimitReached("runs of durable history"));
             }
             (record.capabilities, record.settings) = (capabilities, settings);
-            let run = record.run;
+            if begins {
+                (record.run, record.offset) = (record.run + 1, 0);
+            }
+            let (sequence, run) = (record.sequence, record.run);
+            if !settings.history.durable || begins {
+                records.histories.remove(&sequence);
+            }
             let told = is_new.then_some(Change::ChannelSettings { project, channel, capabilities, settings, run });
             records.finish(told, audit);
             Ok(())
         })
-    }
-}
-
-impl HistoryStore for MemoryStore {
-    fn append(
-        &self,
-        _project: ProjectId,
-        _channel: ChannelId,
-        _publication: Publication,
-        _once: Option<[u8; 16]>,
-    ) -> Pending<'_, StoreResult<Published>> {
-        self.unit(move |_| Err(StoreError::NotDurable))
-    }
-
-    fn messages(
-        &self,
-        _project: ProjectId,
-        _channel: ChannelId,
-        _offsets: std::ops::RangeInclusive<u64>,
-        _newest: bool,
-        _limit: usize,
-    ) -> Pending<'_, StoreResult<Vec<(u64, Publication)>>> {
-        self.unit(move |_| Ok(Vec::new()))
-    }
-
-    fn prune_history(&self, _now: UnixMillis, _limit: usize) -> Pending<'_, StoreResult<u64>> {
-        self.unit(move |_| Ok(0))
     }
 }
 

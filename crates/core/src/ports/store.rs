@@ -314,7 +314,8 @@ pub struct Vault {
 
 /// Channels and their state.
 pub trait ChannelStore: Send + Sync {
-    /// Creates a channel; `sequence` and `version` are given by the store (the version of a new state is 1). Answers the record as kept.
+    /// Creates a channel; `sequence`, `version`, `run` and `offset` are given by the store (the version of a new state is 1, the run 1 where
+    /// history is durable, else 0). Answers the record as kept.
     /// `AlreadyExists(Channel)`, `NotFound(Project)`.
     fn insert_channel(&self, channel: Channel, audit: Option<AuditDraft>) -> Pending<'_, StoreResult<Channel>>;
     /// Deletes a channel with its subscriptions. `NotFound(Channel)`.
@@ -333,8 +334,8 @@ pub trait ChannelStore: Send + Sync {
         change: StateChange,
         if_version: Option<u64>,
     ) -> Pending<'_, StoreResult<(JsonObject, u64)>>;
-    /// Changes who may write and what the channel keeps and tells. Where durable history ends, what is kept of it is deleted; where it begins,
-    /// offsets do, in a new run. `NotFound(Channel)`.
+    /// Changes who may write and what the channel keeps and tells. Where durable history ends, its messages go; where it begins,
+    /// offsets do, in a new run. `NotFound(Channel)`, `LimitReached("runs of durable history")`.
     fn change_settings(
         &self,
         project: ProjectId,
@@ -347,12 +348,18 @@ pub trait ChannelStore: Send + Sync {
 
 /// Durable histories of channels.
 ///
-/// Contract: offsets of one run count from 1 without gaps, in commit order. A message is told to the observer once it is durable, before its
-/// answer. Of a run, at least the last `size` messages that are not older than `ttl_ms` are kept (the last one always, where the channel retains it);
-/// older ones may go at any time. A channel that is deleted takes its history with it. What is kept is not proven by the books.
+/// Contract:
+/// - Offsets of one run count from 1 without gaps, in commit order. A message is told to the observer once it is durable, before its answer.
+/// - Of a run, at least the last `size` messages that are not older than `ttl_ms` are kept, and the last one always where the channel retains
+///   it. The oldest go first, and may go at any time: what is kept has no gaps. Readers are given none but the last `size`.
+/// - Where durable history ends, or the channel does, what is kept is out of every reader's reach at once; [`HistoryStore::prune_history`] takes
+///   it off the disk, so that neither takes longer the more is kept.
+/// - Moments are those of the messages (`at`), and of whoever prunes: the store has no clock.
+/// - The books do not prove it: what is read is checked to be messages, and that is all.
 pub trait HistoryStore: Send + Sync {
-    /// Appends a message. With a `once` that an earlier one of the same channel had, not longer than two minutes ago, it does nothing and answers with that one's
-    /// position, as a duplicate. `NotFound(Channel)`, `NotDurable`.
+    /// Appends a message. With a `once` that an earlier one of the same run had, not longer than two minutes ago
+    /// ([`crate::limits::PUBLICATION_ID_MS`]), it does nothing and answers with that one's position, as a duplicate; also when that one
+    /// is not kept any more. `NotFound(Channel)`, `NotDurable`.
     fn append(
         &self,
         project: ProjectId,
@@ -360,8 +367,8 @@ pub trait HistoryStore: Send + Sync {
         publication: Publication,
         once: Option<[u8; 16]>,
     ) -> Pending<'_, StoreResult<Published>>;
-    /// Messages of the channel's current run whose offsets are in `from..=to`, in order of the offset, at most `limit` of them: the first ones,
-    /// or the last ones when `newest`. `NotFound(Channel)`.
+    /// Messages of the channel's current run whose offsets are in `offsets`, in order of the offset, at most `limit` of them: the first ones that
+    /// are kept, or the last ones when `newest`. They follow each other without a gap. `NotFound(Channel)`, `NotDurable`.
     fn messages(
         &self,
         project: ProjectId,
@@ -370,7 +377,8 @@ pub trait HistoryStore: Send + Sync {
         newest: bool,
         limit: usize,
     ) -> Pending<'_, StoreResult<Vec<(u64, Publication)>>>;
-    /// Deletes messages that no channel has to keep any more at `now`, at most `limit`; answers how many.
+    /// Deletes messages that no channel has to keep any more at `now`, and forgets what `once` is over for, at most `limit` of both together. Answers how many:
+    /// fewer than `limit` when there is nothing more to do now.
     fn prune_history(&self, now: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>>;
 }
 

@@ -85,24 +85,11 @@ fn every_method_writes_its_entry(bench: &mut Bench) {
     bench.given(bench.commit(token_with(1, 11, &[])));
     let (store, token) = (&bench.store, TokenId::new(11));
     let entry = |action: &str| Some(draft(action, 1));
+    let settings = ChannelSettings::default();
     block_on(store.insert_channel(channel(1, "a"), entry("1"))).unwrap();
     block_on(store.insert_channel(channel(1, "a"), entry("refused"))).unwrap_err();
-    block_on(store.change_settings(
-        ONE,
-        id("a"),
-        Capabilities::from_bits(0).unwrap(),
-        ChannelSettings::default(),
-        entry("2"),
-    ))
-    .unwrap();
-    block_on(store.change_settings(
-        ONE,
-        id("none"),
-        Capabilities::default(),
-        ChannelSettings::default(),
-        entry("refused"),
-    ))
-    .unwrap_err();
+    block_on(store.change_settings(ONE, id("a"), Capabilities::from_bits(0).unwrap(), settings, entry("2"))).unwrap();
+    block_on(store.change_settings(ONE, id("none"), Capabilities::default(), settings, entry("refused"))).unwrap_err();
     // Subscriptions are idempotent: asked for is asked for, and noted each time.
     for action in ["3", "4"] {
         block_on(store.insert_subscription(subscription(1, 11, "a", false), entry(action))).unwrap();

@@ -2,8 +2,8 @@
 
 use super::{Bench, Case, channel, id, object, subscription, token_with};
 use crate::ids::{ProjectId, TokenId};
-use crate::limits::CHANNEL_STATE_BYTES_MAX;
-use crate::model::{Capabilities, Channel, ChannelSettings, ChannelType};
+use crate::limits::{CHANNEL_STATE_BYTES_MAX, CONFLATE_PER_SECOND_MAX, HISTORY_SIZE_MAX, HISTORY_TTL_MS_MAX};
+use crate::model::{Capabilities, Channel, ChannelSettings, ChannelType, HistorySettings};
 use crate::ports::store::{Change, StateChange, StoreError, Subject};
 
 pub(super) const CASES: &[Case] = &[
@@ -17,6 +17,7 @@ pub(super) const CASES: &[Case] = &[
     ("state_changes_only_at_the_version_expected", state_changes_only_at_the_version_expected),
     ("merged_state_has_a_limit", merged_state_has_a_limit),
     ("settings_change", settings_change),
+    ("channels_are_created_with_their_settings", channels_are_created_with_their_settings),
 ];
 
 const ONE: ProjectId = ProjectId::new(1);
@@ -150,34 +151,62 @@ fn merged_state_has_a_limit(bench: &mut Bench) {
 }
 
 fn settings_change(bench: &mut Bench) {
-    bench.given(bench.store.insert_channel(channel(1, "room"), None));
-    for bits in [0, 31] {
-        let capabilities = Capabilities::from_bits(bits).unwrap();
-        let told = Change::ChannelSettings {
-            project: ONE,
-            channel: id("room"),
-            capabilities,
-            settings: ChannelSettings::default(),
-            run: 0,
-        };
-        bench.step(
-            bench.store.change_settings(ONE, id("room"), capabilities, ChannelSettings::default(), None),
-            &Ok(()),
-            &[told],
-        );
-        bench.step(
-            bench.store.change_settings(ONE, id("room"), capabilities, ChannelSettings::default(), None),
-            &Ok(()),
-            &[],
-        );
+    let room = bench.given(bench.store.insert_channel(channel(1, "room"), None));
+    let change = |capabilities, settings| bench.store.change_settings(ONE, id("room"), capabilities, settings, None);
+    let first = room.settings;
+    let mut kept = room;
+    for settings in every_setting(first) {
+        for bits in [0, 31] {
+            let capabilities = Capabilities::from_bits(bits).unwrap();
+            let told = Change::ChannelSettings { project: ONE, channel: id("room"), capabilities, settings, run: 0 };
+            bench.step(change(capabilities, settings), &Ok(()), &[told]);
+            bench.step(change(capabilities, settings), &Ok(()), &[]);
+            (kept.capabilities, kept.settings) = (capabilities, settings);
+        }
     }
     let lost = Err(StoreError::NotFound(Subject::Channel));
-    bench.step(
-        bench.store.change_settings(TWO, id("room"), Capabilities::default(), ChannelSettings::default(), None),
-        &lost,
-        &[],
-    );
+    bench.step(bench.store.change_settings(TWO, id("room"), Capabilities::default(), first, None), &lost, &[]);
     // The version counts changes of state alone.
     let state = StateChange::Replace(object("{}"));
-    assert_eq!(bench.given(bench.store.change_state(ONE, id("room"), state, Some(1))).1, 2);
+    (kept.state, kept.version) = bench.given(bench.store.change_state(ONE, id("room"), state, Some(1)));
+    assert_eq!(kept.version, 2);
+    assert!(bench.restart().contains(&Change::ChannelCreated(kept)));
+}
+
+fn channels_are_created_with_their_settings(bench: &mut Bench) {
+    let all = every_setting(ChannelSettings::default());
+    let made: Vec<_> = all
+        .into_iter()
+        .zip(0..)
+        .map(|(settings, number)| {
+            let asked = Channel { settings, run: 7, offset: 7, ..channel(1, &format!("room{number}")) };
+            bench.given(bench.store.insert_channel(asked, None))
+        })
+        .collect();
+    assert!(made.iter().all(|one| (one.run, one.offset) == (0, 0)), "nothing durable was begun: {made:?}");
+    let replayed = bench.restart();
+    for one in made {
+        assert!(replayed.contains(&Change::ChannelCreated(one.clone())), "{one:?}");
+    }
+}
+
+/// Settings that differ from these by one each; none is durable. The last are the largest that there are.
+fn every_setting(from: ChannelSettings) -> Vec<ChannelSettings> {
+    let history = from.history;
+    let sized = |size, ttl_ms| ChannelSettings { history: HistorySettings { size, ttl_ms, ..history }, ..from };
+    vec![
+        sized(0, history.ttl_ms),
+        sized(history.size, 1_000),
+        ChannelSettings { presence: !from.presence, ..from },
+        ChannelSettings { echo: !from.echo, ..from },
+        ChannelSettings { retain: !from.retain, ..from },
+        ChannelSettings { conflate_per_second: 1, ..from },
+        ChannelSettings {
+            history: HistorySettings { size: HISTORY_SIZE_MAX, ttl_ms: HISTORY_TTL_MS_MAX, durable: false },
+            presence: true,
+            echo: true,
+            retain: true,
+            conflate_per_second: CONFLATE_PER_SECOND_MAX,
+        },
+    ]
 }

@@ -22,11 +22,11 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 const ONE: ProjectId = ProjectId::new(1);
-const THREADS: u64 = 8;
-const ROUNDS: u64 = 40;
+pub(super) const THREADS: u64 = 8;
+pub(super) const ROUNDS: u64 = 40;
 
 /// Runs `work(thread, round)` on several threads at once.
-fn at_once(work: impl Fn(u64, u64) + Sync) {
+pub(super) fn at_once(work: impl Fn(u64, u64) + Sync) {
     let work = &work;
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -157,14 +157,15 @@ fn script(bench: &Bench) {
     ];
     block_on(bench.commit(unit)).unwrap();
     block_on(store.change_state(ONE, id("a"), StateChange::Merge(object(r#"{"k":[1]}"#)), None)).unwrap();
-    block_on(store.change_settings(
-        ONE,
-        id("b"),
-        Capabilities::from_bits(9).unwrap(),
-        ChannelSettings::default(),
-        None,
-    ))
-    .unwrap();
+    let mut settings = ChannelSettings { retain: true, ..ChannelSettings::default() };
+    for durable in [true, false, true] {
+        settings.history.durable = durable;
+        let capabilities = Capabilities::from_bits(9).unwrap();
+        block_on(store.change_settings(ONE, id("b"), capabilities, settings, None)).unwrap();
+        if durable {
+            block_on(store.append(ONE, id("b"), super::history::message("m", 1), None)).unwrap();
+        }
+    }
     block_on(store.delete_channel(ONE, id("gone"), None)).unwrap();
     block_on(store.insert_channel(channel(1, "again"), None)).unwrap();
     block_on(store.delete_subscription(ONE, TokenId::new(12), id("b"), None)).unwrap();
@@ -202,6 +203,9 @@ fn records(changes: Vec<Change>) -> BTreeMap<String, Change> {
                 let Some(Change::ChannelCreated(one)) = records.get_mut(&format!("channel {project} {channel}")) else {
                     panic!("{change:?}")
                 };
+                if one.run != *run {
+                    one.offset = 0;
+                }
                 (one.capabilities, one.settings, one.run) = (*capabilities, *settings, *run);
                 continue;
             }
@@ -209,6 +213,7 @@ fn records(changes: Vec<Change>) -> BTreeMap<String, Change> {
                 let Some(Change::ChannelCreated(one)) = records.get_mut(&format!("channel {project} {channel}")) else {
                     panic!("{change:?}")
                 };
+                assert_eq!(one.durable_epoch(), Some(position.epoch));
                 one.offset = position.offset;
                 continue;
             }

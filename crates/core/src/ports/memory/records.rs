@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
+use super::history::History;
 use crate::audit::{AuditDraft, AuditEntry, ChainHead, LedgerKey};
 use crate::credentials::RowKind;
 use crate::ids::{ChannelId, ProjectId, TokenId};
@@ -21,6 +22,8 @@ pub(super) struct Records {
     pub(super) rows: BTreeMap<(RowKind, u64), Row>,
     pub(super) channels: BTreeMap<(ProjectId, ChannelId), Channel>,
     pub(super) sequence: u64,
+    /// By the channel's sequence. Only of runs that go on.
+    pub(super) histories: BTreeMap<u64, History>,
     /// By token and channel, which are of one project.
     pub(super) subscriptions: BTreeMap<(TokenId, ChannelId), Subscription>,
     pub(super) audit: VecDeque<AuditEntry>,
@@ -38,6 +41,7 @@ impl Default for Records {
             rows: BTreeMap::new(),
             channels: BTreeMap::new(),
             sequence: 0,
+            histories: BTreeMap::new(),
             subscriptions: BTreeMap::new(),
             audit: VecDeque::new(),
             base: ChainHead::START,
