@@ -191,7 +191,7 @@ pub struct Channel {
     pub sequence: u64,
     /// How often its durable history was begun. Given by the store.
     pub run: u32,
-    /// The offset of the last message of its durable history. Given by the store.
+    /// The offset of the last message of its durable history, 0 without one. Given by the store.
     pub offset: u64,
 }
 

@@ -10,8 +10,9 @@
 //! records with the same sum.
 //!
 //! Not noticed: the whole file put back from an earlier time, as restoring a backup does, or the log beside it removed after a crash, which is
-//! the same; channels' states and versions, which change too
-//! often for what they are worth to an attacker; the probe's count.
+//! the same; channels' states and versions, and the messages of their histories with the last offsets, which change too
+//! often for what they are worth to an attacker (that there is a history where a channel's settings say so, and that no message stands behind its end, is
+//! checked); the probe's count.
 
 mod record;
 

@@ -2,17 +2,25 @@
 //!
 //! A value is read strictly: one that we would never have written is damage, even where it could be understood.
 
+use std::sync::Arc;
+
 use rusqlite::Row as Columns;
 use rusqlite::types::Type;
 use tollgate_core::audit::{AuditDraft, AuditEntry, AuditOutcome};
 use tollgate_core::clock::UnixMillis;
-use tollgate_core::ids::{ChannelId, ProjectId};
-use tollgate_core::json::JsonObject;
-use tollgate_core::limits::CHANNEL_STATE_BYTES_MAX;
-use tollgate_core::model::{Capabilities, Channel, ChannelSettings, ChannelType};
+use tollgate_core::delivery::{Extra, Publication};
+use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
+use tollgate_core::json::{JsonObject, JsonValue};
+use tollgate_core::limits::{
+    CHANNEL_STATE_BYTES_MAX, EVENT_BYTES_MAX, MESSAGE_BYTES_MAX, PUBLICATION_ID_BYTES_MAX, USER_ID_CHARS_MAX,
+};
+use tollgate_core::model::{Capabilities, Channel, ChannelSettings, ChannelType, HistorySettings};
 use tollgate_core::ports::store::WrappedRingKey;
 
-pub(crate) const CHANNEL_COLUMNS: &str = "sequence, project, id, kind, capabilities, version, created_at, state";
+pub(crate) const CHANNEL_COLUMNS: &str = "sequence, project, id, kind, capabilities, version, created_at, history_size, history_ttl_ms, flags, conflate_per_second, run, state";
+/// What [`settings`] reads.
+pub(crate) const SETTINGS_COLUMNS: &str = "history_size, history_ttl_ms, flags, conflate_per_second";
+pub(crate) const MESSAGE_COLUMNS: &str = "offset, at, token, user, connection, id, event, data";
 pub(crate) const RING_KEY_COLUMNS: &str = "number, wrapped, active, created_at";
 pub(crate) const AUDIT_COLUMNS: &str =
     "sequence, at, project, actor, action, subject, outcome, count, detail, request_id, address, mac";
@@ -56,11 +64,67 @@ pub(crate) fn channel(columns: &Columns<'_>) -> rusqlite::Result<Channel> {
         capabilities: capabilities(columns, 4)?,
         version: number(columns, 5)?,
         created_at: time(columns, 6)?,
-        state: state(columns, 7)?,
-        settings: ChannelSettings::default(),
-        run: 0,
+        settings: settings(columns, 7)?,
+        run: columns.get(11)?,
         offset: 0,
+        state: state(columns, 12)?,
     })
+}
+
+/// The bits of `flags`, in the order of [`flags`].
+pub(crate) const DURABLE: u32 = 1;
+const PRESENCE: u32 = 2;
+const ECHO: u32 = 4;
+const RETAIN: u32 = 8;
+
+/// The settings that are on or off.
+pub(crate) fn flags(settings: &ChannelSettings) -> u32 {
+    let bit = |is_on: bool, bit| if is_on { bit } else { 0 };
+    bit(settings.history.durable, DURABLE)
+        | bit(settings.presence, PRESENCE)
+        | bit(settings.echo, ECHO)
+        | bit(settings.retain, RETAIN)
+}
+
+/// Settings out of [`SETTINGS_COLUMNS`], the first of which stands at `at`.
+pub(crate) fn settings(columns: &Columns<'_>, at: usize) -> rusqlite::Result<ChannelSettings> {
+    let flags: u32 = columns.get(at + 2)?;
+    if flags & !(DURABLE | PRESENCE | ECHO | RETAIN) != 0 {
+        return Err(damaged(at + 2, Type::Integer, format!("{flags} are no flags of a channel")));
+    }
+    let has = |bit| flags & bit != 0;
+    Ok(ChannelSettings {
+        history: HistorySettings { size: columns.get(at)?, ttl_ms: number(columns, at + 1)?, durable: has(DURABLE) },
+        presence: has(PRESENCE),
+        echo: has(ECHO),
+        retain: has(RETAIN),
+        conflate_per_second: columns.get(at + 3)?,
+    })
+}
+
+/// A message with its offset, read as strictly as one that comes from outside: the books do not prove it.
+pub(crate) fn message(columns: &Columns<'_>) -> rusqlite::Result<(u64, Publication)> {
+    let extra = Extra {
+        token: columns.get::<_, Option<i64>>(2)?.map(|id| TokenId::new(id.cast_unsigned())),
+        user: short_text(columns, 3, 4 * USER_ID_CHARS_MAX)?,
+        connection: columns.get::<_, Option<i64>>(4)?.map(|id| ConnectionId::new(id.cast_unsigned())),
+        id: short_text(columns, 5, PUBLICATION_ID_BYTES_MAX)?,
+    };
+    let event = short_text(columns, 6, EVENT_BYTES_MAX)?;
+    let event = event.ok_or_else(|| damaged(6, Type::Null, "a message has no event".into()))?;
+    let data = columns.get_ref(7)?.as_str()?;
+    let data = JsonValue::parse(data.as_bytes(), MESSAGE_BYTES_MAX);
+    let data = data.map_err(|error| damaged(7, Type::Text, error.detail))?;
+    let extra = (extra != Extra::default()).then(|| Arc::new(extra));
+    Ok((number(columns, 0)?, Publication { event, data, at: time(columns, 1)?, extra }))
+}
+
+fn short_text(columns: &Columns<'_>, at: usize, bytes_max: usize) -> rusqlite::Result<Option<Arc<str>>> {
+    let Some(text) = columns.get_ref(at)?.as_str_or_null()? else { return Ok(None) };
+    if text.len() > bytes_max {
+        return Err(damaged(at, Type::Text, format!("a text of {} bytes is too long", text.len())));
+    }
+    Ok(Some(text.into()))
 }
 
 /// A state, read as strictly as one that comes from outside: the books do not prove it.

@@ -10,7 +10,8 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 const APPLICATION_ID: i32 = 0x544F_4C4C;
 
 /// Every step of the schema, in order; the number of steps taken is kept in `user_version`. Steps are only ever added.
-const MIGRATIONS: &[&str] = &[include_str!("../migrations/0001_records.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("../migrations/0001_records.sql"), include_str!("../migrations/0002_histories.sql")];
 
 /// How long to wait for another process to let go of the file: the one before us may still be closing it.
 const LOCK_WAIT: Duration = Duration::from_secs(2);
@@ -23,7 +24,7 @@ const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 const LOG_PAGES: i64 = 4_000;
 
 /// Statements that stay prepared.
-const STATEMENTS_MAX: usize = 64;
+const STATEMENTS_MAX: usize = 128;
 
 /// Why a store cannot be opened.
 #[derive(Debug, thiserror::Error)]

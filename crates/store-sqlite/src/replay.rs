@@ -8,7 +8,7 @@ use tollgate_core::model::{Project, Subscription};
 use tollgate_core::ports::store::{Change, Changes, Row, RowName};
 
 use crate::books::{Books, Record, damaged};
-use crate::columns::{self, CHANNEL_COLUMNS};
+use crate::columns::{self, CHANNEL_COLUMNS, signed};
 use crate::units::{Failure, find, read_vault};
 
 /// Adds every record to `books`, proves them, and tells `observer` of the records that memory keeps.
@@ -25,8 +25,11 @@ pub(crate) fn replay(db: &Connection, books: &mut Books, observer: &dyn Changes)
         rows(db, kind, books, observer)?;
     }
     each(db, &format!("SELECT {CHANNEL_COLUMNS} FROM channels ORDER BY sequence"), |columns| {
-        let channel = columns::channel(columns)?;
+        let mut channel = columns::channel(columns)?;
         books.add(Record::from(&channel));
+        if channel.settings.history.durable {
+            channel.offset = last_offset(db, channel.sequence, channel.run)?;
+        }
         observer.committed(Change::ChannelCreated(channel));
         Ok(())
     })?;
@@ -37,6 +40,21 @@ pub(crate) fn replay(db: &Connection, books: &mut Books, observer: &dyn Changes)
         return Err(damaged("it has subscriptions without their channel or token"));
     }
     Ok(())
+}
+
+/// Where a durable history ends.
+fn last_offset(db: &Connection, sequence: u64, run: u32) -> Result<u64, Failure> {
+    // The books do not prove it; but offsets that were given out must not be given out again.
+    let sql = "SELECT last_offset, (SELECT max(m.offset) FROM messages m WHERE m.channel = ?1 AND m.run = ?2) \
+               FROM histories WHERE channel = ?1 AND run = ?2";
+    let ends = find(db, sql, (signed(sequence), run), |columns| {
+        Ok((columns::number(columns, 0)?, columns.get::<_, Option<i64>>(1)?))
+    })?;
+    match ends {
+        Some((last, kept)) if kept.is_none_or(|kept| kept.cast_unsigned() <= last) => Ok(last),
+        Some(_) => Err(damaged("a channel's history has messages that were never written")),
+        None => Err(damaged("a channel's history is gone")),
+    }
 }
 
 fn each(db: &Connection, sql: &str, mut read: impl FnMut(&Columns<'_>) -> Result<(), Failure>) -> Result<(), Failure> {

@@ -136,11 +136,10 @@ impl ChannelStore for MemoryStore {
                 return Err(StoreError::LimitReached("runs of durable history"));
             }
             (record.capabilities, record.settings) = (capabilities, settings);
-            if begins {
-                (record.run, record.offset) = (record.run + 1, 0);
-            }
+            record.run += u32::from(begins);
             let (sequence, run) = (record.sequence, record.run);
-            if !settings.history.durable || begins {
+            if begins || !settings.history.durable {
+                record.offset = 0;
                 records.histories.remove(&sequence);
             }
             let told = is_new.then_some(Change::ChannelSettings { project, channel, capabilities, settings, run });

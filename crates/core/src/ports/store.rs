@@ -377,8 +377,8 @@ pub trait HistoryStore: Send + Sync {
         newest: bool,
         limit: usize,
     ) -> Pending<'_, StoreResult<Vec<(u64, Publication)>>>;
-    /// Deletes messages that no channel has to keep any more at `now`, and forgets what `once` is over for, at most `limit` of both together. Answers how many:
-    /// fewer than `limit` when there is nothing more to do now.
+    /// Deletes messages that no channel has to keep any more at `now`, and forgets each `once` whose two minutes are over: at most `limit` of both
+    /// together, and fewer where they are large. Answers how many: 0 when there is nothing to do.
     fn prune_history(&self, now: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>>;
 }
 

@@ -4,8 +4,18 @@ use tollgate_core::audit::LedgerKey;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::credentials::RowKind;
 use tollgate_core::ids::ProjectId;
-use tollgate_core::model::{Capabilities, Channel, ChannelType, Project};
+use tollgate_core::model::{Capabilities, Channel, ChannelSettings, ChannelType, HistorySettings, Project};
 use tollgate_core::ports::store::{Row, RowName, Vault};
+
+/// The settings of every channel of the first schema, which had none, as the migration writes them. Not the default for new channels, which may
+/// change.
+const FIRST_SETTINGS: ChannelSettings = ChannelSettings {
+    history: HistorySettings { size: 256, ttl_ms: 120_000, durable: false },
+    presence: false,
+    echo: true,
+    retain: false,
+    conflate_per_second: 0,
+};
 
 /// How many kinds of records are summed apart.
 pub(super) const PARTS: usize = 4 + RowKind::ALL.len();
@@ -72,7 +82,7 @@ pub(crate) enum Record<'a> {
     Subscription { token: u64, channel: u64, ephemeral: bool },
 }
 
-/// A channel without its state.
+/// A channel without its state, and without the messages of its history and their last offset.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ChannelRecord<'a> {
     pub(crate) sequence: u64,
@@ -81,6 +91,8 @@ pub(crate) struct ChannelRecord<'a> {
     pub(crate) kind: ChannelType,
     pub(crate) capabilities: Capabilities,
     pub(crate) created_at: UnixMillis,
+    pub(crate) settings: ChannelSettings,
+    pub(crate) run: u32,
 }
 
 impl<'a> From<&'a Row> for Record<'a> {
@@ -98,8 +110,47 @@ impl<'a> From<&'a Channel> for Record<'a> {
             kind: channel.kind,
             capabilities: channel.capabilities,
             created_at: channel.created_at,
+            settings: channel.settings,
+            run: channel.run,
         })
     }
+}
+
+impl ChannelRecord<'_> {
+    /// Without settings of its own, the channel's term is the one that the first schema gave it: so the books of an old file prove its channels as they
+    /// are now.
+    fn term(&self, key: &LedgerKey) -> [u8; 32] {
+        let settings = settings_bytes(&self.settings, self.run);
+        let (sequence, project) = (self.sequence.to_be_bytes(), self.project.get().to_be_bytes());
+        let (capabilities, created_at) = (self.capabilities.bits().to_be_bytes(), self.created_at.0.to_be_bytes());
+        let parts: [&[u8]; 7] = [
+            &sequence,
+            &project,
+            self.id.as_bytes(),
+            self.kind.word().as_bytes(),
+            &capabilities,
+            &created_at,
+            &settings,
+        ];
+        let is_first = (self.settings, self.run) == (FIRST_SETTINGS, 0);
+        key.mac(b"channel", if is_first { &parts[..6] } else { &parts })
+    }
+}
+
+/// Settings and run, each in a place of its own.
+fn settings_bytes(settings: &ChannelSettings, run: u32) -> [u8; 22] {
+    // Taken apart, so that a setting that is added is not forgotten here.
+    let ChannelSettings { history, presence, echo, retain, conflate_per_second } = *settings;
+    let HistorySettings { size, ttl_ms, durable } = history;
+    let mut bytes = [0; 22];
+    bytes[..4].copy_from_slice(&size.to_be_bytes());
+    bytes[4..12].copy_from_slice(&ttl_ms.to_be_bytes());
+    for (byte, flag) in bytes[12..16].iter_mut().zip([durable, presence, echo, retain]) {
+        *byte = u8::from(flag);
+    }
+    bytes[16..18].copy_from_slice(&conflate_per_second.to_be_bytes());
+    bytes[18..].copy_from_slice(&run.to_be_bytes());
+    bytes
 }
 
 impl Record<'_> {
@@ -127,17 +178,7 @@ impl Record<'_> {
             Self::Subscription { token, channel, ephemeral } => {
                 key.mac(b"subscription", &[&token.to_be_bytes(), &channel.to_be_bytes(), &[u8::from(ephemeral)]])
             }
-            Self::Channel(channel) => key.mac(
-                b"channel",
-                &[
-                    &channel.sequence.to_be_bytes(),
-                    &channel.project.get().to_be_bytes(),
-                    channel.id.as_bytes(),
-                    channel.kind.word().as_bytes(),
-                    &channel.capabilities.bits().to_be_bytes(),
-                    &channel.created_at.0.to_be_bytes(),
-                ],
-            ),
+            Self::Channel(channel) => channel.term(key),
             Self::Project(project) => {
                 let (id, at) = (project.id.get().to_be_bytes(), project.created_at.0.to_be_bytes());
                 let numbers: Vec<_> =

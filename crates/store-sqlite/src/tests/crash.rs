@@ -6,10 +6,15 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tollgate_core::clock::UnixMillis;
+use tollgate_core::command::Published;
+use tollgate_core::delivery::Publication;
+use tollgate_core::json::JsonValue;
+use tollgate_core::model::Channel;
 use tollgate_core::ports::conformance::block_on;
-use tollgate_core::ports::store::{Change, ChannelStore as _, StateChange};
+use tollgate_core::ports::store::{Change, ChannelStore as _, HistoryStore as _, StateChange};
 
-use super::{ONE, file, fresh, furnish, furnished, insert_token, object, observe, queue, room, token, tokens};
+use super::{ONE, channel, durable, file, fresh, furnish, furnished, insert_token, object, observe, queue, room, token, tokens};
 use crate::SqliteStore;
 use crate::writer::Work;
 
@@ -58,6 +63,7 @@ fn a_copy_of_the_files_is_a_whole_store() {
 fn a_killed_process_loses_nothing_acknowledged() {
     let (folder, store) = fresh();
     furnish(&store);
+    block_on(store.insert_channel(Channel { settings: durable(10_000), ..channel("kept", "{}") }, None)).unwrap();
     drop(store);
     let mut acknowledged = BTreeSet::new();
     for (round, lines) in [40, 333, 7, 150, 220].into_iter().enumerate() {
@@ -76,14 +82,38 @@ fn a_killed_process_loses_nothing_acknowledged() {
             kept.len(),
             acknowledged.len()
         );
-        let state = replayed.iter().find_map(|change| match change {
-            Change::ChannelCreated(channel) => Some(channel.state.as_str().to_owned()),
+        let channels = replayed.into_iter().filter_map(|change| match change {
+            Change::ChannelCreated(channel) => Some(channel),
             _ => None,
         });
-        let state = state.unwrap();
+        let [room, history] = channels.collect::<Vec<_>>().try_into().unwrap();
+        check_history(&store, &history, &acknowledged);
+        let state = room.state.as_str();
         let merged = |number: &&u64| state.contains(&format!(r#""{number}":"#));
         assert_eq!(acknowledged.iter().find(|number| !merged(number)), None, "a merge is lost");
     }
+}
+
+/// The history holds every message whose number was acknowledged, each once and under its own id, and its offsets have no gap.
+fn check_history(store: &SqliteStore, channel: &Channel, acknowledged: &BTreeSet<u64>) {
+    let kept = block_on(store.messages(ONE, channel.id.clone(), 0..=u64::MAX, false, usize::MAX)).unwrap();
+    assert!(kept.iter().map(|(offset, _)| *offset).eq(1..=channel.offset), "offsets from 1 to {}", channel.offset);
+    let numbers: BTreeSet<u64> = kept.iter().map(|(_, message)| message.at.0).collect();
+    assert_eq!(numbers.len(), kept.len(), "a message is kept twice");
+    let lost: Vec<_> = acknowledged.difference(&numbers).collect();
+    assert!(lost.is_empty(), "published and lost: {lost:?}");
+    // Published again after the crash, as a client does that had no answer, it is known.
+    let (offset, last) = kept.last().unwrap();
+    let again = block_on(store.append(ONE, channel.id.clone(), message(last.at.0), Some(once(last.at.0)))).unwrap();
+    assert!(matches!(again, Published::Duplicate(position) if position.offset == *offset), "{again:?}");
+}
+
+fn message(number: u64) -> Publication {
+    Publication::new("said", JsonValue::null(), UnixMillis(number))
+}
+
+fn once(number: u64) -> [u8; 16] {
+    u128::from(number).to_be_bytes()
 }
 
 /// Starts this test program as a child that runs [`child_that_writes`], reads so many acknowledgements, kills it, and gives all
@@ -129,6 +159,8 @@ fn child_that_writes() {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let merge = StateChange::Merge(object(&format!(r#"{{"{number}":1}}"#)));
                     block_on(store.change_state(ONE, room(), merge, None)).unwrap();
+                    let kept = channel("kept", "{}").id;
+                    block_on(store.append(ONE, kept, message(number), Some(once(number)))).unwrap();
                     block_on(insert_token(&store, token(number), &[room()])).unwrap();
                     writeln!(std::io::stdout().lock(), "acknowledged {number}").unwrap();
                 }

@@ -139,7 +139,7 @@ fn a_newer_schema_is_refused() {
     drop(store);
     Connection::open(file(&folder)).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refused = SqliteStore::open(&file(&folder)).unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 99, known: 1, .. }), "{refused}");
+    assert!(matches!(refused, OpenError::Newer { found: 99, known: 2, .. }), "{refused}");
     assert!(refused.to_string().contains("newer"), "{refused}");
 }
 
@@ -158,7 +158,7 @@ fn the_file_is_set_up_for_durability() {
     }))
     .unwrap();
     use rusqlite::types::Value::{Integer, Text};
-    assert_eq!(settings, [Text("wal".into()), Integer(2), Integer(1), Integer(0x544F_4C4C), Integer(1)]);
+    assert_eq!(settings, [Text("wal".into()), Integer(2), Integer(1), Integer(0x544F_4C4C), Integer(2)]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ mod crash;
 mod disk;
 mod files;
 mod group;
+mod history;
 mod tamper;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use tollgate_core::clock::UnixMillis;
 use tollgate_core::credentials::RowKind;
 use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
-use tollgate_core::model::{Capabilities, Channel, ChannelType, Project, Subscription};
+use tollgate_core::model::{Capabilities, Channel, ChannelSettings, ChannelType, HistorySettings, Project, Subscription};
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::conformance::{self, Made, Recorder, block_on, ledger};
 use tollgate_core::ports::store::{Change, Changes, ChannelStore as _, Row, RowName, Store, StoreResult, Unit, Write};
@@ -93,11 +94,16 @@ fn channel(id: &str, state: &str) -> Channel {
         state: object(state),
         version: 1,
         created_at: UnixMillis(1),
+        settings: ChannelSettings::default(),
         sequence: 0,
-        settings: tollgate_core::model::ChannelSettings::default(),
         run: 0,
         offset: 0,
     }
+}
+
+/// Settings of a channel that keeps so many messages on the disk for a second.
+fn durable(size: u32) -> ChannelSettings {
+    ChannelSettings { history: HistorySettings { size, ttl_ms: 1_000, durable: true }, ..ChannelSettings::default() }
 }
 
 fn token(number: u64) -> Row {

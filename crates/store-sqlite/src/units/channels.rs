@@ -2,31 +2,31 @@
 
 use rusqlite::Connection;
 use tollgate_core::audit::AuditDraft;
-use tollgate_core::clock::UnixMillis;
-use tollgate_core::command::Published;
-use tollgate_core::delivery::Publication;
 use tollgate_core::ids::{ChannelId, ProjectId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::CHANNEL_STATE_BYTES_MAX;
-use tollgate_core::model::{Capabilities, Channel, ChannelSettings};
+use tollgate_core::model::{Capabilities, Channel, ChannelSettings, DURABLE_RUNS_MAX};
 use tollgate_core::ports::Pending;
-use tollgate_core::ports::store::{Change, ChannelStore, HistoryStore, StateChange, StoreError, StoreResult, Subject};
+use tollgate_core::ports::store::{Change, ChannelStore, StateChange, StoreError, StoreResult, Subject};
 
 use super::subscriptions::end_all_to_channel;
-use super::{Failure, audit, execute, find};
+use super::{Failure, audit, execute, find, history};
 use crate::SqliteStore;
 use crate::books::{ChannelRecord, Record};
-use crate::columns::{self, signed};
+use crate::columns::{self, CHANNEL_COLUMNS, SETTINGS_COLUMNS, signed};
 use crate::writer::Work;
 
 impl ChannelStore for SqliteStore {
     fn insert_channel(&self, mut channel: Channel, audit: Option<AuditDraft>) -> Pending<'_, StoreResult<Channel>> {
         self.unit(move |work| {
-            channel.version = 1;
+            (channel.version, channel.offset) = (1, 0);
+            channel.run = u32::from(channel.settings.history.durable);
             channel.sequence = work.books()?.next_channel();
             execute(
                 work.db,
-                "INSERT INTO channels (sequence, project, id, kind, capabilities, version, created_at, state) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                &format!(
+                    "INSERT INTO channels ({CHANNEL_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+                ),
                 (
                     signed(channel.sequence),
                     signed(channel.project.get()),
@@ -35,11 +35,19 @@ impl ChannelStore for SqliteStore {
                     channel.capabilities.bits(),
                     signed(channel.version),
                     signed(channel.created_at.0),
+                    channel.settings.history.size,
+                    signed(channel.settings.history.ttl_ms),
+                    columns::flags(&channel.settings),
+                    channel.settings.conflate_per_second,
+                    channel.run,
                     channel.state.as_str(),
                 ),
             )
             .map_err(|error| Failure::insert(error, Subject::Channel, Subject::Project))?;
             work.books()?.add(Record::from(&channel));
+            if channel.settings.history.durable {
+                history::begin(work.db, channel.sequence, channel.run)?;
+            }
             work.changes.push(Change::ChannelCreated(channel.clone()));
             audit::write(work, audit)?;
             Ok(channel)
@@ -53,8 +61,9 @@ impl ChannelStore for SqliteStore {
         audit: Option<AuditDraft>,
     ) -> Pending<'_, StoreResult<()>> {
         self.unit(move |work| {
-            let sequence = take_out(work, project, &channel)?.sequence;
+            let ChannelRecord { sequence, run, .. } = take_out(work, project, &channel)?;
             execute(work.db, "DELETE FROM channels WHERE sequence = ?1", (signed(sequence),))?;
+            history::look_again(work.db, sequence, run)?;
             end_all_to_channel(work, sequence)?;
             work.changes.push(Change::ChannelDeleted { project, channel });
             audit::write(work, audit)
@@ -103,48 +112,50 @@ impl ChannelStore for SqliteStore {
     ) -> Pending<'_, StoreResult<()>> {
         self.unit(move |work| {
             let old = take_out(work, project, &channel)?;
-            work.books()?.add(Record::Channel(ChannelRecord { capabilities, ..old }));
-            if old.capabilities != capabilities {
-                let values = (capabilities.bits(), signed(old.sequence));
-                execute(work.db, "UPDATE channels SET capabilities = ?1 WHERE sequence = ?2", values)?;
-                work.changes.push(Change::ChannelSettings { project, channel, capabilities, settings, run: 0 });
+            let begins = settings.history.durable && !old.settings.history.durable;
+            if begins && old.run == DURABLE_RUNS_MAX {
+                return Err(StoreError::LimitReached("runs of durable history").into());
+            }
+            let run = old.run + u32::from(begins);
+            work.books()?.add(Record::Channel(ChannelRecord { capabilities, settings, run, ..old }));
+            if (old.capabilities, old.settings) != (capabilities, settings) {
+                write_settings(work.db, &ChannelRecord { capabilities, settings, run, ..old })?;
+                // What was kept may be too much now, or all of it: of a run that is over nothing is.
+                history::look_again(work.db, old.sequence, old.run)?;
+                if begins {
+                    history::begin(work.db, old.sequence, run)?;
+                }
+                work.changes.push(Change::ChannelSettings { project, channel, capabilities, settings, run });
             }
             audit::write(work, audit)
         })
     }
 }
 
-impl HistoryStore for SqliteStore {
-    fn append(
-        &self,
-        _project: ProjectId,
-        _channel: ChannelId,
-        _publication: Publication,
-        _once: Option<[u8; 16]>,
-    ) -> Pending<'_, StoreResult<Published>> {
-        self.unit(move |_| Err(StoreError::NotDurable.into()))
-    }
-
-    fn messages(
-        &self,
-        _project: ProjectId,
-        _channel: ChannelId,
-        _offsets: std::ops::RangeInclusive<u64>,
-        _newest: bool,
-        _limit: usize,
-    ) -> Pending<'_, StoreResult<Vec<(u64, Publication)>>> {
-        self.unit(move |_| Ok(Vec::new()))
-    }
-
-    fn prune_history(&self, _now: UnixMillis, _limit: usize) -> Pending<'_, StoreResult<u64>> {
-        self.unit(move |_| Ok(0))
-    }
+fn write_settings(db: &Connection, channel: &ChannelRecord<'_>) -> rusqlite::Result<usize> {
+    let ChannelRecord { capabilities, settings, run, sequence, .. } = *channel;
+    execute(
+        db,
+        "UPDATE channels SET capabilities = ?1, history_size = ?2, history_ttl_ms = ?3, flags = ?4, \
+         conflate_per_second = ?5, run = ?6 WHERE sequence = ?7",
+        (
+            capabilities.bits(),
+            settings.history.size,
+            signed(settings.history.ttl_ms),
+            columns::flags(&settings),
+            settings.conflate_per_second,
+            run,
+            signed(sequence),
+        ),
+    )
 }
 
 /// Takes a channel out of the books; gives what it was.
 fn take_out<'a>(work: &mut Work<'_>, project: ProjectId, channel: &'a ChannelId) -> Result<ChannelRecord<'a>, Failure> {
-    let sql = "SELECT sequence, kind, capabilities, created_at FROM channels WHERE project = ?1 AND id = ?2";
-    let found = find(work.db, sql, (signed(project.get()), channel.as_str()), |columns| {
+    let sql = format!(
+        "SELECT sequence, kind, capabilities, created_at, run, {SETTINGS_COLUMNS} FROM channels WHERE project = ?1 AND id = ?2"
+    );
+    let found = find(work.db, &sql, (signed(project.get()), channel.as_str()), |columns| {
         Ok(ChannelRecord {
             sequence: columns::number(columns, 0)?,
             project,
@@ -152,6 +163,8 @@ fn take_out<'a>(work: &mut Work<'_>, project: ProjectId, channel: &'a ChannelId)
             kind: columns::kind(columns, 1)?,
             capabilities: columns::capabilities(columns, 2)?,
             created_at: columns::time(columns, 3)?,
+            run: columns.get(4)?,
+            settings: columns::settings(columns, 5)?,
         })
     })?;
     let record = found.ok_or(StoreError::NotFound(Subject::Channel))?;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod channels;
+mod history;
 mod projects;
 mod rows;
 mod subscriptions;

@@ -396,10 +396,10 @@ fn a_history_begins_anew_when_it_is_switched_on(bench: &mut Bench) {
     }
     let replayed = bench.restart();
     let now = replayed.into_iter().find_map(|change| match change {
-        Change::ChannelCreated(channel) => Some((channel.run, channel.durable_epoch())),
+        Change::ChannelCreated(channel) => Some((channel.run, channel.offset, channel.durable_epoch())),
         _ => None,
     });
-    assert_eq!(now, Some((3, None)));
+    assert_eq!(now, Some((3, 0, None)));
     bench.given(bench.store.change_settings(ONE, id("room"), capabilities, on, None));
     assert_eq!(append(bench, "room", message("m", 1)), 1);
 }
@@ -419,7 +419,7 @@ fn a_history_ends_with_its_channel(bench: &mut Bench) {
     assert_ne!(first, second);
     assert_eq!(append(bench, "room", message("m", 7)), 1);
     bench.restart();
-    while prune(bench, 8, 100) == 100 {}
+    while prune(bench, 8, 100) > 0 {}
     assert_eq!(kept(bench, "room"), [(1, 7)]);
 }
 

@@ -158,12 +158,12 @@ fn script(bench: &Bench) {
     block_on(bench.commit(unit)).unwrap();
     block_on(store.change_state(ONE, id("a"), StateChange::Merge(object(r#"{"k":[1]}"#)), None)).unwrap();
     let mut settings = ChannelSettings { retain: true, ..ChannelSettings::default() };
-    for durable in [true, false, true] {
+    let capabilities = Capabilities::from_bits(9).unwrap();
+    for (channel, durable) in [("b", true), ("b", false), ("b", true), ("a", true), ("a", false)] {
         settings.history.durable = durable;
-        let capabilities = Capabilities::from_bits(9).unwrap();
-        block_on(store.change_settings(ONE, id("b"), capabilities, settings, None)).unwrap();
+        block_on(store.change_settings(ONE, id(channel), capabilities, settings, None)).unwrap();
         if durable {
-            block_on(store.append(ONE, id("b"), super::history::message("m", 1), None)).unwrap();
+            block_on(store.append(ONE, id(channel), super::history::message("m", 1), None)).unwrap();
         }
     }
     block_on(store.delete_channel(ONE, id("gone"), None)).unwrap();
@@ -203,7 +203,7 @@ fn records(changes: Vec<Change>) -> BTreeMap<String, Change> {
                 let Some(Change::ChannelCreated(one)) = records.get_mut(&format!("channel {project} {channel}")) else {
                     panic!("{change:?}")
                 };
-                if one.run != *run {
+                if one.run != *run || !settings.history.durable {
                     one.offset = 0;
                 }
                 (one.capabilities, one.settings, one.run) = (*capabilities, *settings, *run);

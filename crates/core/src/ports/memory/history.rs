@@ -48,9 +48,9 @@ impl HistoryStore for MemoryStore {
             let epoch = record.durable_epoch().ok_or(StoreError::NotDurable)?;
             let sequence = record.sequence;
             let history = records.histories.entry(sequence).or_default();
-            let earlier = once.and_then(|once| history.onces.get(&once));
-            if let Some((offset, at)) = earlier.filter(|(_, at)| publication.at <= at.plus(PUBLICATION_ID_MS)) {
-                return Ok(Published::Duplicate(Position { epoch, offset: *offset }));
+            let earlier = once.and_then(|once| history.onces.get(&once).copied());
+            if let Some((offset, _)) = earlier.filter(|(_, first)| publication.at <= first.plus(PUBLICATION_ID_MS)) {
+                return Ok(Published::Duplicate(Position { epoch, offset }));
             }
             let record = records.channels.get_mut(&(project, channel.clone())).expect("invariant: it was there");
             record.offset += 1;
