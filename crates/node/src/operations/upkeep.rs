@@ -1,4 +1,4 @@
-//! What the node does by itself from time to time: ends sessions whose grace time is over, and keeps when keys were last used.
+//! What the node does by itself from time to time: ends sessions whose grace time is over, keeps when keys were last used, and deletes what is kept long enough.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,12 @@ const KEY_USES_EVERY: u32 = 60;
 const RESEAL_EVERY: u32 = 10;
 /// Every how many rounds refusals are written down, and what has ended is forgotten: once a minute.
 const MINUTELY: u32 = 120;
+/// Every how many rounds what durable histories need not keep is deleted: once a second.
+const PRUNE_HISTORY_EVERY: u32 = 2;
+/// Messages that are deleted in one unit of work, and how many such units there are in a round: few enough for publishing to go on beside it,
+/// and more together than is published in the time.
+const PRUNE_HISTORY_MAX: usize = 1_000;
+const PRUNE_HISTORY_UNITS_MAX: usize = 32;
 /// Every how many rounds old audit entries are forgotten.
 const PRUNE_EVERY: u32 = 1_200;
 
@@ -33,6 +39,9 @@ impl Node {
         for round in 0_u32.. {
             rounds.tick().await;
             self.end_sessions().await;
+            if round % PRUNE_HISTORY_EVERY == 0 {
+                self.prune_history().await;
+            }
             if round % KEY_USES_EVERY == 0 {
                 self.keep_key_uses().await;
                 self.forget_idempotency_keys().await;
@@ -65,6 +74,17 @@ impl Node {
             }
             for channel in channels {
                 report(self.store.delete_channel(project, channel, None).await);
+            }
+        }
+    }
+
+    /// Takes messages off the disk that their channels need not keep any more, as many as a round may. What is left waits for the next.
+    pub async fn prune_history(&self) {
+        for _ in 0..PRUNE_HISTORY_UNITS_MAX {
+            match self.store.prune_history(self.now(), PRUNE_HISTORY_MAX).await {
+                Ok(0) => break,
+                Ok(_) => {}
+                Err(error) => return tracing::warn!(%error, "old messages could not be deleted"),
             }
         }
     }
