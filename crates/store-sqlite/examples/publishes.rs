@@ -48,8 +48,7 @@ fn main() {
                 // In groups of the same size.
                 bare.work(store.messages_a_commit());
             }
-            let shape =
-                format!("{writers} at a time, {channels} channels, {}", if once { "ids" } else { "no ids" });
+            let shape = format!("{writers} at a time, {channels} channels, {}", if once { "ids" } else { "no ids" });
             let seconds = f64::from(TURNS) * SPAN.as_secs_f64();
             let (ours, theirs) = (store.count as f64 / seconds, bare.count as f64 / seconds);
             let group = store.messages_a_commit();

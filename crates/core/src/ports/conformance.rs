@@ -10,6 +10,7 @@ mod audit;
 mod channels;
 mod history;
 mod order;
+mod retention;
 mod rows;
 mod subscriptions;
 mod units;
@@ -64,6 +65,7 @@ pub fn run(make: &Make<'_>) {
         units::CASES,
         channels::CASES,
         history::CASES,
+        retention::CASES,
         subscriptions::CASES,
         audit::CASES,
         order::CASES,

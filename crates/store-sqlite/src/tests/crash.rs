@@ -14,7 +14,9 @@ use tollgate_core::model::Channel;
 use tollgate_core::ports::conformance::block_on;
 use tollgate_core::ports::store::{Change, ChannelStore as _, HistoryStore as _, StateChange};
 
-use super::{ONE, channel, durable, file, fresh, furnish, furnished, insert_token, object, observe, queue, room, token, tokens};
+use super::{
+    ONE, channel, durable, file, fresh, furnish, furnished, insert_token, object, observe, queue, room, token, tokens,
+};
 use crate::SqliteStore;
 use crate::writer::Work;
 

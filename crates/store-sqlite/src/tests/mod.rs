@@ -19,7 +19,9 @@ use tollgate_core::clock::UnixMillis;
 use tollgate_core::credentials::RowKind;
 use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
-use tollgate_core::model::{Capabilities, Channel, ChannelSettings, ChannelType, HistorySettings, Project, Subscription};
+use tollgate_core::model::{
+    Capabilities, Channel, ChannelSettings, ChannelType, HistorySettings, Project, Subscription,
+};
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::conformance::{self, Made, Recorder, block_on, ledger};
 use tollgate_core::ports::store::{Change, Changes, ChannelStore as _, Row, RowName, Store, StoreResult, Unit, Write};

@@ -12,8 +12,8 @@ use tollgate_core::json::JsonValue;
 use tollgate_core::model::{Capabilities, ChannelSettings, Project};
 use tollgate_core::ports::conformance::{block_on, ledger};
 use tollgate_core::ports::store::{
-    AuditStore as _, ChannelStore as _, HistoryStore as _, Row, RowName, Store as _, StoreError, SubscriptionStore as _, Unit, Vault,
-    WrappedRingKey, Write,
+    AuditStore as _, ChannelStore as _, HistoryStore as _, Row, RowName, Store as _, StoreError,
+    SubscriptionStore as _, Unit, Vault, WrappedRingKey, Write,
 };
 
 use super::{ONE, channel, durable, file, fresh, observe, token};
@@ -343,8 +343,18 @@ fn what_was_put_back_is_noticed() {
     later.refuses(&table.each_ref().map(|(sql, expected)| (&**sql, *expected)));
     // The file whole is a backup, and looks like one.
     let tables = [
-        "vault", "ring_keys", "projects", "data_keys", "rows", "channels", "histories", "messages", "onces", "subscriptions",
-        "audit", "books",
+        "vault",
+        "ring_keys",
+        "projects",
+        "data_keys",
+        "rows",
+        "channels",
+        "histories",
+        "messages",
+        "onces",
+        "subscriptions",
+        "audit",
+        "books",
     ];
     let all: Vec<_> = tables.map(|table| whole(table).replace(&attached, "")).into();
     assert_eq!(later.after(|db| db.execute_batch(&format!("{attached} {}", all.join(";"))).unwrap()), None);

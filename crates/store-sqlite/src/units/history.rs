@@ -162,12 +162,18 @@ fn find_once(db: &Connection, run: &Run, once: [u8; 16], now: UnixMillis) -> rus
     Ok(found.filter(|(_, at)| now <= at.plus(PUBLICATION_ID_MS)).map(|(offset, _)| offset))
 }
 
-fn insert_message(db: &Connection, (sequence, run, offset): (i64, u32, i64), message: &Publication) -> Result<(), Failure> {
+fn insert_message(
+    db: &Connection,
+    (sequence, run, offset): (i64, u32, i64),
+    message: &Publication,
+) -> Result<(), Failure> {
     let none = Extra::default();
     let extra = message.extra.as_deref().unwrap_or(&none);
     execute(
         db,
-        &format!("INSERT INTO messages (channel, run, {MESSAGE_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"),
+        &format!(
+            "INSERT INTO messages (channel, run, {MESSAGE_COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+        ),
         (
             sequence,
             run,
@@ -211,7 +217,8 @@ fn delete(db: &Connection, sequence: i64, run: u32, first: u64, last: u64) -> ru
 
 /// A run begins, without a message.
 pub(super) fn begin(db: &Connection, sequence: u64, run: u32) -> rusqlite::Result<()> {
-    execute(db, "INSERT INTO histories (channel, run, last_offset) VALUES (?1, ?2, 0)", (signed(sequence), run)).map(drop)
+    execute(db, "INSERT INTO histories (channel, run, last_offset) VALUES (?1, ?2, 0)", (signed(sequence), run))
+        .map(drop)
 }
 
 /// Has the next pruning look at a run, if there is one: it is over, or its channel's settings are others.
@@ -331,8 +338,9 @@ fn prune_next(db: &Connection, now: UnixMillis, left: &mut Budget) -> Result<boo
     })?;
     let Some((sequence, run, last)) = due else { return Ok(false) };
     let settings = live_settings(db, sequence, run)?;
-    let mut statement =
-        db.prepare_cached("SELECT offset, at, octet_length(data) FROM messages WHERE channel = ?1 AND run = ?2 ORDER BY offset")?;
+    let mut statement = db.prepare_cached(
+        "SELECT offset, at, octet_length(data) FROM messages WHERE channel = ?1 AND run = ?2 ORDER BY offset",
+    )?;
     let mut rows = statement.query((sequence, run))?;
     let mut gone = None::<(u64, u64)>;
     let next = loop {
