@@ -267,6 +267,7 @@ test('direct messages: each once, in order, and a loss is told', () => {
 	const direct = (offset) => bench.hear({ push: 'direct', offset, event: 'e', data: offset, at: 1 });
 	same(direct(8), ' direct 5a-8 8');
 	same(direct(8));
+	same(bench.hear({ push: 'direct', event: 'e', data: 'for this connection', at: 1 }), ' direct null "for this connection"');
 	same(direct(10), ' direct_lost', ' direct 5a-10 10');
 	bench.lost(1006);
 	bench.next();

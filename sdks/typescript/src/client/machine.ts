@@ -326,7 +326,8 @@ export class Machine {
 
 	#heardDirect(fields: Fields): void {
 		const offset = number(fields.offset);
-		if (offset !== undefined && this.#direct) {
+		if (offset === undefined) return this.#tell('', { is: 'direct', position: null, fields });
+		if (this.#direct) {
 			const judged = judge(this.#direct, offset);
 			if (judged === 'duplicate') {
 				this.counters.duplicates += 1;

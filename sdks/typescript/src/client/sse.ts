@@ -1,7 +1,273 @@
-//! stub
+//! A connection made of an event stream and `/v2`, in the shape of one over a WebSocket: the machine does not see the difference. Channels are named
+//! in the stream's address, so entering one more opens the stream again, from where each channel stands.
+
 import type { Wanted } from './channels.js';
+import { EventReader, type StreamEvent } from './events.js';
+import { parsePosition } from './position.js';
+import { perform, refused } from './rest.js';
 import type { Listener, Transport } from './transport.js';
-export function openSse(_url: string, _wanted: { channel: string; position: string | null; wanted: Wanted }[], listener: Listener, _fetch: typeof fetch): Transport {
-	queueMicrotask(() => listener.lost({ code: 1006, reason: 'sse' }));
-	return { send() {}, close() {} };
+import { type Fields, hear, isFields, list, number, text } from './wire.js';
+
+/** The most channels that the address of a stream names. */
+const CHANNELS_MAX = 16;
+
+export interface WantedChannel {
+	channel: string;
+	position: string | null;
+	wanted: Wanted;
+}
+
+/** A channel of the stream. */
+interface Carried {
+	/** Up to where it was told. */
+	position: string | null;
+	/** The number of the `subscribe` that waits for it. */
+	asked: number | null;
+	/** The fields of its subscription, once they were told on this stream. */
+	told: Fields | null;
+	/** The machine knows that it is in, from this stream or one before. */
+	known: boolean;
+}
+
+export function openSse(url: string, wanted: WantedChannel[], listener: Listener, get: typeof fetch): Transport {
+	const stream = new SseTransport(url, wanted, listener, get);
+	queueMicrotask(() => stream.open());
+	return stream;
+}
+
+class SseTransport implements Transport {
+	readonly #carried = new Map<string, Carried>();
+	#connect: { id: number; body: Fields } | null = null;
+	#renewal: number | null = null;
+	#stream = new AbortController();
+	readonly #requests = new AbortController();
+	#live = true;
+	#reopening = false;
+	#isFirst = true;
+
+	constructor(
+		private readonly url: string,
+		wanted: WantedChannel[],
+		private readonly listener: Listener,
+		private readonly fetch: typeof globalThis.fetch,
+	) {
+		for (const { channel, position } of wanted.slice(0, CHANNELS_MAX)) this.#carry(channel, position);
+	}
+
+	open(): void {
+		if (this.#live) this.listener.opened();
+	}
+
+	send(frame: string): void {
+		const { id, ...named } = JSON.parse(frame) as Fields;
+		const [name, body] = Object.entries(named)[0] ?? [];
+		if (!this.#live || typeof id !== 'number' || name === undefined || !isFields(body)) return;
+		if (name === 'connect') return this.#connected(id, body);
+		if (name === 'subscribe') return this.#subscribe(id, body);
+		if (name === 'renew') return this.#renew(id, body);
+		if (name === 'unsubscribe') this.#carried.delete(String(body.channel));
+		if (name === 'unsubscribe' || name === 'ping') return void queueMicrotask(() => this.#reply({ id, ok: {} }));
+		const way = { url: this.url, token: text(this.#connect?.body.token), fetch: this.fetch, signal: this.#requests.signal };
+		void perform(way, name, body).then((outcome) => this.#reply({ id, ...outcome }));
+	}
+
+	close(): void {
+		this.#live = false;
+		this.#stream.abort();
+		this.#requests.abort();
+	}
+
+	#lost(code: number, reason: string): void {
+		if (!this.#live) return;
+		this.close();
+		this.listener.lost({ code, reason });
+	}
+
+	#reply(frame: Fields): void {
+		if (this.#live) this.listener.frame(JSON.stringify(frame));
+	}
+
+	#carry(channel: string, position: string | null): Carried {
+		const carried = { position, asked: null, told: null, known: false };
+		this.#carried.set(channel, carried);
+		return carried;
+	}
+
+	#connected(id: number, body: Fields): void {
+		this.#connect = { id, body };
+		for (const [channel, position] of Object.entries(isFields(body.positions) ? body.positions : {})) {
+			if (!this.#carried.has(channel) && this.#carried.size < CHANNELS_MAX) this.#carry(channel, String(position));
+		}
+		void this.#read();
+	}
+
+	#renew(id: number, { token }: Fields): void {
+		if (!this.#connect) return;
+		this.#connect.body = { ...this.#connect.body, token };
+		this.#renewal = id;
+		this.#reopen();
+	}
+
+	#subscribe(id: number, body: Fields): void {
+		const channel = String(body.channel);
+		const carried = this.#carried.get(channel);
+		const position = text(body.position) ?? null;
+		if ('rewind' in body) return this.#refuse(id, 'unsupported', 'Messages of the past need a WebSocket; read them by history().');
+		if (!carried && this.#carried.size >= CHANNELS_MAX) {
+			return this.#refuse(id, 'limit_reached', `Without a WebSocket a client is in at most ${CHANNELS_MAX} channels.`);
+		}
+		if (!carried) {
+			this.#carry(channel, position).asked = id;
+			return this.#reopen();
+		}
+		if (!carried.told) {
+			carried.asked = id;
+			return;
+		}
+		// A hole, or a beginning elsewhere: only another stream goes on from there.
+		if (position !== null && position !== carried.position) return queueMicrotask(() => this.#lost(1006, 'another position'));
+		const { told } = carried;
+		queueMicrotask(() => this.#reply({ id, ok: { ...told, ...(position !== null && { position, recovered: true }) } }));
+	}
+
+	#refuse(id: number, code: string, message: string): void {
+		queueMicrotask(() => this.#reply({ id, error: { code, message, retry: 'never' } }));
+	}
+
+	/** Once for all channels that are asked for in one go. */
+	#reopen(): void {
+		if (this.#reopening) return;
+		this.#reopening = true;
+		queueMicrotask(() => {
+			this.#reopening = false;
+			if (!this.#live) return;
+			this.#stream.abort();
+			for (const carried of this.#carried.values()) carried.told = null;
+			void this.#read();
+		});
+	}
+
+	async #read(): Promise<void> {
+		const controller = new AbortController();
+		this.#stream = controller;
+		const current = () => this.#live && this.#stream === controller;
+		const { body = {} } = this.#connect ?? {};
+		const token = text(body.token);
+		try {
+			const answer = await this.fetch(`${this.url}/connect/sse?${this.#query(body)}`, {
+				headers: { Accept: 'text/event-stream', ...(token !== undefined && { Authorization: `Bearer ${token}` }) },
+				signal: controller.signal,
+				cache: 'no-store',
+			});
+			if (!answer.ok || !answer.body) return await this.#refused(answer, current);
+			const events = new EventReader(
+				(event) => current() && this.#event(event),
+				() => current() && this.listener.frame('{}'),
+			);
+			const decoder = new TextDecoder();
+			const reader = answer.body.getReader();
+			for (let read = await reader.read(); !read.done && current(); read = await reader.read()) {
+				if (!events.take(decoder.decode(read.value, { stream: true }))) return this.#lost(1006, 'an endless event');
+			}
+			if (current()) this.#lost(1006, 'the stream ended');
+		} catch {
+			if (current()) this.#lost(1006, 'the stream broke');
+		}
+	}
+
+	#query({ project }: Fields): URLSearchParams {
+		const query = new URLSearchParams({ project: String(project) });
+		for (const [channel, { position }] of this.#carried) {
+			query.append('channel', channel);
+			if (position !== null) query.append('position', `${channel}@${position}`);
+		}
+		return query;
+	}
+
+	/** The stream was not given: the status says what the code of a close would. */
+	async #refused(answer: Response, current: () => boolean): Promise<void> {
+		const problem: unknown = await answer.json().catch(() => null);
+		if (!current()) return;
+		const error = refused(answer.status, isFields(problem) ? problem : {}, null);
+		if (this.#connect && this.#isFirst) this.#reply({ id: this.#connect.id, error });
+		const codes: Record<number, number> = { 400: 4200, 401: 4100, 403: 4202, 422: 4200 };
+		this.#lost(codes[answer.status] ?? 1006, text(error.code) ?? '');
+	}
+
+	#event({ kind, data }: StreamEvent): void {
+		const heard = hear(data);
+		const fields = heard.is === 'push' ? heard.fields : heard.is === 'nonsense' || heard.is === 'ping' ? (parse(data) ?? {}) : {};
+		const { push: _, ...body } = fields;
+		const channel = text(body.channel) ?? '';
+		switch (kind) {
+			case 'connected':
+				return this.#began(body);
+			case 'closed':
+				return this.#lost(number(body.code) ?? 1006, text(body.reason) ?? text(body.message) ?? '');
+			case 'refused':
+				return this.#entryRefused(channel, isFields(body.error) ? body.error : {});
+			case 'subscribed':
+				return this.#subscribed(channel, body);
+			case 'unsubscribed':
+				this.#carried.delete(channel);
+				break;
+			case 'message':
+			case 'position':
+				this.#moved(channel, kind, body);
+		}
+		this.#reply({ ...body, push: kind });
+	}
+
+	/** The first stream is the reply to `connect`; a further one only goes on. */
+	#began(body: Fields): void {
+		const isFirst = this.#isFirst;
+		this.#isFirst = false;
+		for (const fields of list(body.channels)) {
+			const channel = text(fields.channel) ?? '';
+			const carried = this.#carried.get(channel) ?? (this.#carried.size < CHANNELS_MAX ? this.#carry(channel, null) : null);
+			// What resumes has its own event to come.
+			if (!carried || fields.resuming === true) continue;
+			if (isFirst) Object.assign(carried, { known: true, told: fields, position: fields.position });
+			else this.#subscribed(channel, fields);
+		}
+		if (isFirst && this.#connect) return this.#reply({ id: this.#connect.id, ok: body });
+		if (this.#renewal !== null) this.#reply({ id: this.#renewal, ok: { token: body.token } });
+		this.#renewal = null;
+	}
+
+	/** A subscription on this stream: the reply to who waits for it, news, or what the stream before had already. */
+	#subscribed(channel: string, fields: Fields): void {
+		const carried = this.#carried.get(channel) ?? this.#carry(channel, null);
+		const { asked, known } = carried;
+		const whole = fields.recovered === true || fields.position === carried.position;
+		// It does not go on without a gap: the machine is to find that out when it comes back.
+		if (known && asked === null && !whole) return this.#lost(1006, 'the stream cannot be taken up');
+		Object.assign(carried, { asked: null, known: true, told: fields, position: fields.position });
+		if (asked !== null) this.#reply({ id: asked, ok: fields });
+		else if (!known) this.#reply({ ...fields, push: 'subscribed' });
+	}
+
+	#entryRefused(channel: string, error: Fields): void {
+		const carried = this.#carried.get(channel);
+		this.#carried.delete(channel);
+		if (carried?.asked != null) this.#reply({ id: carried.asked, error });
+		else if (carried) this.#reply({ push: 'unsubscribed', channel, reason: 'ended' });
+	}
+
+	#moved(channel: string, kind: string, body: Fields): void {
+		const carried = this.#carried.get(channel);
+		if (!carried) return;
+		const known = parsePosition(carried.position);
+		if (kind === 'position') carried.position = text(body.position) ?? carried.position;
+		else if (known) carried.position = `${known.epoch}-${number(body.offset) ?? known.offset}`;
+	}
+}
+
+function parse(data: string): Fields | null {
+	try {
+		const value: unknown = JSON.parse(data);
+		return isFields(value) ? value : null;
+	} catch {
+		return null;
+	}
 }

@@ -52,7 +52,8 @@ export class Channels {
 	async publish(channel: string, event: string, data: unknown = null): Promise<Place> {
 		type Published = { epoch: string; offset: number };
 		const { epoch, offset } = await this.http.call<Published>({ method: 'POST', path: path`/v2/channels/${channel}/messages`, body: { event, data } });
-		return { position: `${epoch}-${offset}` };
+		// The answer has the epoch in decimal, positions have it in hexadecimal.
+		return { position: `${BigInt(epoch).toString(16)}-${offset}` };
 	}
 
 	#change(method: 'PUT' | 'PATCH', channel: string, state: Json, ifVersion: number | undefined): Promise<Versioned<Json>> {
