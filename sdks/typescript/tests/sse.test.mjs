@@ -113,7 +113,7 @@ test('a token goes in a header; what is done is done by /v2, and errors are thos
 	const answer = ({ method, url, headers, body }) => {
 		if (url.pathname === '/connect/sse') return null;
 		asked.push([method, url.pathname + url.search, headers.authorization, headers['if-match'], body]);
-		if (url.pathname.endsWith('/messages')) return [200, { epoch: 'a', offset: 9 }];
+		if (url.pathname.endsWith('/messages')) return [200, { epoch: '10', offset: 9 }];
 		if (url.pathname.endsWith('/state')) return [412, { code: 'version_mismatch', detail: 'at 4', retryable: false }];
 		if (url.pathname.endsWith('/history')) return [200, { messages: [{ offset: 1, event: 'e', data: 1, at: 1 }], position: 'a-9' }];
 		return [503, { code: 'unavailable', detail: 'later', retryable: true }];

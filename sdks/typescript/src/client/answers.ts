@@ -44,7 +44,7 @@ export function asPresence(ok: Fields): PresencePage {
 /** A message as it is sent, with an id of its own. */
 export function outgoing(channel: string, event: string, data: unknown, options: Omit<PublishOptions, 'timeoutMs'>): Fields {
 	const { id = drawId(), echo, key } = options;
-	return { channel, event, data: data ?? null, id, ...(echo === false && { echo }), ...(key !== undefined && { key }) };
+	return { channel, event, data: data ?? null, id, ...(echo !== undefined && { echo }), ...(key !== undefined && { key }) };
 }
 
 export function outgoingAll<Events>(messages: Outgoing<Events>[]): Fields[] {

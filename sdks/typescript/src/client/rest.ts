@@ -1,6 +1,6 @@
 //! Requests of the protocol carried out by `/v2`, for a client that only receives by its connection. What has no path there is said so.
 
-import { formatPosition, parsePosition } from './position.js';
+import { positionOf } from '../shared/place.js';
 import { type Fields, isFields, list, number, text } from './wire.js';
 
 /** What a reply has behind its id. */
@@ -51,9 +51,9 @@ function route(name: string, body: Fields): Route | undefined {
 
 /** The place of a message: as its position, or by its parts. */
 function published(answer: Fields): Fields {
-	const { epoch, offset, ...rest } = answer;
-	const known = parsePosition(answer.position) ?? (text(epoch) !== undefined && number(offset) !== undefined ? { epoch: text(epoch)!, offset: number(offset)! } : null);
-	return { ...rest, ...(known && { position: formatPosition(known) }) };
+	const { epoch: _, offset: __, ...rest } = answer;
+	const position = positionOf(answer);
+	return { ...rest, ...(position !== undefined && { position }) };
 }
 
 function batch(answer: Fields): Fields {

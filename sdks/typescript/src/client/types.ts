@@ -94,7 +94,7 @@ export interface Unsubscribed {
 export interface PublishOptions {
 	/** 1 to 64 bytes; drawn if it is not given. The same id within two minutes is the same message. */
 	id?: string;
-	/** `false`: do not hand it to this client. */
+	/** `false`: do not hand it to this client. Not given: as the channel's settings say. */
 	echo?: boolean;
 	/** In a channel that conflates. */
 	key?: string;

@@ -1,5 +1,6 @@
 //! Channels of a project, as a backend sees them. Clients have their own view, in `tollgate/client`.
 
+import { positionOf } from '../shared/place.js';
 import { type Http, path } from './http.js';
 import type { Json, Versioned } from './types.js';
 
@@ -13,9 +14,18 @@ export interface Channel {
 	[more: string]: unknown;
 }
 
-export interface Place {
-	/** `EPOCH-OFFSET`. */
-	position: string;
+export interface Published {
+	/** `EPOCH-OFFSET`; absent if it was conflated. */
+	position?: string;
+	/** It was published before, with the same id. */
+	duplicate: boolean;
+	conflated: boolean;
+}
+
+/** What came of a message. */
+export function placeOf(answer: Json | null): Published {
+	const position = answer ? positionOf(answer) : undefined;
+	return { ...(position !== undefined && { position }), duplicate: answer?.duplicate === true, conflated: position === undefined };
 }
 
 export class Channels {
@@ -49,11 +59,9 @@ export class Channels {
 	}
 
 	/** When the message has its place in the channel. */
-	async publish(channel: string, event: string, data: unknown = null): Promise<Place> {
-		type Published = { epoch: string; offset: number };
-		const { epoch, offset } = await this.http.call<Published>({ method: 'POST', path: path`/v2/channels/${channel}/messages`, body: { event, data } });
-		// The answer has the epoch in decimal, positions have it in hexadecimal.
-		return { position: `${BigInt(epoch).toString(16)}-${offset}` };
+	async publish(channel: string, event: string, data: unknown = null): Promise<Published> {
+		const answer = await this.http.call<Json | null>({ method: 'POST', path: path`/v2/channels/${channel}/messages`, body: { event, data } });
+		return placeOf(answer);
 	}
 
 	#change(method: 'PUT' | 'PATCH', channel: string, state: Json, ifVersion: number | undefined): Promise<Versioned<Json>> {
