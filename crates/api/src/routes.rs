@@ -149,6 +149,7 @@ pub(crate) static ROUTES: &[Route] = &[
     v2!(GET "/v2/tokens/:token/usage" => usage::token),
     v2!(GET "/v2/users/:user/usage" => usage::user),
     v2!(GET "/v2/usage" => usage::project),
+    v2!(POST "/v2/online" => online::query),
     v2!(GET "/v2/alerts" => usage::alerts),
     v2!(GET "/v2/webhooks" => webhooks::list),
     v2!(POST "/v2/webhooks" => webhooks::create),

@@ -367,6 +367,9 @@ pub struct DeliveryRecord {
     pub event: String,
     /// The body, JSON text.
     pub body: String,
+    /// What it is about, where messages to an endpoint about the same thing are sent one after the other, in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     /// When it came to be.
     pub created_at: UnixMillis,
     /// When it was put in line, if that was later: for a replay. The time after which it is given up counts from here.
@@ -387,6 +390,15 @@ pub struct DeliveryRecord {
     pub given_up_at: Option<UnixMillis>,
 }
 
+/// That webhook endpoints were told that a token is online, or a channel occupied. Goes when they are told that it is over.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToldRecord {
+    /// The token's public id, or the channel's id.
+    pub subject: String,
+    /// When they were told.
+    pub told_at: UnixMillis,
+}
+
 /// What is counted of a token or a user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UsageRecord {
@@ -394,6 +406,9 @@ pub struct UsageRecord {
     pub first_seen_at: Option<UnixMillis>,
     /// When it was last used.
     pub last_used_at: Option<UnixMillis>,
+    /// When it last had a connection: when the last one ended, as far as that was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen_at: Option<UnixMillis>,
     /// Connections that it opened.
     pub connections: u64,
     /// Messages that its connections sent.

@@ -40,6 +40,7 @@ pub use operations::issuers::{IssuerKeyView, IssuerUpdate, IssuerView, KeySource
 pub use operations::jobs::JobView;
 pub use operations::keyring::{DataKeyStatus, KeyringStatus, TokenKeyStatus};
 pub use operations::keys::{KeyUpdate, NewKey};
+pub use operations::online::OnlineView;
 pub use operations::presented::{Place, TokenRefused};
 pub use operations::revoke::{RevokeRequest, Revoked};
 pub use operations::selector::{Selector, kind_word};
@@ -85,6 +86,7 @@ pub struct Node {
     keyring_turns: tokio::sync::RwLock<()>,
     jobs: operations::jobs::Jobs,
     courier: operations::deliveries::Courier,
+    presence: operations::presence::Presence,
     minutes: operations::usage::Minutes,
     buckets: limits::Buckets,
     refusals: operations::refusals::Refusals,

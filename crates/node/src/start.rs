@@ -103,6 +103,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         key_uses,
         keyring_turns: tokio::sync::RwLock::default(),
         jobs: crate::operations::jobs::Jobs::default(),
+        presence: crate::operations::presence::Presence::default(),
         minutes: crate::operations::usage::Minutes::default(),
         courier: crate::operations::deliveries::Courier::default(),
         buckets: crate::limits::Buckets::default(),

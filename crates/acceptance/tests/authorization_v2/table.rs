@@ -41,6 +41,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("deleteUser", ""),
     row("banUser", ""),
     row("unbanUser", ""),
+    unwritten("queryOnline", r#"{"tokens":["{token}"]}"#),
     unwritten("messageUser", r#"{"event":"X"}"#),
     row("createAuthToken", r#"{"user_id":"{new}"}"#),
     row("revokeMe", ""),

@@ -151,6 +151,7 @@ pub(super) fn schemas() -> Value {
         jobs(),
         audit(),
         webhooks(),
+        online(),
         usage(),
     ] {
         if let (Value::Object(all), Value::Object(part)) = (&mut all, part) {
@@ -314,7 +315,7 @@ fn users() -> Value {
         "User": answered(&json!({
             "id": id("user"), "user_id": {"type": "string"}, "display_name": maybe_text(), "attributes": attributes,
             "created_at": time(), "updated_at": time(), "banned_at": maybe_time(),
-            "active_tokens": {"type": "integer"}, "is_online": {"type": "boolean"},
+            "active_tokens": {"type": "integer"}, "is_online": {"type": "boolean"}, "last_seen_at": maybe_time(),
         })),
         "UserPage": page("User"),
         "NewUser": taken(&json!({"user_id": user_id, "display_name": name, "attributes": attributes}), &["user_id"]),
@@ -417,6 +418,27 @@ fn webhooks() -> Value {
             "payload": {"description": "The body, as it is sent."},
         })),
         "DeliveryPage": page("Delivery"),
+    })
+}
+
+fn online() -> Value {
+    let names = |least: u32, most: u32| {
+        let name = json!({"type": "string", "minLength": least, "maxLength": most});
+        json!({"type": "array", "maxItems": 500, "items": name})
+    };
+    let one = answered(&json!({
+        "online": {"type": "boolean"}, "connections": {"type": "integer"}, "last_seen_at": maybe_time(),
+    }));
+    json!({
+        "OnlineQuery": {
+            "description": "Tokens by id or secret, users by your own ids; at most 1,000 names in all.",
+            "type": "object", "additionalProperties": false,
+            "properties": {"tokens": names(1, 255), "users": names(1, 900)},
+        },
+        "Online": answered(&json!({
+            "tokens": {"type": "array", "items": one, "description": "In the order of the query. Who is not known is offline and was never seen."},
+            "users": {"type": "array", "items": one},
+        })),
     })
 }
 

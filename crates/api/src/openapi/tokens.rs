@@ -41,7 +41,7 @@ fn tokens() -> Value {
         "version": {"type": "integer", "description": "The ETag."}, "generation": {"type": "integer"},
         "previous_secret": or_null(&previous), "created_at": time(), "not_before": maybe_time(),
         "expires_at": maybe_time(), "refresh_after": maybe_time(), "revoked": or_null(&revoked),
-        "made_by": maybe_text(), "issuer": maybe_text(), "connections": {"type": "integer"},
+        "made_by": maybe_text(), "issuer": maybe_text(), "connections": {"type": "integer"}, "last_seen_at": maybe_time(),
     }));
     token["properties"]["secret"] = json!({"type": "string", "description": "Only in the answer that made it."});
     json!({"Token": token, "TokenPage": page("Token")})

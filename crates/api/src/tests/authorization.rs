@@ -47,6 +47,7 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("POST", "/v2/users") => (P::MANAGE_USERS, r#"{"user_id":"bob"}"#),
         ("PATCH", "/v2/users/:user") => (P::MANAGE_USERS, "{}"),
         ("POST", "/v2/users/:user/ban" | "/v2/users/:user/unban") => (P::MANAGE_USERS, ""),
+        ("POST", "/v2/online") => (P::READ_LEAP_TOKENS, r#"{"tokens":["x"]}"#),
         ("GET", "/v2/users/:user/tokens") => (P::READ_LEAP_TOKENS, ""),
         ("POST", "/v2/users/:user/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
         ("POST", "/v2/auth-tokens") => (P::CREATE_AUTH_TOKEN, r#"{"user_id":"alice"}"#),

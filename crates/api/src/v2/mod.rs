@@ -10,6 +10,7 @@ pub(crate) mod issuers;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod me;
+pub(crate) mod online;
 pub(crate) mod project;
 mod project_hook;
 pub(crate) mod revoke;

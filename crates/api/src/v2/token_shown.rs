@@ -37,6 +37,7 @@ pub(crate) struct Shown<'a> {
     made_by: Option<String>,
     issuer: Option<String>,
     connections: usize,
+    last_seen_at: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
 }
@@ -93,6 +94,7 @@ pub(crate) fn show<'a>(token: &'a TokenDetail, secret: Option<&TokenSecret>) -> 
         made_by: token.made_by.map(|key| key.to_string()),
         issuer: token.issuer.map(|issuer| issuer.to_string()),
         connections: token.connections,
+        last_seen_at: token.last_seen_at.map(Time),
         secret: secret.map(|secret| secret.expose(TokenSpelling::Native).to_string()),
     }
 }

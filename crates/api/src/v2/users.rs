@@ -23,6 +23,7 @@ struct Shown {
     banned_at: Option<Time>,
     active_tokens: usize,
     is_online: bool,
+    last_seen_at: Option<Time>,
 }
 
 /// What became of the tokens of a banned or deleted user.
@@ -146,6 +147,7 @@ fn show(user: &UserView) -> Shown {
         banned_at: user.banned_at.map(Time),
         active_tokens: user.tokens,
         is_online: user.is_online,
+        last_seen_at: user.last_seen_at.map(Time),
     }
 }
 

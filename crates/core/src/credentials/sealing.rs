@@ -54,11 +54,15 @@ pub enum RowKind {
     Idempotency = 33,
     /// [`crate::records::ProjectUsageRecord`]; id = project number.
     ProjectUsage = 34,
+    /// [`crate::records::ToldRecord`]: a token of which webhook endpoints were told that it is online; id = token number.
+    OnlineToken = 35,
+    /// [`crate::records::ToldRecord`]: a channel of which webhook endpoints were told that somebody is in it; its number is made from its name.
+    OccupiedChannel = 36,
 }
 
 impl RowKind {
     /// Every kind, in the order of replay: owners before what they own.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Settings,
         Self::Key,
         Self::User,
@@ -74,6 +78,8 @@ impl RowKind {
         Self::UserUsage,
         Self::Idempotency,
         Self::ProjectUsage,
+        Self::OnlineToken,
+        Self::OccupiedChannel,
     ];
 
     /// The stored number.
@@ -113,6 +119,8 @@ impl RowKind {
             Self::UserUsage => "user's usage",
             Self::Idempotency => "idempotency key",
             Self::ProjectUsage => "project's usage",
+            Self::OnlineToken => "news of an online token",
+            Self::OccupiedChannel => "news of an occupied channel",
         }
     }
 }

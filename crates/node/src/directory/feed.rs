@@ -40,20 +40,31 @@ impl Changes for Directory {
                 }
             }
             Change::ChannelDeleted { project, channel } => {
-                let sequence = self.with(project, |records| records.remove_channel(&channel)).flatten();
+                let sequence = self.with(project, |records| {
+                    self.note_channel(records, project, &channel);
+                    records.remove_channel(&channel)
+                });
+                let sequence = sequence.flatten();
                 let key = ChannelKey { project, channel };
                 if let (Some(sequence), Some(hub)) = (sequence, self.hub.get()) {
                     hub.tell(hub.home(&key), Request::Deleted(key, sequence));
                 }
             }
             Change::Subscribed(new) => {
-                let connections =
-                    self.with(new.project, |records| records.subscribe(new.token, &new.channel, new.ephemeral, now));
+                let connections = self.with(new.project, |records| {
+                    let connections = records.subscribe(new.token, &new.channel, new.ephemeral, now);
+                    self.note_channel(records, new.project, &new.channel);
+                    connections
+                });
                 let key = ChannelKey { project: new.project, channel: new.channel };
                 self.tell_through_home(connections, &key, Request::Join);
             }
             Change::Unsubscribed { project, token, channel } => {
-                let connections = self.with(project, |records| records.unsubscribe(token, &channel, now));
+                let connections = self.with(project, |records| {
+                    let connections = records.unsubscribe(token, &channel, now);
+                    self.note_channel(records, project, &channel);
+                    connections
+                });
                 let key = ChannelKey { project, channel };
                 self.tell_through_home(connections, &key, |connection, key| Request::Leave(connection, key, token));
             }

@@ -3,13 +3,14 @@
 //! It is filled and kept by the store's change feed alone ([`tollgate_core::ports::store::Changes`]), in commit order; nothing else writes
 //! records here. What it adds of its own lives only as long as the process: live connections, and how many anonymous clients a channel has.
 //!
-//! Locks are short (a few look-ups), never held across an await or while another is taken (but that of the moments, the last one), and every critical section leaves the
+//! Locks are short (a few look-ups), never held across an await or while another is taken (but those of the moments and of presence, the last ones), and every critical section leaves the
 //! records whole.
 
 mod deliveries;
 mod feed;
 mod moments;
 mod order;
+mod presence;
 mod records;
 mod rows;
 mod tokens;
@@ -28,6 +29,7 @@ use tollgate_core::records::{KeyRecord, SettingsRecord};
 pub(crate) use deliveries::is_waiting;
 pub(crate) use feed::{expiry, open_ring};
 pub(crate) use moments::MomentKind;
+pub(crate) use presence::{OF_CHANNELS, OF_TOKENS, Wanted};
 pub(crate) use records::{ChannelEntry, Records, Table, UserEntry};
 pub(crate) use tokens::{JwtProof, Kept, LiveConnection, SignedBy, TokenEnd, TokenEntry};
 pub use usage::{USAGE_ADDRESSES_MAX, USAGE_TOKENS_MAX, UsageDelta, UsageKey};
@@ -110,6 +112,8 @@ pub struct Directory {
     usage: UsageSums,
     /// Connects and disconnects that webhook endpoints are still to be told of.
     moments: moments::Moments,
+    /// Tokens and channels of which webhook endpoints may have to be told that somebody came or went.
+    presence: presence::Touched,
 }
 
 impl std::fmt::Debug for Directory {
@@ -135,6 +139,7 @@ impl Directory {
             counters,
             usage: UsageSums::default(),
             moments: moments::Moments::default(),
+            presence: presence::Touched::default(),
         }
     }
 
@@ -237,14 +242,18 @@ impl Directory {
     /// An anonymous connection was subscribed.
     pub(crate) fn anonymous_joined(&self, channel: &ChannelSnapshot) {
         if let Some(entry) = self.project(channel.project) {
-            entry.write().anonymous_joined(&channel.channel, channel.sequence);
+            let mut records = entry.write();
+            records.anonymous_joined(&channel.channel, channel.sequence);
+            self.note_channel(&records, channel.project, &channel.channel);
         }
     }
 
     /// An anonymous connection's subscription ended.
     pub(crate) fn anonymous_left(&self, channel: &ChannelSnapshot, now: Monotonic) {
         if let Some(entry) = self.project(channel.project) {
-            entry.write().anonymous_left(&channel.channel, channel.sequence, now);
+            let mut records = entry.write();
+            records.anonymous_left(&channel.channel, channel.sequence, now);
+            self.note_channel(&records, channel.project, &channel.channel);
         }
     }
 
@@ -271,6 +280,11 @@ impl Directory {
         }
     }
 
+    /// When a token last had a connection, as far as it was not kept yet.
+    pub(crate) fn seen_at(&self, project: ProjectId, token: TokenId) -> Option<UnixMillis> {
+        self.usage.seen_at(project, token)
+    }
+
     /// All that was used since the last call, for upkeep to keep.
     pub(crate) fn take_usage(&self) -> HashMap<UsageKey, UsageDelta> {
         self.usage.take()
@@ -282,6 +296,9 @@ impl Directory {
             let mut records = entry.write();
             records.disconnect(token, connection, now);
             self.note_moment(&records, project, token, false);
+            drop(records);
+            let seen_at = Some(self.clock.unix());
+            self.used([((project, Some(token)), UsageDelta { seen_at, ..UsageDelta::default() })]);
         }
     }
 }

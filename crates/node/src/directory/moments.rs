@@ -44,6 +44,7 @@ fn wants_moments(webhook: &WebhookRecord) -> bool {
 impl Directory {
     /// A connection of the token was added to the records, or removed. Called with the records locked, so that moments stay in order.
     pub(crate) fn note_moment(&self, records: &Records, project: ProjectId, token: TokenId, opened: bool) {
+        self.note_presence(records, project, token);
         if !records.webhooks.values().any(|kept| wants_moments(&kept.record)) {
             return;
         }

@@ -10,7 +10,7 @@ use tollgate_core::limits::{JOB_PARTS_MAX, NATIVE_SESSION_MS, SESSION_GRACE_MS};
 use tollgate_core::model::Capabilities;
 use tollgate_core::records::{
     AuthTokenRecord, IdempotencyRecord, IssuerRecord, JobRecord, ProjectUsageRecord, SettingsRecord, SigningKeyRecord,
-    TokenRecord, UsageRecord, UserRecord, WebhookRecord,
+    TokenRecord, ToldRecord, UsageRecord, UserRecord, WebhookRecord,
 };
 
 use super::deliveries::Deliveries;
@@ -74,6 +74,10 @@ pub(crate) struct Records {
     pub(crate) token_usage: Table<UsageRecord>,
     pub(crate) user_usage: Table<UsageRecord>,
     pub(crate) project_usage: Option<Kept<ProjectUsageRecord>>,
+    /// Tokens of which webhook endpoints were told that they are online.
+    pub(crate) online_told: Table<ToldRecord>,
+    /// Channels of which webhook endpoints were told that they are occupied.
+    pub(crate) occupied_told: Table<ToldRecord>,
     pub(crate) idempotency: Table<IdempotencyRecord>,
     pub(crate) idempotency_by_key: HashMap<[u8; 32], u64>,
     /// In order of time: the grace is the same for all.
@@ -166,6 +170,19 @@ impl Records {
     pub(crate) fn online_count(&self, channel: &ChannelEntry) -> u64 {
         let is_online = |token: &&TokenId| self.tokens.get(token).is_some_and(|entry| entry.is_online());
         (channel.tokens.iter().filter(is_online).count() + channel.anonymous) as u64
+    }
+
+    /// Whether any session is in a channel now.
+    pub(crate) fn is_occupied(&self, channel: &ChannelEntry) -> bool {
+        let is_online = |token: &TokenId| self.tokens.get(token).is_some_and(|entry| entry.is_online());
+        channel.anonymous > 0 || channel.tokens.iter().any(is_online)
+    }
+
+    /// When the last session in a channel without live connections will be over, as far as this process saw them end.
+    pub(crate) fn last_session_over(&self, channel: &ChannelEntry) -> Option<Monotonic> {
+        let offline_at = |token: &TokenId| self.tokens.get(token).map(|entry| entry.offline_at());
+        let last = channel.tokens.iter().filter_map(offline_at).max()?;
+        (last > Monotonic(0)).then(|| last.plus(SESSION_GRACE_MS))
     }
 
     fn is_deserted(&self, channel: &ChannelId) -> bool {

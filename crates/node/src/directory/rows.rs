@@ -74,6 +74,8 @@ impl Directory {
             RowKind::TokenUsage => entry.fill(row, |records| &mut records.token_usage),
             RowKind::UserUsage => entry.fill(row, |records| &mut records.user_usage),
             RowKind::ProjectUsage => entry.write_kept(row, |records, kept| records.project_usage = Some(kept)),
+            RowKind::OnlineToken => entry.fill(row, |records| &mut records.online_told),
+            RowKind::OccupiedChannel => entry.fill(row, |records| &mut records.occupied_told),
             // Not kept in memory: a store does not hand it over.
             RowKind::JobPart => Some(()),
         }
@@ -91,6 +93,7 @@ impl Directory {
             }
             RowKind::User => records.remove_user(UserId::new(id)),
             RowKind::Token => {
+                self.note_presence(&records, name.project, TokenId::new(id));
                 let connections = records.remove_token(TokenId::new(id), now);
                 drop(records);
                 self.tell(Some(connections), |one| Request::Close(one.key, CloseReason::TokenRevoked));
@@ -121,6 +124,8 @@ impl Directory {
             RowKind::TokenUsage => drop(records.token_usage.remove(&id)),
             RowKind::UserUsage => drop(records.user_usage.remove(&id)),
             RowKind::ProjectUsage => records.project_usage = None,
+            RowKind::OnlineToken => drop(records.online_told.remove(&id)),
+            RowKind::OccupiedChannel => drop(records.occupied_told.remove(&id)),
             RowKind::JobPart => {}
         }
     }
@@ -253,6 +258,8 @@ impl super::Records {
             .chain(older(RowKind::Job, &self.jobs, newest))
             .chain(older(RowKind::TokenUsage, &self.token_usage, newest))
             .chain(older(RowKind::UserUsage, &self.user_usage, newest))
+            .chain(older(RowKind::OnlineToken, &self.online_told, newest))
+            .chain(older(RowKind::OccupiedChannel, &self.occupied_told, newest))
             .chain(older(RowKind::Idempotency, &self.idempotency, newest))
             .collect()
     }

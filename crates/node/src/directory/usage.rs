@@ -31,6 +31,8 @@ pub struct UsageDelta {
     pub addresses: Vec<IpAddr>,
     /// Addresses that did not fit, perhaps counted more than once.
     pub addresses_more: u64,
+    /// When it last had a connection, if it had one.
+    pub seen_at: Option<UnixMillis>,
     /// When it was last used.
     pub last_at: UnixMillis,
 }
@@ -51,6 +53,7 @@ impl UsageDelta {
             }
         }
         self.last_at = self.last_at.max(other.last_at);
+        self.seen_at = self.seen_at.max(other.seen_at);
         for address in other.addresses {
             if self.addresses.contains(&address) {
                 continue;
@@ -85,6 +88,12 @@ impl UsageSums {
                 }
             }
         }
+    }
+
+    /// When a token last had a connection, as far as it was not taken yet.
+    pub(super) fn seen_at(&self, project: ProjectId, token: TokenId) -> Option<UnixMillis> {
+        let sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sums.get(&(project, Some(token))).and_then(|sum| sum.seen_at)
     }
 
     pub(super) fn take(&self) -> HashMap<UsageKey, UsageDelta> {

@@ -151,6 +151,7 @@ impl Node {
                 self.forget_deliveries().await;
             }
             self.keep_moments().await;
+            self.tell_presence().await;
             self.start_due(&mut under_way);
             tokio::select! {
                 _told_or_not = timeout(LOOK_EVERY, self.courier.wake.notified()) => {}

@@ -38,6 +38,10 @@ pub(crate) const EVENTS: &[&str] = &[
     "connection.closed",
     "session.started",
     "session.ended",
+    "token.online",
+    "token.offline",
+    "channel.occupied",
+    "channel.vacated",
     "alert.raised",
     "alert.cleared",
     "webhook.test",
@@ -110,11 +114,27 @@ pub(super) struct Data {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) expires_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) channel_id: Option<String>,
+    /// When the token last had a connection.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) last_seen_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) alert: Option<String>,
 }
 
+/// The line in which a message waits for those before it about the same thing; nothing for events that are told in any order.
+fn line_of(event: &str, data: &Data) -> Option<String> {
+    let subject = match event {
+        "token.online" | "token.offline" => data.id.as_ref(),
+        "channel.occupied" | "channel.vacated" => data.channel_id.as_ref(),
+        _ => None,
+    };
+    let (family, _) = event.split_once('.')?;
+    subject.map(|subject| format!("{family}:{subject}"))
+}
+
 /// Whether a pattern takes an event: its name, the beginning of its name as `token.*`, or `*`.
-pub(super) fn takes(pattern: &str, event: &str) -> bool {
+pub(crate) fn takes(pattern: &str, event: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some("") => true,
         Some(prefix) => prefix.ends_with('.') && event.starts_with(prefix),
@@ -193,17 +213,18 @@ impl Node {
                 }
                 waiting += 1;
                 let body = body.get_or_insert_with(|| message(entry.project.id, event, at, data.clone()));
-                writes.push(self.new_delivery(entry, WebhookId::new(*webhook), event, at, body.clone()).1);
+                let to = (WebhookId::new(*webhook), line_of(event, &data));
+                writes.push(self.new_delivery(entry, to, event, at, body.clone()).1);
             }
         }
         writes
     }
 
-    /// A message to one endpoint, due at once.
+    /// A message to one endpoint, due at once, or when it is its turn in the line.
     pub(super) fn new_delivery(
         &self,
         entry: &ProjectEntry,
-        webhook: WebhookId,
+        (webhook, line): (WebhookId, Option<String>),
         event: &str,
         at: UnixMillis,
         body: String,
@@ -214,6 +235,7 @@ impl Node {
             message,
             event: event.to_owned(),
             body,
+            line,
             created_at: at,
             queued_at: None,
             due_at: at,
@@ -311,7 +333,7 @@ impl Node {
                     .into_iter()
                     .map(|(event, at, data)| {
                         let body = message(entry.project.id, event, at, data);
-                        self.new_delivery(&entry, webhook, event, at, body).1
+                        self.new_delivery(&entry, (webhook, None), event, at, body).1
                     })
                     .collect();
                 let record = WebhookRecord { told_until: Some(until), ..WebhookRecord::clone(&kept.record) };

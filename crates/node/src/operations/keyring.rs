@@ -274,6 +274,8 @@ impl Node {
             RowKind::TokenUsage => again!(records.token_usage.get(&id)),
             RowKind::UserUsage => again!(records.user_usage.get(&id)),
             RowKind::Idempotency => again!(records.idempotency.get(&id)),
+            RowKind::OnlineToken => again!(records.online_told.get(&id)),
+            RowKind::OccupiedChannel => again!(records.occupied_told.get(&id)),
             RowKind::Key | RowKind::Token | RowKind::JobPart => None,
         }
     }

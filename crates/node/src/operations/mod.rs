@@ -27,6 +27,8 @@ pub(crate) mod jobs;
 pub(crate) mod keyring;
 pub(crate) mod keys;
 mod minting;
+pub(crate) mod online;
+pub(crate) mod presence;
 pub(crate) mod presented;
 pub(crate) mod projects;
 mod publish;

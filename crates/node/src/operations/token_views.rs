@@ -113,6 +113,8 @@ pub struct TokenDetail {
     pub issuer: Option<IssuerId>,
     /// How many live connections it has.
     pub connections: usize,
+    /// When it last had one: now, while it has.
+    pub last_seen_at: Option<UnixMillis>,
 }
 
 /// A token whose secret was just made: the only answer that has both.
@@ -215,6 +217,7 @@ impl Node {
             made_by: record.made_by,
             issuer: record.issuer,
             connections: token.live_connections().len(),
+            last_seen_at: self.token_online(entry.project.id, records, id).last_seen_at,
         }
     }
 }

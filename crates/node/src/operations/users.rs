@@ -60,6 +60,8 @@ pub struct UserView {
     pub tokens: usize,
     /// Whether one of them has a live connection.
     pub is_online: bool,
+    /// When one of them last had one: now, while one has.
+    pub last_seen_at: Option<UnixMillis>,
 }
 
 /// A user to create.
@@ -376,6 +378,7 @@ impl Node {
     fn show_user(&self, entry: &ProjectEntry, records: &Records, id: UserId, user: &UserEntry) -> UserView {
         let (record, now) = (&user.kept.record, self.now());
         let tokens = || user.tokens.iter().filter_map(|token| records.token(*token));
+        let online = self.user_online(entry.project.id, records, id);
         UserView {
             id,
             project: entry.project.id,
@@ -386,7 +389,8 @@ impl Node {
             updated_at: record.updated_at,
             banned_at: record.banned_at,
             tokens: tokens().filter(|token| token.end(token.generation, now).is_none()).count(),
-            is_online: tokens().any(|token| token.is_online()),
+            is_online: online.is_online(),
+            last_seen_at: online.last_seen_at,
         }
     }
 

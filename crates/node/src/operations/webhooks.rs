@@ -197,7 +197,7 @@ impl Node {
         let (event, now) = ("webhook.test", self.now());
         let data = Data { id: Some(id.to_string()), ..Data::default() };
         let body = events::message(entry.project.id, event, now, data);
-        let (message, write) = self.new_delivery(&entry, id, event, now, body);
+        let (message, write) = self.new_delivery(&entry, (id, None), event, now, body);
         let audit = self.entry_of(caller, Some(entry.project.id), "webhook.test", &id);
         self.commit(vec![write], vec![audit]).await.map_err(|error| refusal(error, &id))?;
         self.courier.wake();

@@ -217,6 +217,13 @@ impl Bench {
         Ok(connection)
     }
 
+    /// A connection is gone.
+    pub(crate) fn gone(&self, connection: ConnectionKey) {
+        let (parts, outlet) = &mut *self.shard.borrow_mut();
+        parts.shard.set_now(self.clock.monotonic());
+        parts.shard.gone(connection, outlet);
+    }
+
     /// A connection that has not said who it is.
     pub(crate) fn open(&self) -> ConnectionKey {
         let connection = ConnectionKey { slot: self.slots.fetch_add(1, Ordering::Relaxed), generation: 1 };

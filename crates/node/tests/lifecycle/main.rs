@@ -7,6 +7,7 @@ mod change;
 mod create;
 mod hooks;
 mod issuers;
+mod presence;
 mod read;
 mod refusals;
 mod rotate;

@@ -82,6 +82,8 @@ codes! {
     LimitReached => "limit_reached", Never;
     /// Too many at once.
     RateLimited => "rate_limited", Later;
+    /// The project's backend, which decides on this, did not answer.
+    HookUnavailable => "hook_unavailable", Later;
     /// Nothing was done, or it is not known.
     Unavailable => "unavailable", Later;
     /// A defect of the server.
