@@ -65,7 +65,7 @@ fn decoded(text: &str) -> Vec<u8> {
 fn changes_and_connections_are_told_signed_and_without_secrets() {
     let (receiver, server) = (Receiver::start(), allowed().start());
     let api = server.api();
-    let (hook, secret) = register(&server, &api, &receiver, &["token.*", "connection.*", "session.*"]);
+    let (hook, secret) = register(&server, &api, &receiver, &["token.created", "connection.*", "session.*"]);
     let token = api.token(json!({"user": 7}));
     let created = receiver.next();
     assert_eq!((created.method.as_str(), created.path.as_str()), ("POST", "/hooks?x=1"));

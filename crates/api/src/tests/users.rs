@@ -12,6 +12,7 @@ async fn a_user_is_made_read_changed_and_deleted() {
     let expected = json!({
         "id": id, "user_id": "a b/é", "display_name": "Jane", "attributes": {"n": 1.5}, "created_at": NOW_TEXT,
         "updated_at": NOW_TEXT, "banned_at": null, "active_tokens": 0, "is_online": false,
+        "last_seen_at": null,
     });
     assert_eq!(made.json, expected);
     let path = "/v2/users/a%20b%2F%C3%A9";

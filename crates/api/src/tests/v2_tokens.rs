@@ -32,7 +32,7 @@ async fn a_token_is_created_with_all_that_it_may_have() {
         "networks": ["10.0.0.0/8", "::1/128"], "origins": ["https://app.example"], "metadata": {"plan": "pro"},
         "version": 1, "generation": 1, "previous_secret": null, "created_at": NOW_TEXT, "not_before": NOW_TEXT,
         "expires_at": "2026-11-22T20:27:01.073Z", "refresh_after": "2026-11-22T20:26:41.073Z", "revoked": null,
-        "made_by": made["made_by"], "issuer": null, "connections": 0, "secret": null,
+        "made_by": made["made_by"], "issuer": null, "connections": 0, "last_seen_at": null, "secret": null,
     });
     assert_eq!(made, expected);
     let got = door.call("GET", &path(&made, ""), "").await;

@@ -180,9 +180,11 @@ impl Records {
 
     /// When the last session in a channel without live connections will be over, as far as this process saw them end.
     pub(crate) fn last_session_over(&self, channel: &ChannelEntry) -> Option<Monotonic> {
-        let offline_at = |token: &TokenId| self.tokens.get(token).map(|entry| entry.offline_at());
-        let last = channel.tokens.iter().filter_map(offline_at).max()?;
-        (last > Monotonic(0)).then(|| last.plus(SESSION_GRACE_MS))
+        let over = |token: &TokenId| {
+            let entry = self.tokens.get(token).filter(|entry| entry.offline_at() > Monotonic(0))?;
+            Some(entry.offline_at().plus(entry.session_grace_ms()))
+        };
+        channel.tokens.iter().filter_map(over).max()
     }
 
     fn is_deserted(&self, channel: &ChannelId) -> bool {

@@ -7,6 +7,7 @@ use tollgate_core::CloseReason;
 use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::ids::{ChannelId, ConnectionId, IssuerId, KeyId, UserId};
 use tollgate_core::json::JsonObject;
+use tollgate_core::limits::{NATIVE_SESSION_MS, SESSION_GRACE_MS};
 use tollgate_core::records::{PreviousGeneration, Revocation, TokenKind, TokenRecord, TokenTerms};
 
 use crate::hub::ConnectionRef;
@@ -211,6 +212,12 @@ impl TokenEntry {
     /// The session that a connection of a protocol that knows sessions belongs to: the one that there is, or a new one.
     pub(crate) fn begin_session(&mut self, connection: ConnectionId) -> ConnectionId {
         *self.live_mut().session.get_or_insert(connection)
+    }
+
+    /// How long its session outlives its last connection, in milliseconds.
+    pub(crate) fn session_grace_ms(&self) -> u64 {
+        let is_native = self.live.as_ref().is_some_and(|live| live.session.is_some());
+        if is_native { NATIVE_SESSION_MS } else { SESSION_GRACE_MS }
     }
 
     pub(super) fn offline_at(&self) -> Monotonic {

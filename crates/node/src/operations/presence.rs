@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tollgate_core::clock::Monotonic;
 use tollgate_core::credentials::{RowKind, fingerprint, number_of};
 use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
-use tollgate_core::limits::{DELIVERIES_MAX, SESSION_GRACE_MS};
+use tollgate_core::limits::{DELIVERIES_MAX, NATIVE_SESSION_MS};
 use tollgate_core::ports::store::{RowName, Write};
 use tollgate_core::records::ToldRecord;
 
@@ -104,7 +104,7 @@ impl Node {
         let mut all = self.presence.0.lock().unwrap_or_else(PoisonError::into_inner);
         let looks = all.entry(entry.project.id).or_default();
         // Who was there before the server stopped has the time of a session to come back.
-        let grace = Look::At(now.plus(SESSION_GRACE_MS));
+        let grace = Look::At(now.plus(NATIVE_SESSION_MS));
         if of_tokens.is_heard && !looks.heard_tokens {
             looks.tokens.extend(records.online_told.keys().map(|id| (TokenId::new(*id), grace)));
             let online = records.tokens().filter(|(_, token)| token.is_online());
@@ -265,8 +265,10 @@ fn token_stands(records: &Records, token: TokenId, is_due: bool, now: Monotonic)
         (true, false) => Standing::News(true),
         (true, true) | (false, false) => Standing::AsTold,
         // Who is gone does not come back.
-        (false, true) if is_due || found.is_none() => Standing::News(false),
-        (false, true) => Standing::EndsAt(now.plus(SESSION_GRACE_MS)),
+        (false, true) => {
+            let again = found.filter(|_| !is_due).map(|found| now.plus(found.session_grace_ms()));
+            again.map_or(Standing::News(false), Standing::EndsAt)
+        }
     }
 }
 

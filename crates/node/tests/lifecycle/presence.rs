@@ -4,7 +4,7 @@ use tollgate_core::ErrorKind;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{Command, PresentedSecret};
 use tollgate_core::ids::{ChannelId, WebhookId};
-use tollgate_core::limits::{BATCH_MAX, SESSION_GRACE_MS};
+use tollgate_core::limits::{BATCH_MAX, NATIVE_SESSION_MS, SESSION_GRACE_MS};
 use tollgate_core::model::ChannelType;
 use tollgate_core::permissions::Permissions;
 use tollgate_node::{ConnectionKey, NewToken, NewWebhook, OnlineView, UserOfToken, WebhookUpdate};
@@ -58,12 +58,12 @@ fn connect(bench: &Bench, token: &IssuedToken) -> ConnectionKey {
 }
 
 fn join(bench: &Bench, connection: ConnectionKey, channel: &str) {
-    bench.command(connection, Command::Subscribe { channel: channel.into() }).unwrap();
+    bench.command(connection, Command::Subscribe { channel: channel.into(), wish: None }).unwrap();
 }
 
 fn guest(bench: &Bench) -> ConnectionKey {
     let connection = bench.open();
-    let command = Command::Connect { project: bench.project.to_string(), token: None };
+    let command = Command::Connect { project: bench.project.to_string(), token: None, resume: None };
     bench.command(connection, command).unwrap();
     connection
 }
@@ -104,6 +104,24 @@ fn a_token_is_online_with_its_first_connection_and_offline_when_its_session_is_o
     bench.gone(flap);
     bench.clock.advance(SESSION_GRACE_MS);
     assert_eq!(ear.hears(), [""; 0]);
+}
+
+#[test]
+fn a_session_of_our_own_protocol_lasts_longer() {
+    let bench = Bench::new();
+    let mut ear = listen(&bench, BOTH);
+    let token = token(&bench);
+    let connection = bench.open();
+    let (project, presented) = (bench.project.to_string(), Some(PresentedSecret::new(secret(&token))));
+    let resume = Some(Box::default());
+    bench.command(connection, Command::Connect { project, token: presented, resume }).unwrap();
+    assert_eq!(ear.hears().len(), 1);
+    bench.gone(connection);
+    ear.hears();
+    bench.clock.advance(NATIVE_SESSION_MS - 1);
+    assert_eq!(ear.hears(), [""; 0]);
+    bench.clock.advance(1);
+    assert_eq!(ear.hears(), [format!("token.offline {}", token.token.id)]);
 }
 
 #[test]
@@ -176,19 +194,19 @@ fn after_a_kill_endpoints_are_told_what_differs_from_what_they_heard() {
     bench.restart();
     assert_eq!(told(&bench, webhook).len(), 3, "they may come back");
     connect(&bench, &stays);
-    bench.clock.advance(SESSION_GRACE_MS - 1);
+    bench.clock.advance(NATIVE_SESSION_MS - 1);
     assert_eq!(told(&bench, webhook).len(), 3);
     bench.clock.advance(1);
     assert_eq!(told(&bench, webhook)[3..], [format!("token.offline {}", goes.token.id)]);
     // Killed again before anything else was told, and nobody comes.
     bench.restart();
     told(&bench, webhook);
-    bench.clock.advance(SESSION_GRACE_MS);
+    bench.clock.advance(NATIVE_SESSION_MS);
     let last = told(&bench, webhook)[4..].to_vec();
     assert_eq!(last, [format!("token.offline {}", stays.token.id), "channel.vacated hall".into()]);
     bench.restart();
     told(&bench, webhook);
-    bench.clock.advance(SESSION_GRACE_MS);
+    bench.clock.advance(NATIVE_SESSION_MS);
     assert_eq!(told(&bench, webhook).len(), 6, "nothing is told twice");
 }
 
@@ -206,11 +224,11 @@ fn who_begins_to_listen_is_told_who_is_there() {
     enable(&bench, ear.1, false);
     assert_eq!(ear.hears(), [""; 0]);
     bench.gone(connection);
-    bench.clock.advance(SESSION_GRACE_MS);
+    bench.clock.advance(NATIVE_SESSION_MS);
     assert_eq!(ear.hears(), [""; 0]);
     enable(&bench, ear.1, true);
     assert_eq!(ear.hears(), [""; 0]);
-    bench.clock.advance(SESSION_GRACE_MS);
+    bench.clock.advance(NATIVE_SESSION_MS);
     assert_eq!(ear.hears(), [format!("token.offline {id}"), "channel.vacated hall".into()]);
     // When the last endpoint is gone, what was told is forgotten with it.
     connect(&bench, &token);
