@@ -1,4 +1,5 @@
-//! Durable histories: appending inside the group commit, reading in steps that let other units of work through, and pruning.
+//! Durable histories: appending inside the group commit, and reading in steps that let other units of work through. What takes old messages away again
+//! is `pruning.rs`.
 //!
 //! A run is in `histories` until pruning has taken the last of its messages off the disk. Its `due_at` is kept, so that pruning finds the runs
 //! that have something old by an index, and appending to a run that is due at some time touches no index.
@@ -15,7 +16,7 @@ use tollgate_core::model::{ChannelSettings, durable_epoch};
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::{Change, HistoryStore, StoreError, StoreResult, Subject};
 
-use super::{Failure, execute, find};
+use super::{Failure, execute, find, pruning};
 use crate::SqliteStore;
 use crate::books::damaged;
 use crate::columns::{self, MESSAGE_COLUMNS, SETTINGS_COLUMNS, signed};
@@ -24,10 +25,9 @@ use crate::writer::Work;
 /// Every how many messages of a run those beyond its size are deleted, so that a message does not cost a deletion.
 const TRIM_STEP: u64 = 16;
 
-/// Messages, and bytes of them, after which a step of reading or pruning ends: some milliseconds of the writer's time.
+/// Messages, and bytes of them, after which a step of reading ends: some milliseconds of the writer's time.
 const STEP_MESSAGES_MAX: usize = 250;
 const STEP_BYTES_MAX: usize = 1024 * 1024;
-const PRUNE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 impl HistoryStore for SqliteStore {
     fn append(
@@ -64,15 +64,7 @@ impl HistoryStore for SqliteStore {
     fn prune_history(&self, now: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>> {
         self.unit_of(limit, move |work| {
             work.books()?;
-            let mut left = Budget { messages: limit as u64, bytes: PRUNE_BYTES_MAX };
-            // Those that turn out to have nothing to prune cost something, too.
-            for _ in 0..limit {
-                if left.is_spent() || !prune_next(work.db, now, &mut left)? {
-                    break;
-                }
-            }
-            left.messages -= forget(work.db, now, left.messages)?;
-            Ok(limit as u64 - left.messages)
+            pruning::prune(work.db, now, limit as u64)
         })
     }
 }
@@ -93,7 +85,7 @@ impl Run {
 }
 
 /// The offset up to which messages are beyond the size.
-fn behind(settings: &ChannelSettings, last: u64) -> u64 {
+pub(super) fn behind(settings: &ChannelSettings, last: u64) -> u64 {
     last.saturating_sub(u64::from(settings.history.size).max(u64::from(settings.retain)))
 }
 
@@ -191,7 +183,7 @@ fn insert_message(
 }
 
 /// When a message of this moment need not be kept any more.
-fn due_at(at: UnixMillis, settings: &ChannelSettings) -> i64 {
+pub(super) fn due_at(at: UnixMillis, settings: &ChannelSettings) -> i64 {
     i64::try_from(at.plus(settings.history.ttl_ms).0).unwrap_or(i64::MAX).saturating_add(1)
 }
 
@@ -210,7 +202,7 @@ fn trim(db: &Connection, run: &Run, last: u64) -> Result<(), Failure> {
     Ok(())
 }
 
-fn delete(db: &Connection, sequence: i64, run: u32, first: u64, last: u64) -> rusqlite::Result<usize> {
+pub(super) fn delete(db: &Connection, sequence: i64, run: u32, first: u64, last: u64) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM messages WHERE channel = ?1 AND run = ?2 AND offset BETWEEN ?3 AND ?4";
     execute(db, sql, (sequence, run, signed(first), signed(last)))
 }
@@ -316,86 +308,4 @@ fn check_gaps(messages: &[(u64, Publication)]) -> Result<(), Failure> {
         true => Ok(()),
         false => Err(damaged("a channel's history has a gap")),
     }
-}
-
-/// What a pruning may still delete.
-struct Budget {
-    messages: u64,
-    bytes: u64,
-}
-
-impl Budget {
-    const fn is_spent(&self) -> bool {
-        self.messages == 0 || self.bytes == 0
-    }
-}
-
-/// Prunes the run that is due first, if one is, as far as the budget goes.
-fn prune_next(db: &Connection, now: UnixMillis, left: &mut Budget) -> Result<bool, Failure> {
-    let sql = "SELECT channel, run, last_offset FROM histories WHERE due_at <= ?1 ORDER BY due_at LIMIT 1";
-    let due = find(db, sql, (i64::try_from(now.0).unwrap_or(i64::MAX),), |columns| {
-        Ok((columns.get(0)?, columns.get(1)?, columns::number(columns, 2)?))
-    })?;
-    let Some((sequence, run, last)) = due else { return Ok(false) };
-    let settings = live_settings(db, sequence, run)?;
-    let mut statement = db.prepare_cached(
-        "SELECT offset, at, octet_length(data) FROM messages WHERE channel = ?1 AND run = ?2 ORDER BY offset",
-    )?;
-    let mut rows = statement.query((sequence, run))?;
-    let mut gone = None::<(u64, u64)>;
-    let next = loop {
-        if left.is_spent() {
-            break Next::At(0);
-        }
-        let Some(columns) = rows.next()? else { break Next::Never };
-        let (offset, at) = (columns::number(columns, 0)?, columns::time(columns, 1)?);
-        if let Some(settings) = &settings {
-            let is_surplus = offset <= behind(settings, last) || at.plus(settings.history.ttl_ms) < now;
-            match settings.retain && offset == last {
-                true => break Next::Never,
-                false if !is_surplus => break Next::At(due_at(at, settings)),
-                false => {}
-            }
-        }
-        gone = Some((gone.map_or(offset, |(first, _)| first), offset));
-        left.messages -= 1;
-        left.bytes = left.bytes.saturating_sub(columns::number(columns, 2)?);
-    };
-    drop(rows);
-    if let Some((first, last)) = gone {
-        delete(db, sequence, run, first, last)?;
-    }
-    match next {
-        Next::Never if settings.is_none() => {
-            execute(db, "DELETE FROM histories WHERE channel = ?1 AND run = ?2", (sequence, run))?
-        }
-        next => {
-            let at = if let Next::At(at) = next { Some(at) } else { None };
-            execute(db, "UPDATE histories SET due_at = ?3 WHERE channel = ?1 AND run = ?2", (sequence, run, at))?
-        }
-    };
-    Ok(true)
-}
-
-/// When a run is to be looked at again.
-enum Next {
-    /// When it is this late.
-    At(i64),
-    /// When it gets a message.
-    Never,
-}
-
-/// The settings of the channel, if it is in this run.
-fn live_settings(db: &Connection, sequence: i64, run: u32) -> rusqlite::Result<Option<ChannelSettings>> {
-    let sql = format!("SELECT {SETTINGS_COLUMNS} FROM channels WHERE sequence = ?1 AND run = ?2");
-    let found = find(db, &sql, (sequence, run), |columns| columns::settings(columns, 0))?;
-    Ok(found.filter(|settings| settings.history.durable))
-}
-
-/// Forgets ids of messages that are older than two minutes; gives how many.
-fn forget(db: &Connection, now: UnixMillis, limit: u64) -> rusqlite::Result<u64> {
-    let sql = "DELETE FROM onces WHERE (channel, run, once) IN \
-               (SELECT channel, run, once FROM onces WHERE at < ?1 ORDER BY at LIMIT ?2)";
-    let before = now.0.saturating_sub(PUBLICATION_ID_MS);
-    execute(db, sql, (signed(before), signed(limit))).map(|count| count as u64)
 }

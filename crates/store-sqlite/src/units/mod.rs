@@ -4,6 +4,7 @@ mod audit;
 mod channels;
 mod history;
 mod projects;
+mod pruning;
 mod rows;
 mod subscriptions;
 
