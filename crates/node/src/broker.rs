@@ -56,8 +56,8 @@ impl Broker for InProcessBroker {
         self.ask(channel, move |channel, reply| Request::Missing(channel, from, reply))
     }
 
-    fn fill(&self, channel: ChannelKey, messages: Vec<(u64, Publication)>) -> Pending<'_, Result<()>> {
-        self.ask(channel, move |channel, reply| Request::Fill(channel, messages, reply))
+    fn fill(&self, channel: ChannelKey, epoch: u64, messages: Vec<(u64, Publication)>) -> Pending<'_, Result<()>> {
+        self.ask(channel, move |channel, reply| Request::Fill(channel, epoch, messages, reply))
     }
 
     fn members(&self, channel: ChannelKey, query: MembersQuery) -> Pending<'_, Result<MembersPage>> {

@@ -34,8 +34,8 @@ pub trait Broker: Send + Sync {
     fn after(&self, channel: ChannelKey, position: Position) -> Pending<'_, Result<()>>;
     /// Which offsets, from and to, the broker lacks for somebody to begin there, where the store may have them.
     fn missing(&self, channel: ChannelKey, from: StartFrom) -> Pending<'_, Result<Option<(u64, u64)>>>;
-    /// Adds messages that were fetched from the store to what is kept of a durable history, where they join it.
-    fn fill(&self, channel: ChannelKey, messages: Vec<(u64, Publication)>) -> Pending<'_, Result<()>>;
+    /// Adds messages that were fetched from the store to what is kept of a durable history, where they join it and it is in this epoch still.
+    fn fill(&self, channel: ChannelKey, epoch: u64, messages: Vec<(u64, Publication)>) -> Pending<'_, Result<()>>;
     /// Who is in a channel.
     fn members(&self, channel: ChannelKey, query: MembersQuery) -> Pending<'_, Result<MembersPage>>;
 }

@@ -26,8 +26,8 @@ impl Shard {
             Request::Missing(channel, from, reply) => {
                 let _caller_left = reply.send(self.missing(&channel, from));
             }
-            Request::Fill(channel, messages, reply) => {
-                self.fill(&channel, messages);
+            Request::Fill(channel, epoch, messages, reply) => {
+                self.fill(&channel, epoch, messages);
                 let _caller_left = reply.send(());
             }
             Request::After(channel, position, reply) => self.wait_after(&channel, position, reply),

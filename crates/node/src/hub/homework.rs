@@ -163,10 +163,11 @@ impl Shard {
     }
 
     /// Messages from the store.
-    pub(super) fn fill(&mut self, channel: &ChannelKey, messages: Vec<(u64, Publication)>) {
+    pub(super) fn fill(&mut self, channel: &ChannelKey, epoch: u64, messages: Vec<(u64, Publication)>) {
         let place = self.home_place(channel);
         self.homes.with(place, |channel| {
-            if channel.is_durable {
+            // Those of an earlier run have the same offsets.
+            if channel.is_durable && channel.past.position().epoch == epoch {
                 channel.past.fill(messages);
             }
         });

@@ -34,8 +34,8 @@ pub enum Request {
     History(ChannelKey, HistoryQuery, oneshot::Sender<History>),
     /// To a channel's home: tell which offsets, from and to, are not in memory and would have to be for somebody to begin there.
     Missing(ChannelKey, StartFrom, oneshot::Sender<Option<(u64, u64)>>),
-    /// To a channel's home: these messages are from the store.
-    Fill(ChannelKey, Vec<(u64, Publication)>, oneshot::Sender<()>),
+    /// To a channel's home: these messages of this epoch are from the store.
+    Fill(ChannelKey, u64, Vec<(u64, Publication)>, oneshot::Sender<()>),
     /// To a channel's home: answer when there is a message behind this position.
     After(ChannelKey, Position, oneshot::Sender<()>),
     /// To a channel's home: who is there. The number is for a sample.

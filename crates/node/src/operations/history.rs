@@ -11,6 +11,7 @@ use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ChannelId, ChannelKey};
 use tollgate_core::limits::HISTORY_PAGE_MAX;
 use tollgate_core::ports::broker::History;
+use tollgate_core::ports::store::StoreError;
 
 use super::bearers::Wish;
 use super::refusal;
@@ -19,6 +20,9 @@ use crate::directory::ProjectEntry;
 
 /// Longest wait for a message, in milliseconds.
 pub const WAIT_MS_MAX: u64 = 60_000;
+
+/// How often a page is read that the channel's settings take away meanwhile.
+const READS_MAX: usize = 3;
 
 /// Channels whose older messages are being fetched: who comes meanwhile waits and finds them in memory.
 #[derive(Debug, Default)]
@@ -99,14 +103,28 @@ impl Node {
 
     /// A page, from memory or from the store.
     pub(super) async fn page_of(&self, key: ChannelKey, query: HistoryQuery) -> Result<HistoryView> {
-        match self.broker.history(key.clone(), query).await? {
-            History::Page(page) => Ok(HistoryView::Page(page)),
-            History::Lost(position) => Ok(HistoryView::Lost(position)),
-            History::InStore { position, .. } => self.page_in_store(key, query, position).await,
+        for _ in 0..READS_MAX {
+            let position = match self.broker.history(key.clone(), query).await? {
+                History::Page(page) => return Ok(HistoryView::Page(page)),
+                History::Lost(position) => return Ok(HistoryView::Lost(position)),
+                History::InStore { position, .. } => position,
+            };
+            let view = self.page_in_store(&key, query, position).await?;
+            // What was read is of the run that the home meant if the channel is in it still.
+            if self.durable_epoch(&key) == Some(position.epoch) {
+                return Ok(view);
+            }
         }
+        Err(refusal(StoreError::NotDurable, &key.channel))
     }
 
-    async fn page_in_store(&self, key: ChannelKey, query: HistoryQuery, position: Position) -> Result<HistoryView> {
+    /// The epoch of a channel's durable history. Never behind an answer that the store gave before.
+    fn durable_epoch(&self, key: &ChannelKey) -> Option<u64> {
+        let entry = self.project(key.project).ok()?;
+        entry.read().channel(&key.channel).and_then(|found| found.snapshot.durable_epoch)
+    }
+
+    async fn page_in_store(&self, key: &ChannelKey, query: HistoryQuery, position: Position) -> Result<HistoryView> {
         let limit = query.limit.clamp(1, HISTORY_PAGE_MAX);
         let (from, to, since) = match query.from {
             HistoryFrom::End => (1, position.offset, None),
@@ -136,7 +154,7 @@ impl Node {
         let mut messages =
             read(begin, to, query.newest_first, limit + 1).await.map_err(|error| refusal(error, &channel))?;
         if let HistoryFrom::After(after) = query.from
-            && messages.first().is_some_and(|(offset, _)| *offset > after.offset + 1)
+            && messages.first().map_or(position.offset > after.offset, |(offset, _)| *offset > after.offset + 1)
             && !query.newest_first
         {
             return Ok(HistoryView::Lost(position));
@@ -152,9 +170,9 @@ impl Node {
 
     /// Has in memory what somebody needs that is about to begin in a channel's past. Many who come at once cost one look into the store.
     pub(super) async fn fetch(&self, entry: &ProjectEntry, key: &ChannelKey, from: StartFrom) -> Result<()> {
-        let is_durable =
-            entry.read().channel(&key.channel).is_some_and(|found| found.snapshot.settings.history.durable);
-        if !is_durable || self.broker.missing(key.clone(), from).await?.is_none() {
+        let epoch = entry.read().channel(&key.channel).and_then(|found| found.snapshot.durable_epoch);
+        let Some(epoch) = epoch else { return Ok(()) };
+        if self.broker.missing(key.clone(), from).await?.is_none() {
             return Ok(());
         }
         let lock = {
@@ -167,7 +185,11 @@ impl Node {
                 self.counters.history_reads.add(1);
                 let limit = usize::try_from(last - first + 1).unwrap_or(usize::MAX);
                 match self.store.messages(key.project, key.channel.clone(), first..=last, true, limit).await {
-                    Ok(messages) => self.broker.fill(key.clone(), messages).await,
+                    // They may be of a later run, whose home needs none of them yet.
+                    Ok(messages) if self.durable_epoch(key) == Some(epoch) => {
+                        self.broker.fill(key.clone(), epoch, messages).await
+                    }
+                    Ok(_) => Ok(()),
                     Err(error) => Err(refusal(error, &key.channel)),
                 }
             }

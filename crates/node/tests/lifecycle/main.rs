@@ -1,10 +1,11 @@
-//! The life of a token as the operations have it: over the store in memory, with a clock that tests own and connections driven by hand.
+//! The life of a token as the operations have it, and that of what channels keep: over the store in memory, with a clock that tests own and connections driven by hand.
 #![allow(clippy::unwrap_used)]
 
 mod bench;
 mod capabilities;
 mod change;
 mod create;
+mod histories;
 mod hooks;
 mod issuers;
 mod presence;

@@ -229,6 +229,18 @@ fn replace(db: &Connection, table: &str, row: &[(String, Value)], column: &str, 
 }
 
 #[test]
+fn every_setting_of_a_channel_is_proven() {
+    let flags: Vec<String> = [1, 2, 4, 8, 16]
+        .iter()
+        .map(|bit| format!("UPDATE channels SET flags = (flags | {bit}) - (flags & {bit}) WHERE id = 'kept'"))
+        .collect();
+    let numbers = ["history_size", "history_ttl_ms", "conflate_per_second", "run"];
+    let numbers = numbers.map(|column| format!("UPDATE channels SET {column} = {column} + 1 WHERE id = 'kept'"));
+    let table: Vec<_> = flags.iter().chain(&numbers).map(|sql| (&**sql, "")).collect();
+    Original::new().refuses(&table);
+}
+
+#[test]
 fn what_was_removed_is_missed() {
     Original::new().refuses(&[
         ("DELETE FROM rows WHERE kind = 23 AND id = 12", "1 records of the kind `token`, and 2 were committed"),
