@@ -19,6 +19,8 @@ const SCRATCH_BYTES: usize = 256 * 1024;
 /// RFC 6455's own example, so that no SHA-1 is needed to check the answer.
 const UPGRADE: &str = "GET /ws HTTP/1.1\r\nHost: tollgate\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const NATIVE_UPGRADE: &str = "GET /connect HTTP/1.1\r\nHost: tollgate\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: tollgate.v1\r\n\r\n";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 
 /// How a subscriber introduces itself.
@@ -30,6 +32,10 @@ pub(crate) enum Role<'a> {
     Anonymous { project: &'a str, channel: &'a str },
     /// Leap with a token of its own, one for each subscriber; the channel comes with INIT.
     Tokens { project: &'a str, channel: &'a str, tokens: &'a [String] },
+    /// The native protocol without a token, from a position on if there is one.
+    Native { project: &'a str, channel: &'a str, from: Option<&'a str> },
+    /// The native protocol with a token of its own; the channel comes with the reply.
+    NativeTokens { project: &'a str, channel: &'a str, tokens: &'a [String] },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +51,8 @@ enum Stage {
 struct Subscriber {
     stream: TcpStream,
     stage: Stage,
+    /// The number of the last message that came before it was counted on, and how many there were.
+    missed: (u64, u64),
     /// The start of a frame whose end has not come.
     partial: Vec<u8>,
 }
@@ -53,6 +61,8 @@ struct Subscriber {
 enum Sink<'a> {
     Handshake(Role<'a>),
     Count(&'a Template, &'a mut Ledger),
+    /// Counts what comes of the past.
+    CatchUp(&'a Template),
     /// Keeps the frame that has a sequence number in it.
     Learn(&'a mut Option<Template>),
 }
@@ -126,13 +136,38 @@ impl Audience {
                 send(&mut stream, UPGRADE.as_bytes())?;
                 Stage::Upgrading
             }
+            Role::Native { .. } | Role::NativeTokens { .. } => {
+                send(&mut stream, NATIVE_UPGRADE.as_bytes())?;
+                Stage::Upgrading
+            }
         };
-        self.subscribers.push(Subscriber { stream, stage, partial: Vec::new() });
+        self.subscribers.push(Subscriber { stream, stage, missed: (0, 0), partial: Vec::new() });
         Ok(())
     }
 
     pub(crate) fn len(&self) -> usize {
         self.subscribers.len()
+    }
+
+    /// Reads until every subscriber was sent so many messages that it had missed, in order.
+    pub(crate) fn catch_up(&mut self, count: u64, template: &Template, poller: &mut Poller) -> Outcome<()> {
+        let (mut ready, mut heard) = (Vec::new(), kernel::now());
+        while self.subscribers.iter().any(|subscriber| subscriber.missed.1 < count) {
+            poller.wait(Duration::from_millis(500), &mut ready)?;
+            if !ready.is_empty() {
+                heard = kernel::now();
+            } else if heard.elapsed() > PATIENCE {
+                let all = self.subscribers.iter().map(|subscriber| subscriber.missed.1);
+                return Err(Failure::Delivery(format!(
+                    "some subscribers were sent only {} of the {count} messages that they had missed",
+                    all.min().unwrap_or(0)
+                )));
+            }
+            for number in &ready {
+                self.drain(*number, &mut Sink::CatchUp(template))?;
+            }
+        }
+        Ok(())
     }
 
     /// Reads a ready subscriber and enters every message in the ledger.
@@ -175,7 +210,8 @@ impl Subscriber {
     /// Takes all whole frames from the buffer and says how many bytes they were.
     fn take(&mut self, index: usize, buffer: &[u8], sink: &mut Sink<'_>) -> Outcome<usize> {
         let mut used = 0;
-        if let (Stage::Upgrading, Sink::Handshake(_)) = (self.stage, &*sink) {
+        if let (Stage::Upgrading, Sink::Handshake(role)) = (self.stage, &*sink) {
+            let is_native = matches!(role, Role::Native { .. } | Role::NativeTokens { .. });
             let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(0) };
             let head = String::from_utf8_lossy(&buffer[..end]);
             if !head.starts_with("HTTP/1.1 101 ") || !head.contains(ACCEPT) {
@@ -183,16 +219,23 @@ impl Subscriber {
             }
             self.stage = Stage::Greeting;
             used = end + 4;
+            if is_native {
+                self.introduce(index, *role)?;
+            }
         }
         while used < buffer.len() {
             let rest = &buffer[used..];
-            if let Sink::Count(template, ledger) = sink {
-                let length = template.len();
-                if let Some(sequence) = rest.get(..length).and_then(|frame| template.sequence(frame)) {
-                    ledger.record(index, sequence);
-                    used += length;
-                    continue;
+            let template = match sink {
+                Sink::Count(template, _) | Sink::CatchUp(template) => Some(*template),
+                Sink::Handshake(_) | Sink::Learn(_) => None,
+            };
+            if let Some((sequence, length)) = template.and_then(|template| template.first(rest)) {
+                match sink {
+                    Sink::Count(_, ledger) => ledger.record(index, sequence),
+                    _ => self.miss(index, sequence)?,
                 }
+                used += length;
+                continue;
             }
             let Some(received) = frame::receive(rest)? else { break };
             let whole = &rest[..received.length];
@@ -212,6 +255,17 @@ impl Subscriber {
                 **learned = Template::learn(whole);
                 return Ok(());
             }
+            (0x1, _) if frame.payload == b"{}" => return send(&mut self.stream, &frame::client(1, b"{}")),
+            (0x1, Sink::Handshake(_)) if self.stage == Stage::Ready => match Template::learn(whole) {
+                Some(template) => {
+                    let (sequence, _) = template.first(whole).unwrap_or_default();
+                    return self.miss(index, sequence);
+                }
+                None => {}
+            },
+            (0x1, Sink::Handshake(role @ (Role::Native { .. } | Role::NativeTokens { .. }))) => {
+                return self.join(index, frame.payload, *role);
+            }
             (0x1, Sink::Handshake(role)) => return self.greet(index, frame.payload, *role),
             (0x1, _) => {}
             (opcode, _) => return cannot(format!("subscriber {index} received a frame of type {opcode}")),
@@ -224,13 +278,67 @@ impl Subscriber {
         }
     }
 
+    /// A message of the past came.
+    fn miss(&mut self, index: usize, sequence: u64) -> Outcome<()> {
+        let (last, count) = self.missed;
+        if count > 0 && sequence != last + 1 {
+            return Err(Failure::Delivery(format!("subscriber {index} was sent {sequence} behind {last}")));
+        }
+        self.missed = (sequence, count + 1);
+        Ok(())
+    }
+
+    /// The first request of the native protocol.
+    fn introduce(&mut self, index: usize, role: Role<'_>) -> Outcome<()> {
+        let connect = match role {
+            Role::NativeTokens { project, tokens, .. } => json!({"project": project, "token": tokens.get(index)}),
+            Role::Native { project, .. } | Role::Anonymous { project, .. } | Role::Tokens { project, .. } => {
+                json!({"project": project})
+            }
+            Role::Bare => return cannot("the floor has no handshake"),
+        };
+        self.stage = Stage::Identifying;
+        send(&mut self.stream, &frame::client(1, json!({"id": 1, "connect": connect}).to_string().as_bytes()))
+    }
+
+    /// The replies of the native handshake.
+    fn join(&mut self, index: usize, text: &[u8], role: Role<'_>) -> Outcome<()> {
+        let words: Value = serde_json::from_slice(text).unwrap_or_default();
+        match (self.stage, role, words["id"].as_u64(), words["ok"].is_object()) {
+            (Stage::Identifying, Role::NativeTokens { channel, .. }, Some(1), true)
+                if words["ok"]["channels"][0]["channel"] == channel =>
+            {
+                self.stage = Stage::Ready;
+                Ok(())
+            }
+            (Stage::Identifying, Role::Native { channel, from, .. }, Some(1), true) => {
+                let mut subscribe = json!({"channel": channel});
+                if let Some(from) = from {
+                    subscribe["position"] = from.into();
+                }
+                self.stage = Stage::Joining;
+                let request = json!({"id": 2, "subscribe": subscribe}).to_string();
+                send(&mut self.stream, &frame::client(1, request.as_bytes()))
+            }
+            (Stage::Joining, Role::Native { from, .. }, Some(2), true)
+                if from.is_none() || words["ok"]["recovered"] == true =>
+            {
+                self.stage = Stage::Ready;
+                Ok(())
+            }
+            (stage, ..) => cannot(format!("subscriber {index} at {stage:?} received {words}")),
+        }
+    }
+
     /// One step of the Leap handshake.
     fn greet(&mut self, index: usize, text: &[u8], role: Role<'_>) -> Outcome<()> {
         let Ok(words) = serde_json::from_slice::<Value>(text) else {
             return cannot(format!("a frame is not JSON: {}", String::from_utf8_lossy(text)));
         };
         let (project, channel, token) = match role {
-            Role::Bare => return cannot("the floor sent a frame too early"),
+            Role::Bare | Role::Native { .. } | Role::NativeTokens { .. } => {
+                return cannot("a frame came too early, or of another protocol");
+            }
             Role::Anonymous { project, channel } => (project, channel, None),
             Role::Tokens { project, channel, tokens } => (project, channel, tokens.get(index)),
         };

@@ -6,11 +6,17 @@ use crate::failure::{Outcome, cannot};
 const MARK: &[u8] = b"seq:";
 const DIGITS: usize = 16;
 
-/// A broadcast frame as it goes over the wire, WebSocket head included, in which only the sequence number varies.
+/// What varies beside the sequence number in a frame of the native protocol: numbers of as many digits as they like.
+const NUMBERS: [&[u8]; 2] = [b"\"offset\":", b"\"at\":"];
+
+/// A broadcast frame as it goes over the wire, WebSocket head included, in which only the sequence number varies; in a frame of the native protocol
+/// also the offset and the moment.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Template {
     bytes: Vec<u8>,
     digits_at: usize,
+    /// Where other numbers begin, and how many digits they have here.
+    numbers: Vec<(usize, usize)>,
 }
 
 impl Template {
@@ -18,7 +24,44 @@ impl Template {
     pub(crate) fn learn(frame: &[u8]) -> Option<Template> {
         let at = frame.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
         parse_digits(frame.get(at..at + DIGITS)?)?;
-        Some(Template { bytes: frame.to_vec(), digits_at: at })
+        let number = |word: &[u8]| {
+            let begin = frame.windows(word.len()).position(|window| window == word)? + word.len();
+            Some((begin, frame[begin..].iter().take_while(|byte| byte.is_ascii_digit()).count()))
+        };
+        let mut numbers: Vec<_> = NUMBERS.into_iter().filter_map(number).collect();
+        numbers.sort_unstable();
+        Some(Template { bytes: frame.to_vec(), digits_at: at, numbers })
+    }
+
+    /// The broadcast at the front of a buffer: its sequence number, and its bytes. Nothing if it is none, or not whole.
+    pub(crate) fn first(&self, buffer: &[u8]) -> Option<(u64, usize)> {
+        if self.numbers.is_empty() {
+            return buffer.get(..self.len()).and_then(|frame| self.sequence(frame)).map(|number| (number, self.len()));
+        }
+        let length = receive(buffer).ok()??.length;
+        let frame = &buffer[..length];
+        // The heads say lengths, which vary, too: what is compared begins behind them.
+        let head = |frame: &[u8]| if frame[1] == 126 { 4 } else { 2 };
+        let (mut mine, mut theirs, mut sequence) = (head(&self.bytes), head(frame), None);
+        let marks = self.numbers.iter().map(|(at, digits)| (*at, *digits, false));
+        let mut marks: Vec<_> = marks.chain([(self.digits_at, DIGITS, true)]).collect();
+        marks.sort_unstable();
+        for (at, digits, is_sequence) in marks {
+            let same = at - mine;
+            if frame.get(theirs..theirs + same)? != &self.bytes[mine..at] {
+                return None;
+            }
+            theirs += same;
+            let theirs_digits = frame[theirs..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+            if is_sequence {
+                sequence = parse_digits(frame.get(theirs..theirs + DIGITS)?);
+                theirs += DIGITS;
+            } else {
+                theirs += theirs_digits;
+            }
+            mine = at + digits;
+        }
+        (frame.get(theirs..)? == &self.bytes[mine..]).then_some((sequence?, length))
     }
 
     /// The frame that Hop's documentation describes, `bytes` long on the wire.
@@ -164,6 +207,28 @@ mod tests {
             assert_eq!(Template::from_hex(&template.to_hex()).unwrap(), template);
         }
         assert!(Template::documented(20).is_err());
+    }
+
+    #[test]
+    fn numbers_of_the_native_protocol_may_vary_and_nothing_else() {
+        let native = |offset: u64, sequence: u64, at: u64| {
+            let data = payload(sequence, 120);
+            server_text(&format!(
+                r#"{{"push":"message","channel":"bench","offset":{offset},"event":"tick","data":"{data}","at":{at}}}"#
+            ))
+        };
+        let template = Template::learn(&native(9, 1, 99)).unwrap();
+        let mut wire = native(1_000, 2, 1_700_000_000_000);
+        let length = wire.len();
+        wire.extend(native(1_001, 3, 1));
+        assert_eq!(template.first(&wire), Some((2, length)));
+        assert_eq!(template.first(&wire[length..]).unwrap().0, 3);
+        assert_eq!(template.first(&wire[..length - 1]), None);
+        for at in 4..length {
+            let mut altered = wire.clone();
+            altered[at] ^= 0x40;
+            assert_eq!(template.first(&altered), None, "byte {at}");
+        }
     }
 
     #[test]

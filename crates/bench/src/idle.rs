@@ -49,12 +49,13 @@ impl Idle {
     }
 }
 
-pub(crate) fn run(settings: &Settings, rounds: usize) -> Outcome<Vec<Idle>> {
+pub(crate) fn run(settings: &Settings, rounds: usize, is_native: bool) -> Outcome<Vec<Idle>> {
     (1..=rounds)
         .map(|number| {
-            let idle = measure(settings)?;
+            let idle = measure(settings, is_native)?;
             say(&format!(
-                "idle round {number} of {rounds}: {:.2} KiB per connection ({:?} KiB in steps), {:.2} KiB per token with subscription",
+                "idle round {number} of {rounds}, {}: {:.2} KiB per connection ({:?} KiB in steps), {:.2} KiB per token with subscription",
+                if is_native { "native" } else { "Leap" },
                 idle.kib_per_connection(),
                 idle.steps_kib,
                 idle.kib_per_record()
@@ -64,14 +65,14 @@ pub(crate) fn run(settings: &Settings, rounds: usize) -> Outcome<Vec<Idle>> {
         .collect()
 }
 
-fn measure(settings: &Settings) -> Outcome<Idle> {
+fn measure(settings: &Settings, is_native: bool) -> Outcome<Idle> {
     let server = Measured::server(&settings.server, &settings.server_arguments, settings.cores)?;
     let api = stage::api(&server);
     let (project, channel) = (server.project.as_str(), stage::CHANNEL);
     stage::create_channel(&api, "private")?;
     let warm_up = stage::create_tokens(&api, WARM_UP_CONNECTIONS)?;
     stage::subscribe_tokens(&api, &warm_up)?;
-    let role = Role::Tokens { project, channel, tokens: &warm_up };
+    let role = role(is_native, project, channel, &warm_up);
     let (template, padding) = stage::learn_frame(&server, role, settings.frame_bytes)?;
     let mut poller = Poller::new()?;
     drop(Audience::gather(WARM_UP_CONNECTIONS, 0, server.address, role, &mut poller)?);
@@ -82,7 +83,7 @@ fn measure(settings: &Settings) -> Outcome<Idle> {
     stage::subscribe_tokens(&api, &tokens)?;
     let mut steps_kib = vec![settle(server.pid())?];
 
-    let role = Role::Tokens { project, channel, tokens: &tokens };
+    let role = self::role(is_native, project, channel, &tokens);
     let mut poller = Poller::new()?;
     let mut audience = Audience::gather(0, 1, server.address, role, &mut poller)?;
     for step in 1..=STEPS {
@@ -98,6 +99,10 @@ fn measure(settings: &Settings) -> Outcome<Idle> {
     let mut hall = Hall { audience, poller, template: &template, next_sequence: 1, pid: server.pid() };
     hall.run(plan, publisher)?;
     Ok(Idle { connections: settings.subscribers, empty_kib, steps_kib })
+}
+
+fn role<'a>(is_native: bool, project: &'a str, channel: &'a str, tokens: &'a [String]) -> Role<'a> {
+    if is_native { Role::NativeTokens { project, channel, tokens } } else { Role::Tokens { project, channel, tokens } }
 }
 
 /// Resident memory once it has stopped changing, or after the deadline.

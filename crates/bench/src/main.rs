@@ -9,6 +9,8 @@
 //!
 //! - **F1**: 10,000 subscribers of one channel, 200-byte frames, the next publication only when all have the last.
 //! - **F3**: the same with 64 publications pending: published, and not yet with every subscriber.
+//! - F1, F3 and M1 over the native protocol, too, beside Leap's figures of the same run.
+//! - **H1**: 10,000 clients come back at once, 100 messages missed by each, beside delivering the same messages live.
 //! - **T1**: durable creations of tokens beside a bare SQLite loop, memory of a live token, and a revocation's time.
 //! - **M1**: 10,000 idle connections, each with a token of its own and one durable subscription.
 //!
@@ -33,6 +35,7 @@ mod kernel;
 mod ledger;
 mod report;
 mod rest;
+mod resume;
 mod rounds;
 mod settings;
 mod stage;
@@ -48,11 +51,12 @@ fn main() -> ExitCode {
     let line = Line::parse();
     let (options, outcome) = match &line.command {
         Command::FloorServer { fault } => return exit_code(floor::serve(*fault).map(|()| true), false),
-        Command::F1(options) => (options, measure(options, true, false, false, false)),
-        Command::F3(options) => (options, measure(options, true, true, false, false)),
-        Command::M1(options) => (options, measure(options, false, false, true, false)),
-        Command::T1(options) => (options, measure(options, false, false, false, true)),
-        Command::Run(options) => (options, measure(options, true, true, true, true)),
+        Command::F1(options) => (options, measure(options, &["F1"])),
+        Command::F3(options) => (options, measure(options, &["F1", "F3"])),
+        Command::M1(options) => (options, measure(options, &["M1"])),
+        Command::T1(options) => (options, measure(options, &["T1"])),
+        Command::H1(options) => (options, measure(options, &["H1"])),
+        Command::Run(options) => (options, measure(options, &["F1", "F3", "M1", "T1", "H1"])),
         Command::Floor(options) => (options, measure_floor(options)),
     };
     exit_code(outcome, options.report_only)
@@ -71,17 +75,24 @@ fn exit_code(outcome: Outcome<bool>, report_only: bool) -> ExitCode {
 }
 
 /// True if every target was reached.
-fn measure(options: &Options, alone: bool, queued: bool, idle: bool, tokens: bool) -> Outcome<bool> {
+fn measure(options: &Options, wanted: &[&str]) -> Outcome<bool> {
     let settings = options.settle()?;
     let mut rows = Vec::new();
-    if alone {
-        let plans = if queued { vec![settings.alone(), settings.queued()] } else { vec![settings.alone()] };
+    let wants = |id: &str| wanted.contains(&id);
+    if wants("F1") {
+        let plans = if wants("F3") { vec![settings.alone(), settings.queued()] } else { vec![settings.alone()] };
         rows.extend(report::fan_outs(&settings, &rounds::run(&settings, &plans, true)?));
     }
-    if idle {
-        rows.push(report::idle(&settings, &idle::run(&settings, settings.idle_rounds())?));
+    if wants("M1") {
+        let leap = idle::run(&settings, settings.idle_rounds(), false)?;
+        let native = idle::run(&settings, settings.idle_rounds(), true)?;
+        rows.push(report::idle(&settings, &leap));
+        rows.push(report::idle_native(&settings, &leap, &native));
     }
-    if tokens {
+    if wants("H1") {
+        rows.push(report::resumed(&settings, &resume::run(&settings)?));
+    }
+    if wants("T1") {
         rows.extend(report::credentials(&settings, &credentials::run(&settings)?));
     }
     publish(options, &settings, &rows)

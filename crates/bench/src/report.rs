@@ -3,6 +3,7 @@ use crate::credentials::{Creations, Reading};
 use crate::fanout::Figures;
 use crate::idle::Idle;
 use crate::kernel;
+use crate::resume::{MISSED, Resumed};
 use crate::rounds::Round;
 use crate::settings::Settings;
 use serde_json::{Value, json};
@@ -100,14 +101,14 @@ fn figures(figures: &Figures) -> Value {
 pub(crate) fn fan_outs(settings: &Settings, rounds: &[Round]) -> Vec<Row> {
     let plans = rounds.first().map_or(0, |round| round.floor.len());
     (0..plans)
-        .map(|index| {
+        .flat_map(|index| {
             let mut row = fan_out(settings, rounds, index, if index == 0 { 1 } else { settings.pending });
             let pairs = |round: &Round| Some(rates(&round.server, index)? / rates(&round.floor, index)?);
             let of_floor = Spread::of(rounds.iter().filter_map(pairs));
             let times = |round: &Round| Some(rates(&round.server, index)? / rates(&round.server, 0)?);
             let times_f1 = Spread::of(rounds.iter().filter_map(times));
             if of_floor.median.is_nan() {
-                return row;
+                return vec![row];
             }
             let share = of_floor.with(100.0, 0, " % of the floor");
             if index == 0 {
@@ -119,9 +120,81 @@ pub(crate) fn fan_outs(settings: &Settings, rounds: &[Round]) -> Vec<Row> {
                 row.reached = Some(times_f1.median >= settings.targets.times_f1);
                 row.result = format!("{}; {share}", times_f1.with(1.0, 1, " × F1"));
             }
-            row
+            vec![row, native(settings, rounds, index, if index == 0 { 1 } else { settings.pending })]
         })
         .collect()
+}
+
+/// The same over the native protocol, beside Leap.
+fn native(settings: &Settings, rounds: &[Round], index: usize, pending: u64) -> Row {
+    let leap = Spread::of(rounds.iter().filter_map(|round| rates(&round.server, index)));
+    let native = Spread::of(rounds.iter().filter_map(|round| rates(&round.native, index)));
+    let pairs = |round: &Round| Some(rates(&round.native, index)? / rates(&round.server, index)?);
+    let of_leap = Spread::of(rounds.iter().filter_map(pairs));
+    Row {
+        id: if pending == 1 { "F1" } else { "F3" },
+        workload: format!("the same over the native protocol, {pending} pending; floor: Leap"),
+        floor: leap.thousands(),
+        server: native.thousands(),
+        result: of_leap.with(100.0, 0, " % of Leap"),
+        target: format!("≥ {:.0} %", settings.targets.of_leap * 100.0),
+        reached: Some(of_leap.median >= settings.targets.of_leap),
+        generator: "–".to_owned(),
+        raw: json!(rounds.iter().map(|round| round.native.get(index).map(figures)).collect::<Vec<_>>()),
+    }
+}
+
+/// H1.
+pub(crate) fn resumed(settings: &Settings, readings: &[Resumed]) -> Row {
+    let spread = |of: fn(&Resumed) -> f64| Spread::of(readings.iter().map(of));
+    let times = spread(Resumed::times_live);
+    let seconds = |name: &str, of: fn(&Resumed) -> f64| spread(of).with(1.0, 2, &format!(" s {name}"));
+    Row {
+        id: "H1",
+        workload: format!(
+            "{} clients come back, {MISSED} messages missed by each; floor: CPU of delivering them live",
+            settings.subscribers
+        ),
+        floor: seconds("live", |one| one.live.as_secs_f64()),
+        server: seconds("with connecting", |one| one.resuming.as_secs_f64()),
+        result: format!(
+            "{}; {}; {}",
+            times.with(1.0, 2, " × live"),
+            seconds("of it connecting", |one| one.connecting.as_secs_f64()),
+            seconds("on the clock", |one| one.wall.as_secs_f64())
+        ),
+        target: format!("≤ {:.1} ×", settings.targets.times_live),
+        reached: Some(times.median <= settings.targets.times_live),
+        generator: "–".to_owned(),
+        raw: json!(
+            readings
+                .iter()
+                .map(|one| json!({
+                    "clients": one.clients,
+                    "live_cpu_s": one.live.as_secs_f64(),
+                    "connecting_cpu_s": one.connecting.as_secs_f64(),
+                    "resuming_cpu_s": one.resuming.as_secs_f64(),
+                    "wall_s": one.wall.as_secs_f64(),
+                    "connecting_wall_s": one.connecting_wall.as_secs_f64(),
+                }))
+                .collect::<Vec<_>>()
+        ),
+    }
+}
+
+/// M1 over the native protocol, beside Leap's.
+pub(crate) fn idle_native(settings: &Settings, leap: &[Idle], native: &[Idle]) -> Row {
+    let mut row = idle(settings, native);
+    let leap = Spread::of(leap.iter().map(Idle::kib_per_connection));
+    let native = Spread::of(native.iter().map(Idle::kib_per_connection));
+    let times = native.median / leap.median;
+    row.workload = "the same over the native protocol; floor: Leap".to_owned();
+    row.floor = leap.with(1.0, 2, " KiB each");
+    row.result = format!("{:.0} % of Leap", times * 100.0);
+    row.target = format!("≤ {:.0} %", 100.0 / settings.targets.of_leap);
+    // Small runs say nothing about memory.
+    row.reached = (!settings.quick).then_some(times <= 1.0 / settings.targets.of_leap);
+    row
 }
 
 /// M1.

@@ -12,8 +12,10 @@ use crate::{say, stage};
 #[derive(Debug)]
 pub(crate) struct Round {
     pub(crate) floor: Vec<Figures>,
-    /// Empty where only the floor is measured.
+    /// Over Leap. Empty where only the floor is measured.
     pub(crate) server: Vec<Figures>,
+    /// The same over the native protocol.
+    pub(crate) native: Vec<Figures>,
 }
 
 /// Measures `plans` in every round. Rounds with a server need one; without it only the floor is measured.
@@ -27,20 +29,19 @@ pub(crate) fn run(settings: &Settings, plans: &[Plan], with_server: bool) -> Out
     let mut rounds = Vec::with_capacity(settings.rounds);
     for number in 0..settings.rounds {
         // Each audience has source addresses of its own, so no port waits in TIME_WAIT.
-        let wave = u8::try_from(number % 100).unwrap_or(0) * 2 + 1;
+        let wave = u8::try_from(number % 80).unwrap_or(0) * 3 + 1;
         let label = |whom: &str| format!("round {} of {}, {whom}", number + 1, settings.rounds);
         let on_floor = floor_wave(settings, plans, &floor, &mut control, template, wave);
         let on_floor = explain(on_floor, &label("floor"), &floor)?;
         tell(&label("floor"), plans, &on_floor);
-        let on_server = match &server {
-            Some(server) => {
-                let figures = explain(server.wave(settings, plans, wave + 1), &label("server"), &server.process)?;
-                tell(&label("server"), plans, &figures);
-                figures
-            }
-            None => Vec::new(),
-        };
-        rounds.push(Round { floor: on_floor, server: on_server });
+        let (mut on_server, mut on_native) = (Vec::new(), Vec::new());
+        if let Some(server) = &server {
+            on_server = explain(server.wave(settings, plans, wave + 1, false), &label("Leap"), &server.process)?;
+            tell(&label("Leap"), plans, &on_server);
+            on_native = explain(server.wave(settings, plans, wave + 2, true), &label("native"), &server.process)?;
+            tell(&label("native"), plans, &on_native);
+        }
+        rounds.push(Round { floor: on_floor, server: on_server, native: on_native });
     }
     Ok(rounds)
 }
@@ -96,6 +97,7 @@ struct Prepared {
     process: Measured,
     template: Template,
     padding: usize,
+    native: (Template, usize),
 }
 
 impl Prepared {
@@ -104,24 +106,32 @@ impl Prepared {
         let prepare = || {
             stage::create_channel(&stage::api(&process), "unprotected")?;
             let role = Role::Anonymous { project: &process.project, channel: stage::CHANNEL };
-            stage::learn_frame(&process, role, settings.frame_bytes)
+            let leap = stage::learn_frame(&process, role, settings.frame_bytes)?;
+            let role = Role::Native { project: &process.project, channel: stage::CHANNEL, from: None };
+            Ok((leap, stage::learn_frame(&process, role, settings.frame_bytes)?))
         };
-        let (template, padding) = explain(prepare(), "preparing the server", &process)?;
-        Ok(Prepared { process, template, padding })
+        let ((template, padding), native) = explain(prepare(), "preparing the server", &process)?;
+        Ok(Prepared { process, template, padding, native })
     }
 
-    fn wave(&self, settings: &Settings, plans: &[Plan], wave: u8) -> Outcome<Vec<Figures>> {
+    fn wave(&self, settings: &Settings, plans: &[Plan], wave: u8, is_native: bool) -> Outcome<Vec<Figures>> {
         let api = stage::api(&self.process);
-        let role = Role::Anonymous { project: &self.process.project, channel: stage::CHANNEL };
+        let (project, channel) = (self.process.project.as_str(), stage::CHANNEL);
+        let role = if is_native {
+            Role::Native { project, channel, from: None }
+        } else {
+            Role::Anonymous { project, channel }
+        };
         stage::await_online(&api, 0)?;
         let mut poller = Poller::new()?;
         let audience = Audience::gather(settings.subscribers, wave, self.process.address, role, &mut poller)?;
         stage::await_online(&api, settings.subscribers)?;
-        let template = &self.template;
+        let (template, padding) =
+            if is_native { (&self.native.0, self.native.1) } else { (&self.template, self.padding) };
         let mut hall = Hall { audience, poller, template, next_sequence: 1, pid: self.process.pid() };
         let mut figures = Vec::with_capacity(plans.len());
         for plan in plans {
-            let publisher = Publisher::rest(&api, stage::CHANNEL, self.padding, *plan, &hall.poller)?;
+            let publisher = Publisher::rest(&api, stage::CHANNEL, padding, *plan, &hall.poller)?;
             figures.push(hall.run(*plan, publisher)?);
         }
         drop(hall);

@@ -25,7 +25,9 @@ pub(crate) enum Command {
     M1(Options),
     /// Tokens: durable creations, memory, revocation
     T1(Options),
-    /// F1, F3, M1 and T1
+    /// Coming back: clients that missed messages, beside delivering them live
+    H1(Options),
+    /// F1, F3, M1, T1 and H1
     Run(Options),
     /// Only the floor; needs no server
     Floor(Options),
@@ -87,6 +89,10 @@ pub(crate) struct Targets {
     pub(crate) times_f1: f64,
     /// M1: KiB for each connection.
     pub(crate) kib: f64,
+    /// F1, F3 and M1 over the native protocol: part of Leap's rate, and times its memory.
+    pub(crate) of_leap: f64,
+    /// H1: times the CPU of delivering the same live.
+    pub(crate) times_live: f64,
     /// T1: part of the bare loop's rate.
     pub(crate) of_bare: f64,
     /// T1: bytes for each live token.
@@ -99,6 +105,8 @@ const FULL: Targets = Targets {
     of_floor: 0.75,
     times_f1: 20.0,
     kib: 2.0,
+    of_leap: 0.95,
+    times_live: 2.0,
     of_bare: 0.6,
     token_bytes: 400.0,
     revocation: Duration::from_millis(250),
@@ -108,6 +116,8 @@ const LAX: Targets = Targets {
     of_floor: 0.40,
     times_f1: 6.0,
     kib: 4.0,
+    of_leap: 0.5,
+    times_live: 8.0,
     of_bare: 0.1,
     token_bytes: 4_000.0,
     revocation: Duration::from_secs(5),

@@ -30,11 +30,16 @@ const KEPT: ChannelSettings = ChannelSettings {
 pub(super) struct Directs {
     tokens: HashMap<TokenId, (ProjectId, Past)>,
     epoch: u64,
+    /// Rounds of upkeep since all were looked at.
+    rounds: u32,
 }
+
+/// Every how many rounds of upkeep ended sessions are looked for.
+const LOOKED_AT_EVERY: u32 = 30;
 
 impl Directs {
     pub(super) fn new(epoch: u64) -> Self {
-        Self { tokens: HashMap::new(), epoch }
+        Self { tokens: HashMap::new(), epoch, rounds: 0 }
     }
 
     /// Where a token's direct messages are.
@@ -62,7 +67,7 @@ impl Shard {
         let frames = self.hub.encode(&Delivery::Direct { position: Some(position), publication: publication.clone() });
         if has_session {
             let (_, past) = self.directs.tokens.entry(token).or_insert_with(|| (project, Past::new(last)));
-            past.push(&publication, Some(frames.clone()), &KEPT);
+            past.push(&publication, &KEPT);
             while past.bytes() > DIRECT_KEPT_BYTES_MAX {
                 past.halve();
             }
@@ -152,6 +157,11 @@ impl Shard {
 
     /// Forgets the direct messages of tokens whose session is over.
     pub(super) fn forget_directs(&mut self, now: UnixMillis) {
+        self.directs.rounds += 1;
+        if self.directs.rounds < LOOKED_AT_EVERY {
+            return;
+        }
+        self.directs.rounds = 0;
         let directory = &self.directory;
         self.directs.tokens.retain(|token, (project, past)| {
             past.trim(&KEPT, now);

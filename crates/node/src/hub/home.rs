@@ -320,7 +320,7 @@ mod tests {
     fn advance(homes: &mut HomeChannels, key: &ChannelKey) -> Position {
         let place = homes.place(key, || None);
         let said = Publication::new("e", JsonValue::null(), UnixMillis(1));
-        homes.with(place, |channel| channel.past.push(&said, None, &ChannelSettings::default())).unwrap();
+        homes.with(place, |channel| channel.past.push(&said, &ChannelSettings::default())).unwrap();
         homes.at(place).unwrap().past.position()
     }
 
@@ -378,7 +378,7 @@ mod tests {
         for number in 0..200 {
             let key = ChannelKey { project: ProjectId::new(1), channel: ChannelId::from_number(number % 40) };
             let place = homes.place(&key, || None);
-            homes.with(place, |channel| channel.past.push(&large, None, &ChannelSettings::default())).unwrap();
+            homes.with(place, |channel| channel.past.push(&large, &ChannelSettings::default())).unwrap();
             let held: usize = homes.channels.iter().map(|(_, channel)| channel.past.bytes()).sum();
             assert_eq!(homes.bytes, held);
             assert!(held <= HISTORY_SHARD_BYTES_MAX);

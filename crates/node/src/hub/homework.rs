@@ -73,7 +73,7 @@ impl Shard {
         });
         self.homes.with(place, |channel| {
             let settings = channel.settings;
-            channel.past.push(&publication, frames.clone(), &settings);
+            channel.past.push(&publication, &settings);
             if let Some(once) = once {
                 channel.remember(once, publication.at);
             }

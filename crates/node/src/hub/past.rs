@@ -17,8 +17,14 @@ use super::{FormatIndex, Frames};
 #[derive(Debug)]
 struct Kept {
     publication: Publication,
-    /// Once somebody needed them.
+    /// Once somebody needed them who came back. Not those of its delivery: few messages are ever sent again.
     frames: Option<Frames>,
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        self.publication.bytes() + self.frames.as_deref().map_or(0, |frames| frames.iter().map(Bytes::len).sum())
+    }
 }
 
 /// The frames of a run of messages in one format, joined for the last who asked: after an outage thousands ask for the same run.
@@ -69,13 +75,13 @@ impl Past {
     }
 
     /// The next message: gives it its place, and keeps it as the settings say.
-    pub(super) fn push(&mut self, publication: &Publication, frames: Option<Frames>, settings: &ChannelSettings) {
+    pub(super) fn push(&mut self, publication: &Publication, settings: &ChannelSettings) {
         self.position.offset += 1;
         if settings.history.size == 0 && !settings.retain {
             return;
         }
         self.bytes += publication.bytes();
-        self.kept.push_back(Kept { publication: publication.clone(), frames });
+        self.kept.push_back(Kept { publication: publication.clone(), frames: None });
         self.trim(settings, publication.at);
     }
 
@@ -105,7 +111,7 @@ impl Past {
 
     fn forget_first(&mut self) {
         if let Some(gone) = self.kept.pop_front() {
-            self.bytes -= gone.publication.bytes();
+            self.bytes -= gone.bytes();
         }
     }
 
@@ -187,8 +193,11 @@ impl Past {
         let (skip, epoch) = (usize::try_from(first - self.first()).unwrap_or(usize::MAX), self.position.epoch);
         let mut bytes = Vec::new();
         for (offset, kept) in (first..).zip(self.kept.iter_mut().skip(skip)) {
+            let before = kept.bytes();
             let frames = kept.frames.get_or_insert_with(|| encode(Position { epoch, offset }, &kept.publication));
-            bytes.extend_from_slice(&frames[usize::from(format.0)]);
+            let frame = frames[usize::from(format.0)].clone();
+            self.bytes += kept.bytes() - before;
+            bytes.extend_from_slice(&frame);
         }
         let bytes = Bytes::from(bytes);
         self.joined = Some(Joined { first, last, format, bytes: bytes.clone() });
@@ -262,7 +271,7 @@ mod tests {
 
     fn past(messages: u64, settings: &ChannelSettings) -> Past {
         let mut past = Past::new(Position { epoch: 9, offset: 0 });
-        (1..=messages).for_each(|at| past.push(&said(at), None, settings));
+        (1..=messages).for_each(|at| past.push(&said(at), settings));
         past
     }
 
@@ -297,7 +306,7 @@ mod tests {
                 assert_eq!((recovered, position, sent.as_str()), expected, "{from:?}");
             }
         }
-        past.push(&said(11), None, &settings(4, false));
+        past.push(&said(11), &settings(4, false));
         assert_eq!(offsets_sent(&mut past, at(9, 7)).2, "8 9 10 11 ", "what was joined before is not sent again");
     }
 
@@ -316,7 +325,7 @@ mod tests {
         let text = format!("\"{}\"", "x".repeat(3 << 20));
         let large = Publication::new("e", JsonValue::parse(text.as_bytes(), usize::MAX).unwrap(), UnixMillis(1));
         let mut heavy = Past::new(Position { epoch: 1, offset: 0 });
-        (0..9).for_each(|_| heavy.push(&large, None, &settings(100, false)));
+        (0..9).for_each(|_| heavy.push(&large, &settings(100, false)));
         assert!(heavy.bytes() <= HISTORY_CHANNEL_BYTES_MAX && heavy.first() == 8, "{}", heavy.first());
     }
 
