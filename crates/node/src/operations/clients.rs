@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tollgate_core::authorize::{self, Caller, Standing, SubscribeDecision};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{
-    Command, Connected, ConnectedToken, PresentedSecret, Published, Reply, Resume, SubscribeWish,
+    Command, Connected, ConnectedToken, PresentedSecret, Published, Reply, Resume, StartFrom, SubscribeWish,
 };
 use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
@@ -367,7 +367,10 @@ impl Node {
     async fn client_subscribe(&self, client: &Client, channel: &str, wish: Option<&SubscribeWish>) -> Result<Outcome> {
         let caller = identified(client)?;
         let (entry, named) = self.named(&caller, channel)?;
-        if let Some(from) = wish.and_then(|wish| wish.from) {
+        // Whoever asks for nothing of the past is handed the last message where that is retained.
+        let retains = entry.read().channel(&named.key.channel).is_some_and(|found| found.snapshot.settings.retain);
+        let from = wish.and_then(|wish| wish.from).or_else(|| retains.then_some(StartFrom::Last(1)));
+        if let Some(from) = from {
             self.fetch(&entry, &named.key, from).await?;
         }
         let Caller::Token { project, token } = caller else {

@@ -1,14 +1,14 @@
 //! Durable histories: that the upkeep takes off the disk what is old, and that whoever asks for it is told that it is gone.
 
-use tollgate_core::command::{HistoryFrom, HistoryQuery, NewMessage, Published};
+use tollgate_core::command::{Command, HistoryFrom, HistoryQuery, NewMessage, Published};
 use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType, HistorySettings};
 use tollgate_core::ports::store::HistoryStore as _;
-use tollgate_node::{ChannelUpdate, HistoryView, NewChannel};
+use tollgate_node::{ChannelUpdate, HistoryView, NewChannel, NewToken};
 
-use super::bench::Bench;
+use super::bench::{Bench, secret};
 
 fn durable(size: u32) -> ChannelSettings {
     ChannelSettings { history: HistorySettings { size, ttl_ms: 1_000, durable: true }, ..ChannelSettings::default() }
@@ -19,13 +19,17 @@ fn room() -> ChannelId {
 }
 
 fn with_room(size: u32) -> Bench {
+    with(durable(size))
+}
+
+fn with(settings: ChannelSettings) -> Bench {
     let bench = Bench::new();
     let new = NewChannel {
         id: Some(room()),
         kind: ChannelType::Public,
         state: JsonObject::empty(),
         capabilities: Capabilities::default(),
-        settings: durable(size),
+        settings,
     };
     bench.run(bench.node.create_channel(&bench.key, new)).unwrap();
     bench
@@ -99,4 +103,18 @@ fn a_history_that_is_begun_anew_is_another() {
     let HistoryView::Page(page) = behind(&bench, start) else { panic!() };
     assert_eq!(page.messages.iter().map(|(offset, _)| *offset).collect::<Vec<_>>(), [1]);
     assert_eq!(publish(&bench).offset, 2);
+}
+
+#[test]
+fn a_retained_message_is_had_from_the_store_once() {
+    let mut bench = with(ChannelSettings { retain: true, ..durable(100) });
+    publish(&bench);
+    bench.clock.advance(5_000);
+    bench.restart();
+    for _ in 0..3 {
+        let client = bench.connect(&secret(&bench.issue(NewToken::default()))).unwrap();
+        let subscribe = Command::Subscribe { channel: "room".into(), wish: None };
+        bench.command(client, subscribe).unwrap();
+    }
+    assert_eq!(bench.node.counters().history_reads.get(), 1);
 }
