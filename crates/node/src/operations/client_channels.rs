@@ -134,7 +134,6 @@ impl Node {
         named: &Named,
         wish: &SubscribeWish,
     ) -> Result<()> {
-        check_face(wish.data.as_ref())?;
         let records = entry.read();
         let found = self.still_in(&records, token)?;
         let Some(grants) = found.terms().and_then(|terms| terms.grants.as_deref()) else { return Ok(()) };
@@ -175,11 +174,24 @@ impl Node {
     /// Has it in memory. What cannot be had is told to the client as lost.
     pub(super) async fn fetch_all(&self, due: Vec<Due>) {
         for (entry, key, from) in due {
-            if let Err(error) = self.fetch(&entry, &key, from).await {
+            if let Err(error) = self.fetch(&entry, &key, Some(from)).await {
                 tracing::warn!(%error, "a channel's past could not be read for a client that came back");
             }
         }
     }
+}
+
+/// Refuses to go on with more than a client can have had.
+pub(super) fn check_resume(resume: &Resume) -> Result<()> {
+    check_face(resume.data.as_ref())?;
+    let most = resume.positions.len().max(resume.watches.len());
+    if most > POSITIONS_MAX {
+        return Err(Error::new(
+            ErrorKind::LimitReached,
+            format!("A connect names at most {POSITIONS_MAX} channels; this one names {most}."),
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses too much to show.

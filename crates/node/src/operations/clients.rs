@@ -19,6 +19,7 @@ use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::{StoreError, Subject};
 use tollgate_core::records::HookQuestion;
 
+use super::client_channels::{check_face, check_resume};
 use super::hooks::asks;
 use super::presented::{Place, TokenRefused, refused_by};
 use super::recognise::{Recognised, Unprepared};
@@ -241,6 +242,7 @@ impl Node {
         given: Option<&Resume>,
         asked: bool,
     ) -> Result<Step> {
+        given.map_or(Ok(()), check_resume)?;
         let refused = || Error::new(ErrorKind::InvalidAuth, "The project or the token is not valid.");
         let entry = project
             .parse::<ProjectId>()
@@ -367,12 +369,10 @@ impl Node {
     async fn client_subscribe(&self, client: &Client, channel: &str, wish: Option<&SubscribeWish>) -> Result<Outcome> {
         let caller = identified(client)?;
         let (entry, named) = self.named(&caller, channel)?;
+        check_face(wish.and_then(|wish| wish.data.as_ref()))?;
         // Whoever asks for nothing of the past is handed the last message where that is retained.
         let retains = entry.read().channel(&named.key.channel).is_some_and(|found| found.snapshot.settings.retain);
         let from = wish.and_then(|wish| wish.from).or_else(|| retains.then_some(StartFrom::Last(1)));
-        if let Some(from) = from {
-            self.fetch(&entry, &named.key, from).await?;
-        }
         let Caller::Token { project, token } = caller else {
             return match authorize::client_subscribe(&caller, named.kind, &named.key.channel, Standing::NONE) {
                 SubscribeDecision::Allow
@@ -380,7 +380,10 @@ impl Node {
                 {
                     Err(self.refuse_subscribe(ErrorKind::LimitReached, &named))
                 }
-                SubscribeDecision::Allow => Ok(Outcome::Join(named.key)),
+                SubscribeDecision::Allow => {
+                    self.fetch(&entry, &named.key, from).await?;
+                    Ok(Outcome::Join(named.key))
+                }
                 SubscribeDecision::Refuse | SubscribeDecision::AskHook => {
                     Err(self.refuse_subscribe(ErrorKind::NotGranted, &named))
                 }
@@ -391,11 +394,16 @@ impl Node {
         }
         let first = self.decision(&entry, token, &named)?;
         if entry.read().is_subscribed(token, &named.key.channel) {
+            self.fetch(&entry, &named.key, from).await?;
             return Ok(Outcome::Join(named.key));
         }
         let mut said_yes = false;
         if first == SubscribeDecision::AskHook {
             said_yes = self.subscribe_hooked(&entry, token, &named.key, named.kind).await?;
+        }
+        // Only for who gets in, as far as that can be known: who is refused costs the store nothing.
+        if first == SubscribeDecision::Allow || said_yes {
+            self.fetch(&entry, &named.key, from).await?;
         }
         // Decided again, and kept so until it is durable: the token may have changed while the hook was asked.
         let _minting = entry.minting.read().await;

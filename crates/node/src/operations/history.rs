@@ -169,7 +169,8 @@ impl Node {
     }
 
     /// Has in memory what somebody needs that is about to begin in a channel's past. Many who come at once cost one look into the store.
-    pub(super) async fn fetch(&self, entry: &ProjectEntry, key: &ChannelKey, from: StartFrom) -> Result<()> {
+    pub(super) async fn fetch(&self, entry: &ProjectEntry, key: &ChannelKey, from: Option<StartFrom>) -> Result<()> {
+        let Some(from) = from else { return Ok(()) };
         let epoch = entry.read().channel(&key.channel).and_then(|found| found.snapshot.durable_epoch);
         let Some(epoch) = epoch else { return Ok(()) };
         if self.broker.missing(key.clone(), from).await?.is_none() {
