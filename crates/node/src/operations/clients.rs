@@ -393,16 +393,19 @@ impl Node {
             self.check_wish(&entry, token, &named, wish)?;
         }
         let first = self.decision(&entry, token, &named)?;
-        if entry.read().is_subscribed(token, &named.key.channel) {
+        // Only for who gets in, as far as that can be known: who is refused costs the store nothing. And before each look at what is so now, not
+        // behind it: the subscription may end meanwhile, and a join without one is answered by nobody.
+        if first == SubscribeDecision::Allow || entry.read().is_subscribed(token, &named.key.channel) {
             self.fetch(&entry, &named.key, from).await?;
+        }
+        if entry.read().is_subscribed(token, &named.key.channel) {
             return Ok(Outcome::Join(named.key));
         }
         let mut said_yes = false;
         if first == SubscribeDecision::AskHook {
             said_yes = self.subscribe_hooked(&entry, token, &named.key, named.kind).await?;
         }
-        // Only for who gets in, as far as that can be known: who is refused costs the store nothing.
-        if first == SubscribeDecision::Allow || said_yes {
+        if said_yes {
             self.fetch(&entry, &named.key, from).await?;
         }
         // Decided again, and kept so until it is durable: the token may have changed while the hook was asked.

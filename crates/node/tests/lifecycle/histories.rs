@@ -2,6 +2,7 @@
 
 use tollgate_core::command::{Command, HistoryFrom, HistoryQuery, NewMessage, Published};
 use tollgate_core::delivery::Position;
+use tollgate_core::error::ErrorKind;
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType, HistorySettings};
@@ -111,6 +112,13 @@ fn a_retained_message_is_had_from_the_store_once() {
     publish(&bench);
     bench.clock.advance(5_000);
     bench.restart();
+    // Not for somebody who may not have it.
+    let stranger = bench.open();
+    let connect = Command::Connect { project: bench.project.to_string(), token: None, resume: None };
+    bench.command(stranger, connect).unwrap();
+    let subscribe = Command::Subscribe { channel: "room".into(), wish: None };
+    assert_eq!(bench.command(stranger, subscribe).unwrap_err().kind, ErrorKind::NotGranted);
+    assert_eq!(bench.node.counters().history_reads.get(), 0);
     for _ in 0..3 {
         let client = bench.connect(&secret(&bench.issue(NewToken::default()))).unwrap();
         let subscribe = Command::Subscribe { channel: "room".into(), wish: None };
