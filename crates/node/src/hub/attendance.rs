@@ -42,6 +42,10 @@ impl Directs {
         Self { tokens: HashMap::new(), epoch, rounds: 0 }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
     /// Where a token's direct messages are.
     fn position(&self, token: TokenId) -> Position {
         let start = Position { epoch: self.epoch, offset: 0 };

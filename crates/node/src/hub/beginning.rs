@@ -34,20 +34,22 @@ impl Shard {
         if held.is_some() {
             self.release(connection, place, outlet);
         }
-        if wish.from.is_none() && (held.is_some() || !snapshot.settings.retain) {
+        // Behind an answer that is on its way.
+        let is_beginning = self.link(connection).is_some_and(|link| link.is_beginning(place));
+        if wish.from.is_none() && !is_beginning && (held.is_some() || !snapshot.settings.retain) {
             let position = self.locals.get(place).map(|local| local.position).unwrap_or_default();
             self.attach(connection, place, watches, outlet);
             let begun = Subscribed { channel: snapshot, position, recovered: None, is_resuming: false };
             return outlet.notify(connection, Notice::Subscribed(Box::new(begun)));
         }
-        let me = self.reference(connection);
+        let (me, number) = (self.reference(connection), self.locals.next_ask());
         let Some(link) = link_mut(&mut self.links, connection) else { return };
-        link.rare_mut().beginning.push((place, watches));
+        link.rare_mut().beginning.push((place, number, watches));
         let (sequence, format) = (snapshot.sequence, link.format);
         self.hold(place, 1);
         let channel = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
         let home = self.hub.home(&channel);
-        let begin = Begin { connection: me, channel, sequence, from: wish.from, format };
+        let begin = Begin { connection: me, channel, sequence, number, from: wish.from, format };
         self.pass_on(home, PeerWord::Begin(Box::new(begin)), outlet);
     }
 
@@ -56,27 +58,24 @@ impl Shard {
         &mut self,
         connection: ConnectionKey,
         channel: &ChannelKey,
-        sequence: u64,
+        number: u64,
         beginning: Beginning,
         outlet: &mut dyn Outlet,
     ) {
         let Some(place) = self.locals.find(channel) else { return };
         let Some(Standing::Live(snapshot)) = self.locals.get(place).map(|local| &local.standing) else { return };
         let snapshot = Arc::clone(snapshot);
-        // Of an earlier channel with this id, whose end this connection has been told.
-        if snapshot.sequence != sequence {
-            return;
-        }
         let now = self.now;
         let Some(link) = link_mut(&mut self.links, connection) else { return };
-        // It left meanwhile.
-        let Some(watches) = link.stop_beginning(place) else { return };
+        // It left meanwhile, or this is of an earlier channel with this id.
+        let Some(watches) = link.stop_beginning(place, Some(number)) else { return };
         self.hold(place, -1);
         let Some(link) = link_mut(&mut self.links, connection).filter(|link| link.is_connected()) else {
             return self.drop_if_unused(place, outlet);
         };
         if link.has_ended_by(now, outlet) {
-            return self.end(connection, CloseReason::TokenExpired, outlet);
+            self.end(connection, CloseReason::TokenExpired, outlet);
+            return self.drop_if_unused(place, outlet);
         }
         self.release(connection, place, outlet);
         self.attach(connection, place, watches, outlet);
@@ -94,7 +93,7 @@ impl Shard {
 
     /// Stops waiting for the past of a channel, however often it was asked for.
     pub(super) fn stop_beginning(&mut self, connection: ConnectionKey, place: u32) {
-        while link_mut(&mut self.links, connection).is_some_and(|link| link.stop_beginning(place).is_some()) {
+        while link_mut(&mut self.links, connection).is_some_and(|link| link.stop_beginning(place, None).is_some()) {
             self.hold(place, -1);
         }
     }
@@ -132,12 +131,9 @@ impl Shard {
         outlet: &mut dyn Outlet,
     ) {
         let Some(name) = name else { return };
-        let Some(local) = self.locals.get(place) else { return };
-        if !matches!(&local.standing, Standing::Live(snapshot) if snapshot.settings.presence) {
-            return;
-        }
-        let (channel, me) = (local.key.clone(), self.reference(connection));
-        let home = self.hub.home(&channel);
+        // Even if no faces are wanted now: the home may have wanted them when this one came, and want them again.
+        let Some(channel) = self.locals.get(place).map(|local| local.key.clone()) else { return };
+        let (me, home) = (self.reference(connection), self.hub.home(&channel));
         self.pass_on(home, PeerWord::Left(channel, me, name, for_good), outlet);
     }
 

@@ -8,11 +8,14 @@ use tollgate_core::clock::Monotonic;
 use tollgate_core::delivery::Publication;
 use tollgate_core::limits::CONFLATE_KEYS_MAX;
 
+/// A message that is held back, and the hash of its id.
+pub(super) type Held = (Publication, Option<[u8; 16]>);
+
 /// The keys of a channel that sent something lately.
 #[derive(Debug, Default)]
 pub(super) struct Conflation {
     /// What each key holds back.
-    keys: HashMap<Arc<str>, Option<Publication>>,
+    keys: HashMap<Arc<str>, Option<Held>>,
     /// Keys by when their next message may go.
     turns: BTreeSet<(Monotonic, Arc<str>)>,
 }
@@ -23,11 +26,12 @@ impl Conflation {
         &mut self,
         key: &Arc<str>,
         publication: &Publication,
+        once: Option<[u8; 16]>,
         per_second: u16,
         now: Monotonic,
     ) -> bool {
         if let Some(held) = self.keys.get_mut(key) {
-            *held = Some(publication.clone());
+            *held = Some((publication.clone(), once));
             return false;
         }
         if self.keys.len() < CONFLATE_KEYS_MAX {
@@ -48,7 +52,7 @@ impl Conflation {
     }
 
     /// The next held message whose time has come. Keys that held nothing are forgotten on the way.
-    pub(super) fn due(&mut self, per_second: u16, now: Monotonic) -> Option<Publication> {
+    pub(super) fn due(&mut self, per_second: u16, now: Monotonic) -> Option<Held> {
         while self.due_at().is_some_and(|at| at <= now) {
             let (_, key) = self.turns.pop_first()?;
             let latest = self.keys.remove(&key).flatten();
@@ -58,6 +62,12 @@ impl Conflation {
             }
         }
         None
+    }
+
+    /// Gives up holding back: everything that was held, in the order of its turns.
+    pub(super) fn release(&mut self) -> Vec<Held> {
+        let Self { mut keys, turns } = std::mem::take(self);
+        turns.into_iter().filter_map(|(_, key)| keys.remove(&key).flatten()).collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -79,14 +89,14 @@ mod tests {
         let mut went = Vec::new();
         for ms in 0..=1_000_u64 {
             let now = Monotonic(ms);
-            while let Some(publication) = conflation.due(4, now) {
+            while let Some((publication, _)) = conflation.due(4, now) {
                 went.push(publication.at.0);
             }
-            if ms < 700 && ms % 10 == 0 && conflation.admits(&"a".into(), &said(ms), 4, now) {
+            if ms < 700 && ms % 10 == 0 && conflation.admits(&"a".into(), &said(ms), None, 4, now) {
                 went.push(ms);
             }
             if ms == 5 {
-                assert!(conflation.admits(&"b".into(), &said(ms), 4, now), "another key has its own turn");
+                assert!(conflation.admits(&"b".into(), &said(ms), None, 4, now), "another key has its own turn");
             }
         }
         assert_eq!(went, [0, 240, 490, 690]);

@@ -45,12 +45,7 @@ impl Shard {
                 );
             }
             Request::SettingsChanged(snapshot) => self.settings_changed(&snapshot, outlet),
-            Request::Deleted(channel, sequence) => {
-                let word = |channel, frames| PeerWord::Deleted(channel, sequence, frames);
-                self.hand_over(&channel, outlet, word, |channel| Delivery::Deleted { channel });
-                let directory = &self.directory;
-                self.homes.remove(&channel, sequence, || directory.described(&channel));
-            }
+            Request::Deleted(channel, sequence) => self.deleted(&channel, sequence, outlet),
             Request::Join(connection, channel) => {
                 self.pass_on(connection.shard, PeerWord::Join(connection.key, channel), outlet);
             }
@@ -142,10 +137,14 @@ impl Shard {
         match word {
             PeerWord::Interest(channel, shard, ask) => {
                 // A change that the directory has is in the snapshot; the request that tells of a later one comes after this word.
-                let answer = match self.directory.snapshot(&channel) {
-                    Some(snapshot) => {
-                        let place = self.home_place(&channel);
-                        self.homes.begin_interest(place, shard, snapshot.sequence);
+                let snapshot = self.directory.snapshot(&channel);
+                if let Some(snapshot) = &snapshot {
+                    // Its predecessor is gone although the word of that is still on its way. Nothing of that one may be taken for this one's.
+                    self.deleted(&channel, snapshot.sequence - 1, outlet);
+                }
+                let answer = match snapshot.zip(self.home_place(&channel)) {
+                    Some((snapshot, place)) => {
+                        self.homes.begin_interest(place, shard);
                         let position = self.homes.at(place).map(|home| home.past.position()).unwrap_or_default();
                         PeerWord::Live(snapshot, position, ask)
                     }
@@ -169,11 +168,12 @@ impl Shard {
             PeerWord::Presence(channel, frames) => self.append(&channel, None, true, &frames),
             PeerWord::Changed(snapshot, frames) => self.change(&snapshot, frames.as_ref(), outlet),
             PeerWord::Begin(begin) => self.begin(*begin, outlet),
-            PeerWord::Begun(connection, channel, sequence, beginning) => {
-                self.begun(connection, &channel, sequence, *beginning, outlet);
+            PeerWord::Begun(connection, channel, number, beginning) => {
+                self.begun(connection, &channel, number, *beginning, outlet);
             }
             PeerWord::Entered(channel, connection, face) => {
-                let (place, at, now) = (self.home_place(&channel), self.directory.now(), self.now);
+                let (at, now) = (self.directory.now(), self.now);
+                let Some(place) = self.home_place(&channel) else { return };
                 self.homes.with(place, |channel| {
                     if channel.settings.presence {
                         channel.rare_mut().presence.enter(connection, face, at, now);
@@ -244,9 +244,9 @@ impl Shard {
                 self.append(&key, None, false, frames);
             }
             None if snapshot.version >= current.version => {
-                let shows_faces = snapshot.settings.presence && !current.settings.presence;
                 *current = Arc::clone(snapshot);
-                if shows_faces {
+                // Even if it was on already: this shard may have learned of it before the home, which then wanted no faces yet.
+                if snapshot.settings.presence {
                     self.show_all_faces(place, outlet);
                 }
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use slab::Slab;
 use tokio::sync::oneshot;
 use tollgate_core::clock::{Monotonic, UnixMillis};
-use tollgate_core::command::ChannelSnapshot;
+use tollgate_core::command::{ChannelSnapshot, Published};
 use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelKey;
 use tollgate_core::limits::{HISTORY_SHARD_BYTES_MAX, PUBLICATION_ID_MS, PUBLICATION_IDS_MAX};
@@ -30,8 +30,8 @@ pub(super) struct HomeChannel {
     pub(super) key: ChannelKey,
     /// One bit for each shard that has subscribers.
     interested: u64,
-    /// The number of the channel that shards had interest in last.
-    sequence: u64,
+    /// The number of the channel: tells it from an earlier one with the same id.
+    pub(super) sequence: u64,
     pub(super) settings: ChannelSettings,
     /// Whether its messages get their places from the store.
     pub(super) is_durable: bool,
@@ -44,8 +44,8 @@ pub(super) struct HomeChannel {
 pub(super) struct Rare {
     pub(super) presence: Presence,
     pub(super) conflation: Conflation,
-    /// Messages that carried an id, by its hash; the oldest first.
-    ids: HashMap<[u8; 16], Position>,
+    /// Messages that carried an id, by its hash: where they are, or nothing of those that are held back or were replaced. The oldest first.
+    ids: HashMap<[u8; 16], Option<Position>>,
     ids_by_age: VecDeque<(UnixMillis, [u8; 16])>,
     /// Who waits for a message behind an offset.
     waiting: Vec<(u64, oneshot::Sender<()>)>,
@@ -58,19 +58,20 @@ impl HomeChannel {
         self.rare.get_or_insert_default()
     }
 
-    /// Where an earlier message with this id is.
-    pub(super) fn known(&mut self, once: &[u8; 16], now: UnixMillis) -> Option<Position> {
+    /// What became of an earlier message with this id.
+    pub(super) fn known(&mut self, once: &[u8; 16], now: UnixMillis) -> Option<Published> {
         let rare = self.rare.as_mut()?;
-        while rare.ids_by_age.front().is_some_and(|(at, _)| at.0.saturating_add(PUBLICATION_ID_MS) <= now.0) {
-            rare.forget_id();
-        }
-        rare.ids.get(once).copied()
+        rare.forget_ids(now);
+        rare.ids.get(once).map(|position| position.map_or(Published::Conflated, Published::Duplicate))
     }
 
-    /// Remembers that the message with this id is where the channel is now.
-    pub(super) fn remember(&mut self, once: [u8; 16], now: UnixMillis) {
-        let position = self.past.position();
+    /// Remembers where the message with this id is.
+    pub(super) fn remember(&mut self, once: [u8; 16], position: Option<Position>, now: UnixMillis) {
         let rare = self.rare_mut();
+        if let Some(known) = rare.ids.get_mut(&once) {
+            *known = position;
+            return;
+        }
         if rare.ids.len() >= PUBLICATION_IDS_MAX {
             rare.forget_id();
         }
@@ -99,6 +100,13 @@ impl HomeChannel {
         }
     }
 
+    /// Answers all who wait: the offsets that they have mean nothing any more.
+    pub(super) fn wake_all(&mut self) {
+        for (_, reply) in self.rare.iter_mut().flat_map(|rare| rare.waiting.drain(..)) {
+            let _caller_left = reply.send(());
+        }
+    }
+
     /// Gives memory back that is not used any more.
     pub(super) fn rest(&mut self) {
         let is_idle = |rare: &Rare| {
@@ -117,6 +125,12 @@ impl HomeChannel {
 }
 
 impl Rare {
+    fn forget_ids(&mut self, now: UnixMillis) {
+        while self.ids_by_age.front().is_some_and(|(at, _)| at.0.saturating_add(PUBLICATION_ID_MS) <= now.0) {
+            self.forget_id();
+        }
+    }
+
     fn forget_id(&mut self) {
         if let Some((_, once)) = self.ids_by_age.pop_front() {
             self.ids.remove(&once);
@@ -165,34 +179,32 @@ impl HomeChannels {
     }
 
     /// The place of a channel; `describe` says how it stands (what it is, and the last offset of its durable history) when it is not here yet.
+    /// Nothing if there is no such channel: what is asked of one that was deleted meanwhile must leave nothing behind for its successor.
     pub(super) fn place(
         &mut self,
         key: &ChannelKey,
         describe: impl FnOnce() -> Option<(Arc<ChannelSnapshot>, u64)>,
-    ) -> u32 {
+    ) -> Option<u32> {
         if let Some(place) = self.find(key) {
-            return place;
+            return Some(place);
         }
-        let (settings, durable) = match describe() {
-            Some((snapshot, offset)) => (snapshot.settings, snapshot.durable_epoch.map(|epoch| (epoch, offset))),
-            None => (ChannelSettings::default(), None),
-        };
-        let position = match durable {
-            Some((epoch, offset)) => Position { epoch, offset },
+        let (snapshot, offset) = describe()?;
+        let position = match snapshot.durable_epoch {
+            Some(epoch) => Position { epoch, offset },
             None => Position { epoch: self.new_epoch(), offset: 0 },
         };
         let channel = HomeChannel {
             key: key.clone(),
             interested: 0,
-            sequence: 0,
-            settings,
-            is_durable: durable.is_some(),
+            sequence: snapshot.sequence,
+            settings: snapshot.settings,
+            is_durable: snapshot.durable_epoch.is_some(),
             past: Past::new(position),
             rare: None,
         };
         let place = u32::try_from(self.channels.insert(channel)).expect("invariant: fewer than 2^32 channels");
         self.places.insert(key.clone(), place);
-        place
+        Some(place)
     }
 
     pub(super) fn at(&self, place: u32) -> Option<&HomeChannel> {
@@ -255,6 +267,10 @@ impl HomeChannels {
         for _ in 0..TRIMMED_PER_ROUND.min(all) {
             self.trimmed = (self.trimmed + 1) % all;
             if let Some(channel) = self.channels.get_mut(self.trimmed) {
+                if let Some(rare) = &mut channel.rare {
+                    rare.forget_ids(now);
+                    channel.rest();
+                }
                 let bytes = channel.past.bytes();
                 if bytes > 0 {
                     let settings = channel.settings;
@@ -265,11 +281,10 @@ impl HomeChannels {
         }
     }
 
-    /// Notes a shard's interest in the channel with this number.
-    pub(super) fn begin_interest(&mut self, place: u32, shard: ShardIndex, sequence: u64) {
+    /// Notes a shard's interest in a channel.
+    pub(super) fn begin_interest(&mut self, place: u32, shard: ShardIndex) {
         if let Some(channel) = self.channels.get_mut(place as usize) {
             channel.interested |= 1 << shard.0;
-            channel.sequence = channel.sequence.max(sequence);
         }
     }
 
@@ -286,24 +301,21 @@ impl HomeChannels {
         (0..64_u16).filter(move |bit| bits >> bit & 1 == 1).map(ShardIndex)
     }
 
-    /// Forgets a deleted channel. One created under the same id starts a new epoch; interest in it may have come before this word, and stays.
-    pub(super) fn remove(
-        &mut self,
-        key: &ChannelKey,
-        sequence: u64,
-        describe: impl FnOnce() -> Option<(Arc<ChannelSnapshot>, u64)>,
-    ) {
+    /// How many shards have interest in how many channels, and how many members are in them.
+    pub(super) fn waiting(&self) -> (usize, usize) {
+        let interests = self.channels.iter().map(|(_, channel)| channel.interested.count_ones() as usize).sum();
+        let members =
+            self.channels.iter().filter_map(|(_, channel)| channel.rare.as_ref()).map(|rare| rare.presence.len()).sum();
+        (interests, members)
+    }
+
+    /// Forgets a deleted channel. One created under the same id starts a new epoch.
+    pub(super) fn remove(&mut self, key: &ChannelKey) {
         let Some(place) = self.places.remove(key) else { return };
         let removed = self.channels.remove(place as usize);
         self.bytes -= removed.past.bytes();
         if let Some(due_at) = removed.rare.as_deref().and_then(|rare| rare.due_at) {
             self.agenda.remove(&(due_at, place));
-        }
-        if removed.sequence > sequence {
-            let place = self.place(key, describe);
-            if let Some(channel) = self.channels.get_mut(place as usize) {
-                (channel.interested, channel.sequence) = (removed.interested, removed.sequence);
-            }
         }
     }
 }
@@ -317,8 +329,23 @@ mod tests {
 
     use super::*;
 
+    fn described() -> Option<(Arc<ChannelSnapshot>, u64)> {
+        let snapshot = ChannelSnapshot {
+            project: ProjectId::new(1),
+            channel: ChannelId::from_number(1),
+            kind: tollgate_core::model::ChannelType::Public,
+            capabilities: tollgate_core::model::Capabilities::default(),
+            settings: ChannelSettings::default(),
+            durable_epoch: None,
+            state: tollgate_core::json::JsonObject::empty(),
+            version: 1,
+            sequence: 5,
+        };
+        Some((Arc::new(snapshot), 0))
+    }
+
     fn advance(homes: &mut HomeChannels, key: &ChannelKey) -> Position {
-        let place = homes.place(key, || None);
+        let place = homes.place(key, described).unwrap();
         let said = Publication::new("e", JsonValue::null(), UnixMillis(1));
         homes.with(place, |channel| channel.past.push(&said, &ChannelSettings::default())).unwrap();
         homes.at(place).unwrap().past.position()
@@ -336,16 +363,15 @@ mod tests {
         assert_eq!((one.epoch, one.offset), (100, 1));
         assert_eq!(advance(&mut homes, &key).offset, 2);
         let place = homes.find(&key).unwrap();
-        homes.begin_interest(place, ShardIndex(63), 5);
-        homes.begin_interest(place, ShardIndex(0), 5);
+        homes.begin_interest(place, ShardIndex(63));
+        homes.begin_interest(place, ShardIndex(0));
         homes.end_interest(&key, ShardIndex(0));
         assert_eq!(homes.interested(&key).collect::<Vec<_>>(), [ShardIndex(63)]);
-        homes.remove(&key, 4, || None);
-        assert_eq!(homes.interested(&key).collect::<Vec<_>>(), [ShardIndex(63)], "interest in a later channel stays");
-        homes.remove(&key, 5, || None);
+        homes.remove(&key);
         assert_eq!((homes.interested(&key).count(), homes.bytes), (0, 0));
+        assert_eq!(homes.place(&key, || None), None, "what is asked of it now leaves nothing behind");
         let again = advance(&mut homes, &key);
-        assert_eq!((again.epoch, advance(&mut homes, &key).offset), (102, 2));
+        assert_eq!((again.epoch, advance(&mut homes, &key).offset), (101, 2));
     }
 
     #[test]
@@ -356,15 +382,17 @@ mod tests {
         let known = |homes: &mut HomeChannels, id: u8, now| {
             homes.with(place, |channel| channel.known(&[id; 16], UnixMillis(now))).unwrap()
         };
-        homes.with(place, |channel| channel.remember([1; 16], UnixMillis(10))).unwrap();
-        assert_eq!(known(&mut homes, 1, 10 + PUBLICATION_ID_MS - 1), Some(position));
+        homes.with(place, |channel| channel.remember([1; 16], None, UnixMillis(10))).unwrap();
+        assert_eq!(known(&mut homes, 1, 10), Some(Published::Conflated), "it is held back, or was replaced");
+        homes.with(place, |channel| channel.remember([1; 16], Some(position), UnixMillis(20))).unwrap();
+        assert_eq!(known(&mut homes, 1, 10 + PUBLICATION_ID_MS - 1), Some(Published::Duplicate(position)));
         assert_eq!(known(&mut homes, 2, 11), None);
         assert_eq!(known(&mut homes, 1, 10 + PUBLICATION_ID_MS), None);
         assert!(homes.at(place).unwrap().rare.is_none(), "nothing is kept of it");
         for id in 0..=PUBLICATION_IDS_MAX as u64 {
             let mut once = [0; 16];
             once[..8].copy_from_slice(&id.to_be_bytes());
-            homes.with(place, |channel| channel.remember(once, UnixMillis(20))).unwrap();
+            homes.with(place, |channel| channel.remember(once, Some(position), UnixMillis(20))).unwrap();
         }
         assert_eq!(known(&mut homes, 0, 21), None, "the oldest makes room");
         assert_eq!(homes.at(place).unwrap().rare.as_ref().unwrap().ids.len(), PUBLICATION_IDS_MAX);
@@ -377,7 +405,7 @@ mod tests {
         let large = Publication::new("e", JsonValue::parse(text.as_bytes(), usize::MAX).unwrap(), UnixMillis(1));
         for number in 0..200 {
             let key = ChannelKey { project: ProjectId::new(1), channel: ChannelId::from_number(number % 40) };
-            let place = homes.place(&key, || None);
+            let place = homes.place(&key, described).unwrap();
             homes.with(place, |channel| channel.past.push(&large, &ChannelSettings::default())).unwrap();
             let held: usize = homes.channels.iter().map(|(_, channel)| channel.past.bytes()).sum();
             assert_eq!(homes.bytes, held);

@@ -18,8 +18,8 @@ use super::{Frames, PeerWord};
 const FETCHED_MAX: u64 = 10_000;
 
 impl Shard {
-    /// The place of a channel among those that this shard orders.
-    pub(super) fn home_place(&mut self, channel: &ChannelKey) -> u32 {
+    /// The place of a channel among those that this shard orders, if it exists.
+    pub(super) fn home_place(&mut self, channel: &ChannelKey) -> Option<u32> {
         let directory = &self.directory;
         self.homes.place(channel, || directory.described(channel))
     }
@@ -33,19 +33,29 @@ impl Shard {
         reply: oneshot::Sender<Option<Published>>,
         outlet: &mut dyn Outlet,
     ) {
-        let place = self.home_place(channel);
+        let Some(place) = self.home_place(channel) else {
+            // The caller looks again, and finds that it was deleted.
+            let _caller_left = reply.send(None);
+            return;
+        };
         let now = self.now;
         let decided = self.homes.with(place, |channel| {
             if channel.is_durable {
                 return Some(None);
             }
-            if let Some(position) = how.once.and_then(|once| channel.known(&once, publication.at)) {
-                return Some(Some(Published::Duplicate(position)));
+            if let Some(known) = how.once.and_then(|once| channel.known(&once, publication.at)) {
+                return Some(Some(known));
             }
             let per_second = channel.settings.conflate_per_second;
             let key = how.key.as_ref().filter(|_| per_second > 0)?;
-            let goes = channel.rare_mut().conflation.admits(key, &publication, per_second, now);
-            (!goes).then_some(Some(Published::Conflated))
+            if channel.rare_mut().conflation.admits(key, &publication, how.once, per_second, now) {
+                return None;
+            }
+            // Published again it must not replace what was held since.
+            if let Some(once) = how.once {
+                channel.remember(once, None, publication.at);
+            }
+            Some(Some(Published::Conflated))
         });
         let outcome = match decided.flatten() {
             Some(outcome) => outcome,
@@ -75,7 +85,7 @@ impl Shard {
             let settings = channel.settings;
             channel.past.push(&publication, &settings);
             if let Some(once) = once {
-                channel.remember(once, publication.at);
+                channel.remember(once, Some(position), publication.at);
             }
             channel.wake_waiting();
         });
@@ -96,7 +106,7 @@ impl Shard {
         publication: Publication,
         outlet: &mut dyn Outlet,
     ) {
-        let place = self.home_place(channel);
+        let Some(place) = self.home_place(channel) else { return };
         let Some(last) = self.homes.at(place).map(|home| home.past.position()) else { return };
         if last.epoch != position.epoch || position.offset <= last.offset {
             return;
@@ -110,16 +120,30 @@ impl Shard {
         self.accept(place, publication, None, outlet);
     }
 
+    /// A channel was deleted, or its successor is asked for before the word of that came.
+    pub(super) fn deleted(&mut self, channel: &ChannelKey, sequence: u64, outlet: &mut dyn Outlet) {
+        let home = self.homes.find(channel).and_then(|place| self.homes.at(place));
+        // One with a larger number is a successor, and the subscribers of this one have been told already.
+        let Some(sequence) = home.map(|home| home.sequence).filter(|own| *own <= sequence) else { return };
+        let word = |channel, frames| PeerWord::Deleted(channel, sequence, frames);
+        self.hand_over(channel, outlet, word, |channel| Delivery::Deleted { channel });
+        self.homes.remove(channel);
+    }
+
     /// A channel's settings changed.
     pub(super) fn settings_changed(&mut self, snapshot: &Arc<ChannelSnapshot>, outlet: &mut dyn Outlet) {
         let key = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
-        for shard in self.homes.interested(&key) {
-            self.pass_on(shard, PeerWord::Changed(Arc::clone(snapshot), None), outlet);
-        }
         let Some(place) = self.homes.find(&key) else { return };
-        let Some((is_durable, last)) = self.homes.at(place).map(|home| (home.is_durable, home.past.position())) else {
-            return;
-        };
+        let home = self.homes.at(place).filter(|home| home.sequence == snapshot.sequence);
+        let Some(is_durable) = home.map(|home| home.is_durable) else { return };
+        if snapshot.settings.conflate_per_second == 0 {
+            // Behind what is published from now on it would be old, and in a durable history it would have the place of another.
+            let held = self.homes.with(place, |home| home.rare.as_mut().map(|rare| rare.conflation.release()));
+            for (publication, once) in held.flatten().unwrap_or_default() {
+                self.accept(place, publication, once, outlet);
+            }
+        }
+        let Some(last) = self.homes.at(place).map(|home| home.past.position()) else { return };
         let restarts = match snapshot.durable_epoch {
             Some(epoch) => (!is_durable || epoch != last.epoch).then_some(epoch),
             None => is_durable.then(|| self.homes.new_epoch()),
@@ -132,10 +156,17 @@ impl Shard {
                 rare.presence = Presence::default();
             }
             match restarts {
-                Some(epoch) => channel.past = Past::new(Position { epoch, offset: 0 }),
+                Some(epoch) => {
+                    channel.past = Past::new(Position { epoch, offset: 0 });
+                    channel.wake_all();
+                }
                 None => channel.past.trim(&snapshot.settings, now),
             }
         });
+        // Only now: who shows its face because of it must find that faces are wanted.
+        for shard in self.homes.interested(&key) {
+            self.pass_on(shard, PeerWord::Changed(Arc::clone(snapshot), None), outlet);
+        }
         if let Some(epoch) = restarts {
             let position = Position { epoch, offset: 0 };
             let word = |channel, frames| PeerWord::Restarted(channel, position, frames);
@@ -146,17 +177,19 @@ impl Shard {
     /// A part of a channel's past.
     pub(super) fn history(&mut self, channel: &ChannelKey, query: HistoryQuery) -> History {
         let (place, now) = (self.home_place(channel), self.directory.now());
-        let page = self.homes.with(place, |channel| {
-            let settings = channel.settings;
-            channel.past.trim(&settings, now);
-            channel.past.page(query, channel.is_durable)
+        let page = place.and_then(|place| {
+            self.homes.with(place, |channel| {
+                let settings = channel.settings;
+                channel.past.trim(&settings, now);
+                channel.past.page(query, channel.is_durable)
+            })
         });
         page.unwrap_or(History::Lost(Position { epoch: 0, offset: 0 }))
     }
 
     /// Which offsets, from and to, memory lacks for somebody to begin there, where the store may have them.
     pub(super) fn missing(&mut self, channel: &ChannelKey, from: StartFrom) -> Option<(u64, u64)> {
-        let place = self.home_place(channel);
+        let place = self.home_place(channel)?;
         let home = self.homes.at(place).filter(|home| home.is_durable)?;
         let (needed, first) = (home.past.needs(from), home.past.first());
         (needed < first).then(|| (needed.max(first.saturating_sub(FETCHED_MAX)), first - 1))
@@ -164,7 +197,7 @@ impl Shard {
 
     /// Messages from the store.
     pub(super) fn fill(&mut self, channel: &ChannelKey, epoch: u64, messages: Vec<(u64, Publication)>) {
-        let place = self.home_place(channel);
+        let Some(place) = self.home_place(channel) else { return };
         self.homes.with(place, |channel| {
             // Those of an earlier run have the same offsets.
             if channel.is_durable && channel.past.position().epoch == epoch {
@@ -174,8 +207,9 @@ impl Shard {
     }
 
     pub(super) fn wait_after(&mut self, channel: &ChannelKey, behind: Position, reply: oneshot::Sender<()>) {
-        let place = self.home_place(channel);
-        self.homes.with(place, |channel| channel.wait(behind, reply));
+        if let Some(place) = self.home_place(channel) {
+            self.homes.with(place, |channel| channel.wait(behind, reply));
+        }
     }
 
     pub(super) fn members(&self, channel: &ChannelKey, query: &MembersQuery, random: u64) -> MembersPage {
@@ -188,8 +222,11 @@ impl Shard {
 
     /// Somebody wants to begin in the past: everything behind its position that is there now. What is published later comes to its shard behind this answer.
     pub(super) fn begin(&mut self, begin: Begin, outlet: &mut dyn Outlet) {
-        let Begin { connection, channel, sequence, from, format } = begin;
-        let (place, hub, now) = (self.home_place(&channel), Arc::clone(&self.hub), self.directory.now());
+        let Begin { connection, channel, sequence, number, from, format } = begin;
+        let (hub, now) = (Arc::clone(&self.hub), self.directory.now());
+        // Of an earlier channel with this id: whoever asked is told of its end.
+        let is_meant = |place: &u32| self.homes.at(*place).is_some_and(|home| home.sequence == sequence);
+        let Some(place) = self.homes.find(&channel).filter(is_meant) else { return };
         let beginning = self.homes.with(place, |home| {
             let (settings, id) = (home.settings, channel.channel.clone());
             home.past.trim(&settings, now);
@@ -207,7 +244,7 @@ impl Shard {
         if let Some(recovered) = beginning.recovered {
             if recovered { &self.counters.resumes } else { &self.counters.resumes_lost }.add(1);
         }
-        let word = PeerWord::Begun(connection.key, channel, sequence, Box::new(beginning));
+        let word = PeerWord::Begun(connection.key, channel, number, Box::new(beginning));
         self.pass_on(connection.shard, word, outlet);
     }
 
@@ -219,8 +256,8 @@ impl Shard {
                 let per_second = channel.settings.conflate_per_second;
                 channel.rare.as_mut().and_then(|rare| rare.conflation.due(per_second, now))
             });
-            if let Some(publication) = held.flatten() {
-                self.accept(place, publication, None, outlet);
+            if let Some((publication, once)) = held.flatten() {
+                self.accept(place, publication, once, outlet);
             }
             let news = self.homes.with(place, |channel| {
                 let presence = &mut channel.rare.as_mut()?.presence;

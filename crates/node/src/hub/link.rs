@@ -66,8 +66,8 @@ pub(super) struct Held {
 pub(super) struct Rare {
     /// How it wants to take part in channels that it is about to join, by their ids.
     pub(super) wishes: Vec<(ChannelId, SubscribeWish)>,
-    /// Channels (places in the table) whose homes were asked for the past, and whether it watches there.
-    pub(super) beginning: Vec<(u32, bool)>,
+    /// Channels (places in the table) whose homes were asked for the past, the number of the question, and whether it watches there.
+    pub(super) beginning: Vec<(u32, u64, bool)>,
     /// What members see of it.
     pub(super) data: Option<JsonObject>,
     /// The same in single channels.
@@ -216,14 +216,15 @@ impl Link {
 
     /// Whether the past of this channel was asked for, and not yet had.
     pub(super) fn is_beginning(&self, place: u32) -> bool {
-        self.rare.as_ref().is_some_and(|rare| rare.beginning.iter().any(|(one, _)| *one == place))
+        self.rare.as_ref().is_some_and(|rare| rare.beginning.iter().any(|(one, ..)| *one == place))
     }
 
-    /// Stops waiting for the past of a channel; answers whether it did, and whether it watches there.
-    pub(super) fn stop_beginning(&mut self, place: u32) -> Option<bool> {
+    /// Stops waiting for the past of a channel: for the answer to one question, or for any. Answers whether it did, and whether it watches there.
+    pub(super) fn stop_beginning(&mut self, place: u32, number: Option<u64>) -> Option<bool> {
         let rare = self.rare.as_mut()?;
-        let at = rare.beginning.iter().position(|(one, _)| *one == place)?;
-        let watches = rare.beginning.swap_remove(at).1;
+        let is_it = |(one, asked, _): &(u32, u64, bool)| *one == place && number.is_none_or(|number| number == *asked);
+        let at = rare.beginning.iter().position(is_it)?;
+        let watches = rare.beginning.swap_remove(at).2;
         self.rest();
         Some(watches)
     }

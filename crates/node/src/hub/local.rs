@@ -101,10 +101,16 @@ impl LocalChannels {
         self.places.get(key).copied()
     }
 
+    /// A number that no question to a home has had.
+    pub(super) const fn next_ask(&mut self) -> u64 {
+        self.asks += 1;
+        self.asks
+    }
+
     /// Adds a channel that is not there, to be asked for under a new number; answers its place.
     pub(super) fn add(&mut self, key: ChannelKey) -> u32 {
-        self.asks += 1;
-        let place = u32::try_from(self.channels.insert(LocalChannel::new(key.clone(), self.asks)))
+        let ask = self.next_ask();
+        let place = u32::try_from(self.channels.insert(LocalChannel::new(key.clone(), ask)))
             .expect("invariant: fewer than 2^32 channels");
         self.places.insert(key, place);
         place

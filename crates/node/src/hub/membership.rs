@@ -9,6 +9,7 @@ use tollgate_core::clock::Monotonic;
 use tollgate_core::command::{ChannelSnapshot, Notice, Reply, StartFrom, SubscribeWish, Subscribed};
 use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelKey;
+use tollgate_core::model::ChannelType;
 
 use super::link::{Admission, Gathering, Held, NEVER, Phase, Renewal};
 use super::local::{LocalChannel, Standing, Waiter};
@@ -29,12 +30,18 @@ impl Shard {
         self.release_deleted(connection, &channel, outlet);
         let Some(link) = self.link(connection) else { return };
         let (is_connected, is_gathering) = (link.is_connected(), matches!(link.phase, Phase::Gathering(_)));
+        let is_anonymous = link.token.is_none();
         if is_gathering {
             self.gather_one(connection, channel, outlet);
         } else if is_connected {
             let place = self.ensure(channel, outlet);
             let Some(local) = self.locals.get_mut(place) else { return };
             match &mut local.standing {
+                // The channel that an anonymous client was allowed to enter may have been deleted meanwhile; this one is another.
+                Standing::Live(snapshot) if is_anonymous && snapshot.kind != ChannelType::Unprotected => {
+                    outlet.notify(connection, Notice::Unsubscribed(snapshot.channel.clone()));
+                    self.drop_if_unused(place, outlet);
+                }
                 Standing::Live(_) => self.enter(connection, place, outlet),
                 Standing::Asked(_, waiters) => waiters.push(Waiter::Join(connection)),
             }
@@ -192,11 +199,19 @@ impl Shard {
         let positions: HashMap<&str, Position> =
             resume.positions.iter().map(|(channel, position)| (channel.as_str(), *position)).collect();
         let watched: HashSet<&str> = resume.watches.iter().map(String::as_str).collect();
-        let mut resuming = Vec::new();
+        let (mut resuming, mut unwanted) = (Vec::new(), Vec::new());
         for place in wanted {
             let Some(local) = self.locals.get(place) else { continue };
             let (Standing::Live(snapshot), now_at) = (&local.standing, local.position) else { continue };
             let channel = Arc::clone(snapshot);
+            // The channel that it was subscribed to was deleted meanwhile, and this is another with the same id.
+            if admission
+                .token
+                .is_some_and(|token| !self.directory.is_subscribed(admission.project, token, &channel.channel))
+            {
+                unwanted.push(place);
+                continue;
+            }
             let (from, watches) =
                 (positions.get(channel.channel.as_str()).copied(), watched.contains(channel.channel.as_str()));
             if let Some(position) = from {
@@ -225,6 +240,10 @@ impl Shard {
         }
         for (position, publication) in held {
             outlet.notify(connection, Notice::Direct(position, publication));
+        }
+        for place in unwanted {
+            self.hold(place, -1);
+            self.drop_if_unused(place, outlet);
         }
         for place in resuming {
             self.enter(connection, place, outlet);
@@ -397,7 +416,7 @@ impl Shard {
                 gathering.wanted.retain(|wanted| *wanted != place);
             }
             let mut was_beginning = false;
-            while link.stop_beginning(place).is_some() {
+            while link.stop_beginning(place, None).is_some() {
                 was_beginning = true;
             }
             if was_beginning && link.is_connected() && link.subscriptions.iter().all(|held| held.channel != place) {
@@ -426,7 +445,8 @@ impl Shard {
         if let Some((project, token, channels)) = moved {
             let used = link.take_usage();
             link.token = Some(token);
-            let held: Vec<_> = link.subscriptions.iter().map(|held| held.channel).collect();
+            let beginning = link.rare.iter().flat_map(|rare| &rare.beginning).map(|(place, ..)| *place);
+            let held: BTreeSet<_> = link.subscriptions.iter().map(|held| held.channel).chain(beginning).collect();
             self.directory.used(used);
             let (mut kept, mut left) = (BTreeSet::new(), Vec::new());
             for local in held.into_iter().filter_map(|place| self.locals.get(place)).filter(|local| !local.deleted) {

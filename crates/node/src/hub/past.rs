@@ -213,9 +213,10 @@ impl Past {
         // The offsets asked for, both included.
         let (from, to) = match query.from {
             HistoryFrom::End => (1, last),
-            HistoryFrom::After(position) | HistoryFrom::Before(position)
-                if position.epoch != self.position.epoch || position.offset > last + 1 =>
-            {
+            HistoryFrom::After(position) if position.epoch != self.position.epoch || position.offset > last => {
+                return lost;
+            }
+            HistoryFrom::Before(position) if position.epoch != self.position.epoch || position.offset > last + 1 => {
                 return lost;
             }
             HistoryFrom::After(position) if position.offset + 1 < first && !in_store(position.offset + 1) => {
@@ -352,7 +353,7 @@ mod tests {
         assert_eq!(page(HistoryFrom::After(at(10)), false, 3), Some((vec![], false)));
         assert_eq!(page(HistoryFrom::After(at(4)), true, 2), Some((vec![10, 9], true)));
         assert_eq!(page(HistoryFrom::After(at(3)), false, 3), None);
-        assert_eq!(page(HistoryFrom::After(at(12)), false, 3), None);
+        assert_eq!(page(HistoryFrom::After(at(11)), false, 3), None, "that is still to come");
         assert_eq!(page(HistoryFrom::Before(at(7)), true, 9), Some((vec![6, 5], false)));
         assert_eq!(page(HistoryFrom::Before(at(2)), true, 9), Some((vec![], false)));
         assert_eq!(page(HistoryFrom::Since(UnixMillis(9)), false, 9), Some((vec![9, 10], false)));

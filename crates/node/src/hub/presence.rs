@@ -88,10 +88,9 @@ impl Presence {
 
     fn remove(&mut self, name: &Arc<str>, now: Monotonic) {
         self.members.remove(name);
-        // Who came and went between two news is in neither: nobody has heard of it.
-        if !self.joined.remove(name) {
-            self.left.insert(Arc::clone(name));
-        }
+        // Told even of who came since the last news: somebody may have read of it, or heard of it earlier and now of another face.
+        self.joined.remove(name);
+        self.left.insert(Arc::clone(name));
         self.news_since.get_or_insert(now);
     }
 
@@ -136,8 +135,12 @@ impl Presence {
         Some((self.members.len() as u64, changes))
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.members.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.members.is_empty() && self.news_since.is_none()
+        self.members.is_empty() && self.news_since.is_none() && self.leaving.is_empty()
     }
 
     /// Everybody whose connection is in this shard.
@@ -217,7 +220,15 @@ mod tests {
         presence.leave(at(2), &"ann".into(), true, Monotonic(10_000));
         presence.enter(at(4), face("cyd"), now, Monotonic(10_000));
         presence.leave(at(4), &"cyd".into(), true, Monotonic(10_000));
-        assert_eq!(told(&mut presence, 11_000), some(1, "", "ann"), "who came and went meanwhile is not told");
+        assert_eq!(told(&mut presence, 11_000), some(1, "", "ann cyd"), "even of who came and went meanwhile");
+        presence.enter(
+            at(3),
+            Face { data: JsonObject::parse(b"{\"a\":1}", 100).ok(), ..face("ben") },
+            now,
+            Monotonic(20_000),
+        );
+        presence.leave(at(3), &"ben".into(), true, Monotonic(20_000));
+        assert_eq!(told(&mut presence, 21_000), some(0, "", "ben"), "another face, and then none");
     }
 
     #[test]

@@ -52,6 +52,12 @@ pub struct Waiting {
     pub channels: usize,
     /// Bytes appended to channels and not yet in a pass.
     pub pending_bytes: usize,
+    /// Interest of shards in channels that this one orders.
+    pub interests: usize,
+    /// Members of those channels, with those who may still come back.
+    pub members: usize,
+    /// Tokens whose direct messages are kept.
+    pub directs: usize,
 }
 
 /// The shard.
@@ -123,7 +129,11 @@ impl Shard {
     /// What is held.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
+        let (interests, members) = self.homes.waiting();
         Waiting {
+            interests,
+            members,
+            directs: self.directs.len(),
             connections: self.links.iter().flatten().count(),
             channels: self.locals.len(),
             pending_bytes: self.pending_bytes,
@@ -167,7 +177,7 @@ impl Shard {
             self.detach(*held, link.format, link.token.is_none());
             self.hide_face(connection, rare.name.clone(), held.channel, for_good, outlet);
         }
-        for (place, _) in rare.beginning {
+        for (place, ..) in rare.beginning {
             self.hold(place, -1);
             self.drop_if_unused(place, outlet);
         }
@@ -359,6 +369,15 @@ impl Shard {
             Outcome::Renewed(renewal) => Some(self.renew(connection, *renewal, outlet)),
             Outcome::Join(channel) => {
                 self.join(connection, channel, outlet);
+                Some(Reply::Done)
+            }
+            Outcome::Left(channel) => {
+                // A word that it was subscribed may have come since it left, and been true then.
+                let token = self.link(connection).and_then(|link| link.project.zip(link.token));
+                let is_in = |(project, token)| self.directory.is_subscribed(project, token, &channel.channel);
+                if token.is_some_and(|token| !is_in(token)) {
+                    self.leave(connection, &channel, true, outlet);
+                }
                 Some(Reply::Done)
             }
             Outcome::Admit(admission) => {

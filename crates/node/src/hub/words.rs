@@ -74,6 +74,8 @@ pub struct Begin {
     pub(super) channel: ChannelKey,
     /// The number of the channel that it means.
     pub(super) sequence: u64,
+    /// Tells the answer from that to another question of the connection.
+    pub(super) number: u64,
     /// Where; without one, with what the channel retains.
     pub(super) from: Option<StartFrom>,
     pub(super) format: FormatIndex,
@@ -98,7 +100,7 @@ pub enum PeerWord {
     Presence(ChannelKey, Frames),
     /// To a channel's home: this connection wants to begin there.
     Begin(Box<Begin>),
-    /// From the home, the answer: what is to be written first, and from then on every later word. For the channel with this number.
+    /// From the home, the answer to the question with this number: what is to be written first, and from then on every later word.
     Begun(ConnectionKey, ChannelKey, u64, Box<Beginning>),
     /// To a channel's home: this connection has entered it.
     Entered(ChannelKey, ConnectionRef, Face),

@@ -106,6 +106,8 @@ pub enum Outcome {
     Reply(Reply),
     /// Subscribe the connection, then answer.
     Join(ChannelKey),
+    /// Its subscription has ended: have the connection out of the channel, then answer.
+    Left(ChannelKey),
     /// A message, some, or a state of the client was taken: count it, then answer with this.
     Written(Reply),
     /// The client is to be seen so in the channel: then answer.
@@ -452,6 +454,7 @@ impl Node {
                 .delete_subscription(project, token, channel.clone(), None)
                 .await
                 .map_err(|error| refusal(error, &channel))?;
+            return Ok(Outcome::Left(ChannelKey { project, channel }));
         }
         Ok(Outcome::Reply(Reply::Done))
     }
