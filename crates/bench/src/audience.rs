@@ -256,13 +256,11 @@ impl Subscriber {
                 return Ok(());
             }
             (0x1, _) if frame.payload == b"{}" => return send(&mut self.stream, &frame::client(1, b"{}")),
-            (0x1, Sink::Handshake(_)) if self.stage == Stage::Ready => match Template::learn(whole) {
-                Some(template) => {
-                    let (sequence, _) = template.first(whole).unwrap_or_default();
+            (0x1, Sink::Handshake(_)) if self.stage == Stage::Ready => {
+                if let Some((sequence, _)) = Template::learn(whole).and_then(|template| template.first(whole)) {
                     return self.miss(index, sequence);
                 }
-                None => {}
-            },
+            }
             (0x1, Sink::Handshake(role @ (Role::Native { .. } | Role::NativeTokens { .. }))) => {
                 return self.join(index, frame.payload, *role);
             }

@@ -59,7 +59,7 @@ impl Shard {
         &mut self,
         project: ProjectId,
         token: TokenId,
-        publication: Publication,
+        publication: &Publication,
         outlet: &mut dyn Outlet,
     ) -> u32 {
         let Some((connections, has_session)) = self.directory.session_of(project, token) else { return 0 };
@@ -71,7 +71,7 @@ impl Shard {
         let frames = self.hub.encode(&Delivery::Direct { position: Some(position), publication: publication.clone() });
         if has_session {
             let (_, past) = self.directs.tokens.entry(token).or_insert_with(|| (project, Past::new(last)));
-            past.push(&publication, &KEPT);
+            past.push(publication, &KEPT);
             while past.bytes() > DIRECT_KEPT_BYTES_MAX {
                 past.halve();
             }

@@ -17,9 +17,9 @@ impl Shard {
     pub fn request(&mut self, request: Request, outlet: &mut dyn Outlet) {
         match request {
             Request::Publish { channel, publication, how, reply } => {
-                self.publish(&channel, publication, &how, reply, outlet);
+                self.publish(&channel, &publication, &how, reply, outlet);
             }
-            Request::Stored(channel, position, publication) => self.stored(&channel, position, publication, outlet),
+            Request::Stored(channel, position, publication) => self.stored(&channel, position, &publication, outlet),
             Request::History(channel, query, reply) => {
                 let _caller_left = reply.send(self.history(&channel, query));
             }
@@ -53,7 +53,7 @@ impl Shard {
                 self.pass_on(connection.shard, PeerWord::Leave(connection.key, channel, token), outlet);
             }
             Request::Direct(project, token, publication, reply) => {
-                let _caller_left = reply.send(self.direct(project, token, publication, outlet));
+                let _caller_left = reply.send(self.direct(project, token, &publication, outlet));
             }
             Request::DirectTo(connection, publication, reply) => {
                 let frames = self.hub.encode(&Delivery::Direct { position: None, publication: publication.clone() });

@@ -28,7 +28,7 @@ impl Shard {
     pub(super) fn publish(
         &mut self,
         channel: &ChannelKey,
-        publication: Publication,
+        publication: &Publication,
         how: &PublishHow,
         reply: oneshot::Sender<Option<Published>>,
         outlet: &mut dyn Outlet,
@@ -48,7 +48,7 @@ impl Shard {
             }
             let per_second = channel.settings.conflate_per_second;
             let key = how.key.as_ref().filter(|_| per_second > 0)?;
-            if channel.rare_mut().conflation.admits(key, &publication, how.once, per_second, now) {
+            if channel.rare_mut().conflation.admits(key, publication, how.once, per_second, now) {
                 return None;
             }
             // Published again it must not replace what was held since.
@@ -68,7 +68,7 @@ impl Shard {
     fn accept(
         &mut self,
         place: u32,
-        publication: Publication,
+        publication: &Publication,
         once: Option<[u8; 16]>,
         outlet: &mut dyn Outlet,
     ) -> Position {
@@ -83,7 +83,7 @@ impl Shard {
         });
         self.homes.with(place, |channel| {
             let settings = channel.settings;
-            channel.past.push(&publication, &settings);
+            channel.past.push(publication, &settings);
             if let Some(once) = once {
                 channel.remember(once, Some(position), publication.at);
             }
@@ -103,7 +103,7 @@ impl Shard {
         &mut self,
         channel: &ChannelKey,
         position: Position,
-        publication: Publication,
+        publication: &Publication,
         outlet: &mut dyn Outlet,
     ) {
         let Some(place) = self.home_place(channel) else { return };
@@ -140,7 +140,7 @@ impl Shard {
             // Behind what is published from now on it would be old, and in a durable history it would have the place of another.
             let held = self.homes.with(place, |home| home.rare.as_mut().map(|rare| rare.conflation.release()));
             for (publication, once) in held.flatten().unwrap_or_default() {
-                self.accept(place, publication, once, outlet);
+                self.accept(place, &publication, once, outlet);
             }
         }
         let Some(last) = self.homes.at(place).map(|home| home.past.position()) else { return };
@@ -257,7 +257,7 @@ impl Shard {
                 channel.rare.as_mut().and_then(|rare| rare.conflation.due(per_second, now))
             });
             if let Some((publication, once)) = held.flatten() {
-                self.accept(place, publication, once, outlet);
+                self.accept(place, &publication, once, outlet);
             }
             let news = self.homes.with(place, |channel| {
                 let presence = &mut channel.rare.as_mut()?.presence;

@@ -301,7 +301,7 @@ impl Node {
         }
         let live = client.live(id, recognised, self.now());
         let session = given.map(|given| given.session.as_deref());
-        let registered = self.register(&entry, live, recognised, client.place(), session, connected);
+        let registered = self.register(&entry, live, recognised, (client.place(), session), connected);
         let (channels, connected) = registered.inspect_err(|error| {
             self.refusals.note(Some(project), error.kind.code(), address);
             self.note_refusal(Some(project), token, error.kind.code());
@@ -332,8 +332,7 @@ impl Node {
         entry: &ProjectEntry,
         live: LiveConnection,
         recognised: Recognised,
-        place: Place<'_>,
-        session: Option<Option<&str>>,
+        (place, session): (Place<'_>, Option<Option<&str>>),
         mut connected: Connected,
     ) -> Result<(Vec<ChannelId>, Connected)> {
         let (claims, now) = (recognised.claims, self.now());
