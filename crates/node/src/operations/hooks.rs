@@ -101,7 +101,7 @@ impl Node {
         let place = client.place();
         let asked =
             Question { address: place.address.map(|one| one.to_string()), origin: place.origin, ..Question::default() };
-        let refused = match self.ask(entry, HookQuestion::Connect, token, place.address, None, asked).await {
+        let refused = match self.ask(entry, HookQuestion::Connect, (token, place.address), None, asked).await {
             Verdict::Allowed => return Ok(()),
             Verdict::Denied(reason) => {
                 let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
@@ -128,7 +128,7 @@ impl Node {
             return Ok(self.hook.may_subscribe(SubscribeQuestion { project, channel, token, token_state }).await);
         }
         match self
-            .ask(entry, HookQuestion::Subscribe, Some(token), None, Some((channel, kind)), Question::default())
+            .ask(entry, HookQuestion::Subscribe, (Some(token), None), Some((channel, kind)), Question::default())
             .await
         {
             Verdict::Allowed => Ok(true),
@@ -164,7 +164,7 @@ impl Node {
         }
         let message = Message { event: &publication.event, data: &publication.data };
         let asked = Question { message: Some(message), ..Question::default() };
-        match self.ask(&entry, HookQuestion::Publish, token, None, Some((channel, kind)), asked).await {
+        match self.ask(&entry, HookQuestion::Publish, (token, None), Some((channel, kind)), asked).await {
             Verdict::Allowed => Ok(Hooked::Allowed),
             Verdict::Denied(_) => {
                 self.counters.client_writes_refused.add(1);
@@ -178,8 +178,7 @@ impl Node {
         &self,
         entry: &ProjectEntry,
         question: HookQuestion,
-        token: Option<TokenId>,
-        address: Option<IpAddr>,
+        (token, address): (Option<TokenId>, Option<IpAddr>),
         channel: Option<(&ChannelKey, ChannelType)>,
         mut asked: Question<'_>,
     ) -> Verdict {
