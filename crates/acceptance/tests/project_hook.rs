@@ -262,6 +262,7 @@ fn the_command_line_sets_a_hook_and_takes_it_away() {
 }
 
 /// The listing of docs/hooks.md, run as it stands there.
+#[allow(clippy::print_stderr)]
 #[test]
 fn the_page_s_own_lines_tell_genuine_questions_from_others() {
     let page = include_str!("../../../docs/hooks.md");

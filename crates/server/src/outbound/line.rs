@@ -21,7 +21,7 @@ pub(crate) struct Bounds {
 impl Bounds {
     /// For addresses that anybody may have registered.
     pub(crate) const SHARED: Self =
-        Self { calls_max: 64, places_max: 1_024, calls_per_host_max: 8, places_per_host_max: 128 };
+        Self { calls_max: 64, places_max: 1_024, calls_per_host_max: 16, places_per_host_max: 512 };
     /// For one host that is all there is to call.
     pub(crate) const ONE_HOST: Self =
         Self { calls_max: 64, places_max: 1_024, calls_per_host_max: 64, places_per_host_max: 1_024 };
