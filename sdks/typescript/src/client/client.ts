@@ -225,7 +225,7 @@ export class Client<Events = AnyEvents> {
 	#perform(effect: Effect): void {
 		switch (effect.do) {
 			case 'ask_token':
-				void this.#tokens?.ask(performance.now()).then((outcome) => this.#do((now) => this.#machine.provided(now, effect.flight, outcome)));
+				void this.#tokens?.ask(performance.now(), effect.refused).then((outcome) => this.#do((now) => this.#machine.provided(now, effect.flight, outcome)));
 				return;
 			case 'open':
 				return this.#open(effect.socket, effect.kind);
@@ -257,9 +257,11 @@ export class Client<Events = AnyEvents> {
 			lost: (close: { code: number; reason: string }) => this.#do((now) => this.#machine.lost(now, socket, close)),
 		};
 		const wanted = this.#machine.channels.wanted();
+		// A browser's `fetch` must not be called as somebody's method.
+		const get: typeof fetch = (input, init) => (this.#options.fetch ?? fetch)(input, init);
 		const transport =
 			kind === 'sse'
-				? openSse(this.#url, wanted, listener, this.#options.fetch ?? fetch)
+				? openSse(this.#url, wanted, listener, get)
 				: openWebSocket(socketUrl(this.#url), listener, this.#options.WebSocket);
 		this.#transport = { socket, transport };
 	}

@@ -7,8 +7,8 @@ import type { Fields } from './wire.js';
 export type State = 'idle' | 'needs_token' | 'connecting' | 'connected' | 'waiting' | 'closed';
 
 export type Effect =
-	/** Ask the token provider; answer with `token` and this flight's number. */
-	| { do: 'ask_token'; flight: number }
+	/** Ask the token provider; answer with `provided` and this flight's number. `refused`: the server did not take the one before. */
+	| { do: 'ask_token'; flight: number; refused: boolean }
 	/** Make a connection; answer with `opened`, `frame`, `lost` and this socket's number. */
 	| { do: 'open'; socket: number; kind: 'websocket' | 'sse' }
 	| { do: 'send'; socket: number; text: string }

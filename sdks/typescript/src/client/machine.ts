@@ -80,6 +80,8 @@ export class Machine {
 	#secret: string | undefined;
 	#secretEndsAt = Infinity;
 	#flight = 0;
+	/** The server did not take the last token. */
+	#isRefused = false;
 	#asking = false;
 	#renewAt = Infinity;
 	#renewTries = 0;
@@ -241,6 +243,7 @@ export class Machine {
 		const what = fate(close.code);
 		const error = this.#refusal ?? new TollgateError('connection_lost', told, what === 'back' ? 'later' : what === 'auth' ? 'auth' : 'never');
 		this.#refusal = null;
+		if (what === 'auth') this.#isRefused = true;
 		if (what === 'auth') this.#secret = this.options.provider ? undefined : this.options.token;
 		if (what === 'stop' || (what === 'auth' && !this.options.provider)) this.#stop(error, error);
 		else this.#wait(now, close, error);
@@ -294,7 +297,7 @@ export class Machine {
 		if (this.#asking) return;
 		this.#asking = true;
 		this.#flight += 1;
-		this.#effects.push({ do: 'ask_token', flight: this.#flight });
+		this.#effects.push({ do: 'ask_token', flight: this.#flight, refused: this.#isRefused });
 	}
 
 	#open(now: number): void {
@@ -380,6 +383,7 @@ export class Machine {
 		this.limits = isFields(limits) ? limits : {};
 		this.#requests = Math.max(1, number(this.limits.requests) ?? REQUESTS_MAX);
 		this.#silenceMs = (number(ok.ping_ms) ?? 25_000) + (number(ok.timeout_ms) ?? 10_000);
+		this.#isRefused = false;
 		this.#session = text(ok.session);
 		this.#deadline = Infinity;
 		this.#connectedAt = now;

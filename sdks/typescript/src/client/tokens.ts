@@ -2,7 +2,7 @@
 
 import { TollgateError } from '../shared/error.js';
 
-type Provider = () => Promise<string> | string;
+type Provider = (asked: { refused: boolean }) => Promise<string> | string;
 
 export class TokenFlights {
 	#flight: { since: number; outcome: Promise<string | TollgateError> } | null = null;
@@ -10,9 +10,9 @@ export class TokenFlights {
 	constructor(private readonly provider: Provider, private readonly timeoutMs: number) {}
 
 	/** Joins the flight that is under way, unless it has been for too long. Never rejects. */
-	ask(now: number): Promise<string | TollgateError> {
+	ask(now: number, refused: boolean): Promise<string | TollgateError> {
 		if (this.#flight && now - this.#flight.since < this.timeoutMs) return this.#flight.outcome;
-		const flight = { since: now, outcome: this.#fly() };
+		const flight = { since: now, outcome: this.#fly(refused) };
 		this.#flight = flight;
 		void flight.outcome.then(() => {
 			if (this.#flight === flight) this.#flight = null;
@@ -20,9 +20,9 @@ export class TokenFlights {
 		return flight.outcome;
 	}
 
-	async #fly(): Promise<string | TollgateError> {
+	async #fly(refused: boolean): Promise<string | TollgateError> {
 		try {
-			const token: unknown = await this.provider();
+			const token: unknown = await this.provider({ refused });
 			if (typeof token === 'string' && token !== '') return token;
 			return new TollgateError('token_provider_failed', 'The token provider gave no text.', 'later');
 		} catch (thrown) {

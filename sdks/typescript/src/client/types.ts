@@ -157,8 +157,11 @@ export interface Options {
 	/** `https://tollgate.example.com`. */
 	url: string;
 	project: string;
-	/** The token, or what gets one. Without it the client is anonymous. */
-	token?: string | (() => Promise<string> | string);
+	/**
+	 * The token, or what gets one. Without it the client is anonymous. `refused`: the server did not take the one before, so one that is kept
+	 * somewhere is no use.
+	 */
+	token?: string | ((asked: { refused: boolean }) => Promise<string> | string);
 	data?: object;
 	fallback?: 'sse';
 	queueLimit?: number;

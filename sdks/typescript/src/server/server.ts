@@ -29,9 +29,10 @@ export class Server {
 
 	/**
 	 * The secret of a token of this user: the same one until 80 % of its life (`ttl_s`, an hour) is over. Ask with the same wish
-	 * each time a client of the user wants a token.
+	 * each time a client of the user wants a token. `fresh`: not one that was made before, for a client whose token was refused.
 	 */
-	tokenFor(user: string, wish: Omit<NewToken, 'user_id'> = {}): Promise<string> {
+	tokenFor(user: string, wish: Omit<NewToken, 'user_id'> = {}, options: { fresh?: boolean } = {}): Promise<string> {
+		if (options.fresh) this.#kept.forgetUser(user);
 		return this.#kept.secret(user, { ttl_s: TTL_S, ...wish });
 	}
 }

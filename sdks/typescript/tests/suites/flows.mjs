@@ -1,0 +1,235 @@
+//! What an application does with the client half on a real server: the same flows in Node and in a page of Chromium. `context` has the place, the
+//! application (see ../lib/app.mjs), a relay that can be cut, and where tokens are got.
+
+import { ok, same } from '../../../../conformance/lib/check.mjs';
+import { before, until } from '../../../../conformance/lib/wait.mjs';
+
+let numbers = 0;
+/** A name that no other flow has. */
+const fresh = (word) => `${word}-${(numbers += 1)}-${Math.random().toString(36).slice(2, 8)}`;
+
+const offsets = (messages) => messages.map(({ position }) => Number(position.split('-')[1]));
+const datas = (messages) => messages.map(({ data }) => data);
+
+/** A channel of its own, and a way to make clients of it. */
+async function room(context, { type = 'private', ...options } = {}) {
+	const { place, app, proxy } = context;
+	const channel = fresh('room');
+	await place.backend.channels.create(channel, { type, ...options });
+	const made = [];
+	const join = async (user, { wish = {}, ttl, ...more } = {}) => {
+		const name = fresh(user);
+		made.push(name);
+		const id = `${user}-${channel}`;
+		const tokenUrl = user === 'nobody' ? undefined : `${context.origin}/token?${new URLSearchParams({ user: id, ...(ttl && { ttl }) })}`;
+		await app.make(name, { url: proxy.url, project: place.server.project, ...(tokenUrl && { tokenUrl }), channels: { [channel]: wish }, ...more });
+		await app.connect(name);
+		return name;
+	};
+	const hears = (name, count) =>
+		until(async () => `${count} messages, has ${JSON.stringify(await app.log(name)).slice(0, 900)}`, async () => {
+			const log = await app.log(name);
+			return log.messages.length >= count && log;
+		}, { within: 20_000 });
+	const say = (data) => place.backend.channels.publish(channel, 'said', data);
+	return { channel, join, hears, say, user: (name) => `${name}-${channel}`, done: () => Promise.all(made.map((name) => app.close(name))) };
+}
+
+/** Everything from 1 on, once, in order. */
+function isWhole(messages, count) {
+	same(datas(messages), Array.from({ length: count }, (_, at) => at + 1), 'what was heard');
+	const all = offsets(messages);
+	ok(all.every((offset, at) => at === 0 || offset === all[at - 1] + 1), `offsets without a hole: ${all}`);
+}
+
+export const flows = [
+	['clients and the backend chat in a private channel, in one order', async (context) => {
+		const { app } = context;
+		const { channel, join, hears, say, done, user } = await room(context);
+		const [ann, ben] = [await join('ann'), await join('ben')];
+		for (let round = 0; round < 5; round += 1) {
+			await Promise.all([app.call(ann, 'publish', channel, 'said', `a${round}`), app.call(ben, 'publish', channel, 'said', `b${round}`), say(`c${round}`)]);
+		}
+		const [one, other] = [await hears(ann, 15), await hears(ben, 15)];
+		same(one.messages, other.messages, 'what both heard');
+		same(new Set(datas(one.messages)).size, 15, 'all are different');
+		same(one.messages.find(({ data }) => data === 'b0').user, user('ben'), 'the sender');
+		same(one.messages.find(({ data }) => data === 'c0').user, undefined, 'the backend is no sender');
+		await done();
+	}],
+
+	['nobody else gets into a private channel, and is told why', async (context) => {
+		const { app, place, proxy } = context;
+		const { channel } = await room(context);
+		const name = fresh('stranger');
+		await app.make(name, { url: proxy.url, project: place.server.project });
+		await app.connect(name);
+		const { error } = await app.subscribe(name, channel);
+		ok(['not_found', 'not_granted', 'forbidden'].includes(error?.code), `a refusal: ${JSON.stringify(error)}`);
+		await app.close(name);
+	}],
+
+	['connections are cut again and again: nothing is lost, nothing comes twice', async (context) => {
+		const { join, hears, say, done } = await room(context);
+		const ann = await join('ann');
+		const cutting = setInterval(() => context.proxy.cut(), 250);
+		try {
+			for (let n = 1; n <= 80; n += 1) {
+				await say(n);
+				await new Promise((resolve) => setTimeout(resolve, 20));
+			}
+		} finally {
+			clearInterval(cutting);
+		}
+		const log = await hears(ann, 80);
+		isWhole(log.messages, 80);
+		ok(log.counters.losses >= 3, `it was cut: ${JSON.stringify(log.counters)}`);
+		same([log.gaps, log.counters.duplicates, log.counters.holes], [[], 0, 0], 'gaps, duplicates, holes');
+		await done();
+	}],
+
+	['an anonymous client comes back to where it was, too', async (context) => {
+		const { join, hears, say, done } = await room(context, { type: 'unprotected' });
+		const nobody = await join('nobody');
+		await say(1);
+		await hears(nobody, 1);
+		context.proxy.shut();
+		await say(2);
+		await say(3);
+		context.proxy.open();
+		const log = await hears(nobody, 3);
+		isWhole(log.messages, 3);
+		same(log.gaps, [], 'gaps');
+		await done();
+	}],
+
+	['what is published without a connection waits, and arrives once and in order', async (context) => {
+		const { app, proxy } = context;
+		const { channel, join, hears, done } = await room(context);
+		const [ann, ben] = [await join('ann'), await join('ben')];
+		proxy.shut();
+		const publishing = [1, 2, 3, 4, 5].map((n) => app.call(ann, 'publish', channel, 'said', n));
+		await until('she noticed', async () => (await app.log(ann)).now !== 'connected');
+		proxy.open();
+		const results = await before(20_000, 'the replies', Promise.all(publishing));
+		ok(results.every(({ value }) => value?.position), JSON.stringify(results));
+		isWhole((await hears(ben, 5)).messages, 5);
+		isWhole((await hears(ann, 5)).messages, 5);
+		await done();
+	}],
+
+	['replies that were lost on the way are no second message', async (context) => {
+		const { app, proxy } = context;
+		const { channel, join, hears, done } = await room(context);
+		const [ann, ben] = [await join('ann'), await join('ben')];
+		for (let n = 1; n <= 20; n += 1) {
+			const publishing = app.call(ann, 'publish', channel, 'said', n);
+			if (n % 4 === 0) proxy.cut();
+			const { value, error } = await publishing;
+			ok(value?.position, `a place: ${JSON.stringify(error)}`);
+		}
+		isWhole((await hears(ben, 20)).messages, 20);
+		const again = await app.call(ann, 'publish', channel, 'said', 'x', { id: 'mine' });
+		const twice = await app.call(ann, 'publish', channel, 'said', 'x', { id: 'mine' });
+		same([twice.value.duplicate, twice.value.position], [true, again.value.position], 'the same message');
+		await done();
+	}],
+
+	['a token is exchanged before it ends, and the connection goes on', async (context) => {
+		const { app, proxy } = context;
+		const { join, hears, say, done } = await room(context);
+		const ann = await join('ann', { ttl: 4 });
+		await until('two more tokens', async () => (await app.log(ann)).asked >= 3, { within: 20_000 });
+		await say(1);
+		const log = await hears(ann, 1);
+		same([log.counters.losses, log.states.filter((state) => state === 'connected').length], [0, 1], 'losses, connections');
+		ok(proxy, 'a relay');
+		await done();
+	}],
+
+	['a revoked token: another is asked for, and nothing is lost; a fixed one is the end', async (context) => {
+		const { app, place, proxy } = context;
+		const { channel, join, hears, say, done, user } = await room(context);
+		const ann = await join('ann');
+		const token = await place.backend.tokenFor(user('fixed'), { capabilities: [{ channels: channel, operations: ['subscribe'] }] });
+		const fixed = fresh('fixed');
+		await app.make(fixed, { url: proxy.url, project: place.server.project, token, channels: { [channel]: {} } });
+		await app.connect(fixed);
+		await say(1);
+		await hears(ann, 1);
+		await place.backend.tokens.revoke({ user_id: user('ann') });
+		await place.backend.tokens.revoke({ user_id: user('fixed') });
+		await say(2);
+		const log = await hears(ann, 2);
+		ok(log.asked >= 2, 'the provider was asked again');
+		const ended = await until('the end of the other', async () => {
+			const one = await app.log(fixed);
+			return one.now === 'closed' && one;
+		});
+		same([ended.errors.at(-1).retry, ended.ended.at(-1).reason], ['auth', 'closed'], 'why');
+		await done();
+	}],
+
+	['echo off, states by version, batches, history, a beginning in the past', async (context) => {
+		const { app } = context;
+		const { channel, join, hears, done } = await room(context);
+		const [ann, ben] = [await join('ann'), await join('ben')];
+		await app.call(ann, 'publish', channel, 'said', 1, { echo: false });
+		const { value: results } = await app.call(ann, 'batch', [
+			{ channel, event: 'said', data: 2 }, { channel: fresh('none'), event: 'said', data: 0 }, { channel, event: 'said', data: 3 },
+		]);
+		ok(results[0].position && results[1].error && results[2].position, JSON.stringify(results));
+		isWhole((await hears(ben, 3)).messages, 3);
+		const own = await hears(ann, 2);
+		same([datas(own.messages), own.counters.echoes, own.counters.holes], [[2, 3], 1, 0], 'what she heard of her own');
+
+		const { version } = own.channels[channel];
+		same(await app.call(ann, 'mergeState', channel, { topic: 'tea' }, { ifVersion: version }), { value: { version: version + 1 } }, 'the change');
+		const { error } = await app.call(ben, 'setState', channel, {}, { ifVersion: version });
+		same([error.code, error.version, error.retry], ['version_mismatch', version + 1, 'never'], 'a change that comes too late');
+		await until('the state at the other', async () => (await app.log(ben)).channels[channel].state?.topic === 'tea');
+
+		const page = (await app.call(ben, 'history', channel, { limit: 2 })).value;
+		same(datas(page.messages), [1, 2], 'the first page');
+		same(datas(await app.collect(ben, 'messages', channel, { limit: 2 })), [1, 2, 3], 'all pages');
+		same(datas(await app.collect(ben, 'messages', channel, { order: 'newest', limit: 2 })), [3, 2, 1], 'backwards');
+		same(datas(await app.collect(ben, 'messages', channel, { after: page.messages[0].position })), [2, 3], 'after a position');
+		const late = await join('cyd', { wish: { rewind: { last: 2 } } });
+		same(datas((await hears(late, 2)).messages), [2, 3], 'the last two');
+		const later = await join('dan', { wish: { position: page.messages[0].position } });
+		same(datas((await hears(later, 2)).messages), [2, 3], 'after a position');
+		await done();
+	}],
+
+	['who leaves hears nothing any more, and may come back', async (context) => {
+		const { app } = context;
+		const { channel, join, hears, say, done } = await room(context);
+		const ann = await join('ann');
+		await say(1);
+		await hears(ann, 1);
+		await app.unsubscribe(ann, channel);
+		await say(2);
+		await app.subscribe(ann, channel);
+		await say(3);
+		same(datas((await hears(ann, 2)).messages), [1, 3], 'what she heard');
+		await done();
+	}],
+
+	['direct messages to a user and a token, also those sent meanwhile', async (context) => {
+		const { app, place, proxy } = context;
+		const { join, done, user } = await room(context);
+		const ann = await join('ann');
+		await place.backend.users.message(user('ann'), 'hi', 1);
+		await until('it', async () => (await app.log(ann)).directs.length === 1);
+		proxy.shut();
+		await until('she noticed', async () => (await app.log(ann)).now !== 'connected');
+		await place.backend.users.message(user('ann'), 'hi', 2);
+		proxy.open();
+		const log = await until('what was sent meanwhile', async () => {
+			const now = await app.log(ann);
+			return now.directs.length >= 2 && now;
+		}, { within: 20_000 });
+		same([datas(log.directs), log.lost], [[1, 2], 0], 'direct messages');
+		await done();
+	}],
+];
