@@ -28,7 +28,8 @@ pub struct Limits {
     pub header_bytes_max: usize,
     /// Number of headers; above it the answer is 431.
     pub headers_max: usize,
-    /// From the end of the headers to the end of the answer's first byte: body, handler and all. Then the connection is dropped.
+    /// From the end of the headers to the end of the answer's first byte: body, handler and all. Then the connection is dropped. Longer than a request
+    /// may wait for a message, which is a minute; bodies have a deadline of their own.
     pub request_deadline_ms: u64,
     /// From accept to the end of the TLS handshake.
     pub tls_handshake_deadline_ms: u64,
@@ -75,7 +76,7 @@ impl Default for Limits {
             idle_deadline_ms: 75_000,
             header_bytes_max: 16 * 1024,
             headers_max: 64,
-            request_deadline_ms: 30_000,
+            request_deadline_ms: 75_000,
             tls_handshake_deadline_ms: 5_000,
             tls_handshakes_per_shard_max: 256,
             frames: FrameLimits::default(),

@@ -188,6 +188,7 @@ impl Engine {
 
     fn begin_drain(&mut self) -> Drain {
         self.is_draining = true;
+        self.shard.end_waits();
         let to_close = self.table.keys();
         tracing::info!(connections = to_close.len(), "a shard begins to drain");
         Drain { began: self.now, at_start: to_close.len(), to_close }

@@ -83,7 +83,7 @@ impl HomeChannel {
     pub(super) fn wait(&mut self, behind: Position, reply: oneshot::Sender<()>) {
         let position = self.past.position();
         let rare = self.rare_mut();
-        rare.waiting.retain(|(_, waiting)| !waiting.is_closed());
+        rare.forget_who_left();
         if position.epoch != behind.epoch || position.offset > behind.offset || rare.waiting.len() >= WAITING_MAX {
             let _caller_left = reply.send(());
         } else {
@@ -100,7 +100,7 @@ impl HomeChannel {
         }
     }
 
-    /// Answers all who wait: the offsets that they have mean nothing any more.
+    /// Answers all who wait, whatever there is: the offsets that they have mean nothing any more, or the server ends.
     pub(super) fn wake_all(&mut self) {
         for (_, reply) in self.rare.iter_mut().flat_map(|rare| rare.waiting.drain(..)) {
             let _caller_left = reply.send(());
@@ -129,6 +129,10 @@ impl Rare {
         while self.ids_by_age.front().is_some_and(|(at, _)| at.0.saturating_add(PUBLICATION_ID_MS) <= now.0) {
             self.forget_id();
         }
+    }
+
+    fn forget_who_left(&mut self) {
+        self.waiting.retain(|(_, waiting)| !waiting.is_closed());
     }
 
     fn forget_id(&mut self) {
@@ -277,8 +281,16 @@ impl HomeChannels {
                     channel.past.trim(&settings, now);
                     self.bytes = self.bytes + channel.past.bytes() - bytes;
                 }
+                if let Some(rare) = &mut channel.rare {
+                    rare.forget_who_left();
+                }
             }
         }
+    }
+
+    /// Answers all who wait for a message. For when the server ends.
+    pub(super) fn wake_all(&mut self) {
+        self.channels.iter_mut().for_each(|(_, channel)| channel.wake_all());
     }
 
     /// Notes a shard's interest in a channel.
@@ -396,6 +408,33 @@ mod tests {
         }
         assert_eq!(known(&mut homes, 0, 21), None, "the oldest makes room");
         assert_eq!(homes.at(place).unwrap().rare.as_ref().unwrap().ids.len(), PUBLICATION_IDS_MAX);
+    }
+
+    #[test]
+    fn who_waits_is_answered_by_a_message_a_new_beginning_or_the_end_and_forgotten_when_gone() {
+        let mut homes = HomeChannels::new(1);
+        let behind = advance(&mut homes, &key());
+        let place = homes.find(&key()).unwrap();
+        let wait = |homes: &mut HomeChannels, behind| {
+            let (reply, answer) = oneshot::channel();
+            homes.with(place, |channel| channel.wait(behind, reply)).unwrap();
+            answer
+        };
+        let held = |homes: &HomeChannels| homes.at(place).unwrap().rare.as_ref().map_or(0, |rare| rare.waiting.len());
+        let (mut at_once, mut left) = (wait(&mut homes, Position { offset: 0, ..behind }), wait(&mut homes, behind));
+        assert!(at_once.try_recv().is_ok() && left.try_recv().is_err() && held(&homes) == 1);
+        assert!(wait(&mut homes, Position { epoch: 99, ..behind }).try_recv().is_ok(), "another run of offsets");
+        advance(&mut homes, &key());
+        homes.with(place, HomeChannel::wake_waiting).unwrap();
+        assert!(left.try_recv().is_ok() && held(&homes) == 0);
+        let behind = homes.at(place).unwrap().past.position();
+        drop(wait(&mut homes, behind));
+        assert_eq!(held(&homes), 1);
+        homes.trim(UnixMillis(1));
+        assert_eq!(held(&homes), 0, "upkeep forgets who went");
+        left = wait(&mut homes, behind);
+        homes.wake_all();
+        assert!(left.try_recv().is_ok() && held(&homes) == 0);
     }
 
     #[test]

@@ -210,6 +210,15 @@ impl Shard {
         if let Some(place) = self.home_place(channel) {
             self.homes.with(place, |channel| channel.wait(behind, reply));
         }
+        if self.ends_waits {
+            self.homes.wake_all();
+        }
+    }
+
+    /// Answers all who wait for a message without a connection, and whoever comes to wait from now on: the server ends.
+    pub fn end_waits(&mut self) {
+        self.ends_waits = true;
+        self.homes.wake_all();
     }
 
     pub(super) fn members(&self, channel: &ChannelKey, query: &MembersQuery, random: u64) -> MembersPage {

@@ -83,6 +83,8 @@ pub struct Shard {
     pub(super) directs: Directs,
     /// When a connection was last closed that may not come back.
     pub(super) last_cut_at: Option<Monotonic>,
+    /// Nobody is kept waiting for a message any more.
+    pub(super) ends_waits: bool,
 }
 
 impl std::fmt::Debug for Shard {
@@ -118,6 +120,7 @@ impl Shard {
             reported: 0,
             origins: Origins::default(),
             last_cut_at: None,
+            ends_waits: false,
         }
     }
 
