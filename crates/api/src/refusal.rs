@@ -1,6 +1,7 @@
 //! What a refused request is answered with: the one place where error kinds become HTTP statuses.
 
 use http::StatusCode;
+use tollgate_core::delivery::Position;
 use tollgate_core::{Error, ErrorKind};
 
 use crate::json::Object;
@@ -17,6 +18,10 @@ pub(crate) struct Refusal {
     /// Methods that the path does have, for `Allow`.
     allow: Option<String>,
     retry_after_s: Option<u32>,
+    /// With `version_mismatch`: the version that the thing is at.
+    version: Option<u64>,
+    /// With `position_lost`: where the channel is.
+    position: Option<Position>,
 }
 
 /// Whose words an answer is in.
@@ -119,7 +124,14 @@ impl Refusal {
     fn of_http(code: &str, message: String) -> Self {
         let (code, status, _) =
             OF_HTTP.iter().find(|(known, ..)| *known == code).expect("invariant: the table has our own codes");
-        Self { status: *status, code, message, allow: None, retry_after_s: None }
+        Self { status: *status, code, message, allow: None, retry_after_s: None, version: None, position: None }
+    }
+
+    /// What lies behind the position that was asked for is not kept any more; the channel is here.
+    pub(crate) fn position_lost(position: Position) -> Self {
+        let detail =
+            "What lies behind this position is not kept any more; go on from `position`, where the channel is now.";
+        Self { position: Some(position), ..Error::new(ErrorKind::PositionLost, detail).into() }
     }
 
     pub(crate) const fn status(&self) -> StatusCode {
@@ -160,17 +172,28 @@ impl Refusal {
                 let error = Object::new().text("code", self.code).text("message", &self.message).close();
                 Object::new().flag("success", false).raw("error", &error).close()
             }
-            Door::V2 => Object::new()
-                .text("type", &format!("/docs#{}", self.code))
-                .text("title", self.status.canonical_reason().unwrap_or("Error"))
-                .number("status", u64::from(self.status.as_u16()))
-                .text("code", self.code)
-                .text("detail", &self.message)
-                .flag("retryable", self.retry_after_s().is_some())
-                .text("request_id", request_id)
-                .close(),
+            Door::V2 => self.problem(request_id),
             Door::SocialPlus => crate::socialplus::envelope(self),
         }
+    }
+
+    /// Problem details (RFC 9457), with what a caller needs to go on.
+    fn problem(&self, request_id: &str) -> String {
+        let mut problem = Object::new()
+            .text("type", &format!("/docs#{}", self.code))
+            .text("title", self.status.canonical_reason().unwrap_or("Error"))
+            .number("status", u64::from(self.status.as_u16()))
+            .text("code", self.code)
+            .text("detail", &self.message)
+            .flag("retryable", self.retry_after_s().is_some())
+            .text("request_id", request_id);
+        if let Some(version) = self.version {
+            problem = problem.number("version", version);
+        }
+        if let Some(position) = self.position {
+            problem = problem.text("position", &position.to_string());
+        }
+        problem.close()
     }
 }
 
@@ -178,7 +201,8 @@ impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         // Up, so that who waits exactly so long gets through.
         let retry_after_s = error.retry_after_ms.map(|ms| u32::try_from(ms.div_ceil(1_000)).unwrap_or(u32::MAX).max(1));
-        Self { status: status(error.kind), code: error.kind.code(), message: error.detail, allow: None, retry_after_s }
+        let (status, code, version) = (status(error.kind), error.kind.code(), error.version);
+        Self { status, code, message: error.detail, allow: None, retry_after_s, version, position: None }
     }
 }
 

@@ -24,9 +24,9 @@ pub(crate) enum Run {
     /// Nothing: anybody may ask.
     Open(for<'a> fn(&'a Node) -> Pending<'a, Answer>),
     /// A project key.
-    Keyed(for<'a> fn(&'a Call) -> Pending<'a, tollgate_core::Result<Answer>>),
+    Keyed(for<'a> fn(&'a Call) -> Pending<'a, Result<Answer, Refusal>>),
     /// A project key or a user's token.
-    Bearer(for<'a> fn(&'a Call) -> Pending<'a, tollgate_core::Result<Answer>>),
+    Bearer(for<'a> fn(&'a Call) -> Pending<'a, Result<Answer, Refusal>>),
     /// What the handler itself asks for.
     Own(for<'a> fn(&'a Asked) -> Pending<'a, Result<Answer, Refusal>>),
 }
@@ -36,13 +36,13 @@ pub(crate) type Params = Vec<(&'static str, String)>;
 
 macro_rules! keyed {
     ($method:ident $template:literal => $($handler:ident)::+) => {
-        Route { method: Method::$method, template: $template, run: Run::Keyed(|call| Box::pin(hop::$($handler)::+(call))) }
+        Route { method: Method::$method, template: $template, run: Run::Keyed(|call| Box::pin(async move { Ok(hop::$($handler)::+(call).await?) })) }
     };
 }
 
 macro_rules! v2 {
     ($method:ident $template:literal => $($handler:ident)::+) => {
-        Route { method: Method::$method, template: $template, run: Run::Keyed(|call| Box::pin(v2::$($handler)::+(call))) }
+        Route { method: Method::$method, template: $template, run: Run::Keyed(|call| Box::pin(async move { Ok(v2::$($handler)::+(call).await?) })) }
     };
 }
 
@@ -60,7 +60,7 @@ macro_rules! social_plus {
 
 macro_rules! bearer {
     ($method:ident $template:literal => $($handler:ident)::+) => {
-        Route { method: Method::$method, template: $template, run: Run::Bearer(|call| Box::pin(v2::$($handler)::+(call))) }
+        Route { method: Method::$method, template: $template, run: Run::Bearer(|call| Box::pin(async move { Ok(v2::$($handler)::+(call).await?) })) }
     };
 }
 
@@ -171,17 +171,29 @@ pub(crate) static ROUTES: &[Route] = &[
     v2!(PUT "/v2/tokens/:token/state" => token_state::replace),
     v2!(PATCH "/v2/tokens/:token/state" => token_state::merge),
     v2!(GET "/v2/tokens/:token/connections" => token_use::connections),
-    v2!(POST "/v2/tokens/:token/messages" => token_use::message),
+    v2!(POST "/v2/tokens/:token/messages" => messages::to_token),
+    v2!(POST "/v2/tokens/:token/connections/:connection/messages" => messages::to_connection),
     v2!(GET "/v2/tokens/:token/subscriptions" => token_use::subscriptions),
     v2!(PUT "/v2/tokens/:token/subscriptions/:channel" => token_use::subscribe),
     v2!(DELETE "/v2/tokens/:token/subscriptions/:channel" => token_use::unsubscribe),
     bearer!(GET "/v2/me" => me::get),
     bearer!(DELETE "/v2/me" => me::revoke),
     bearer!(GET "/v2/me/subscriptions" => me::subscriptions),
-    bearer!(POST "/v2/channels/:channel/messages" => channels::publish),
-    bearer!(GET "/v2/channels/:channel/state" => channels::state),
-    bearer!(PUT "/v2/channels/:channel/state" => channels::replace_state),
-    bearer!(PATCH "/v2/channels/:channel/state" => channels::merge_state),
+    v2!(GET "/v2/channels" => channels::list),
+    v2!(POST "/v2/channels" => channels::create),
+    v2!(GET "/v2/channels/:channel" => channels::get),
+    v2!(PATCH "/v2/channels/:channel" => channels::change),
+    v2!(DELETE "/v2/channels/:channel" => channels::delete),
+    v2!(GET "/v2/channels/:channel/subscribers" => channels::subscribers),
+    v2!(PUT "/v2/channels/:channel/subscribers/:token" => token_use::subscribe),
+    v2!(DELETE "/v2/channels/:channel/subscribers/:token" => token_use::unsubscribe),
+    bearer!(POST "/v2/publish" => messages::publish_batch),
+    bearer!(POST "/v2/channels/:channel/messages" => messages::publish),
+    bearer!(GET "/v2/channels/:channel/history" => history::history),
+    bearer!(GET "/v2/channels/:channel/presence" => history::presence),
+    bearer!(GET "/v2/channels/:channel/state" => channel_state::get),
+    bearer!(PUT "/v2/channels/:channel/state" => channel_state::replace),
+    bearer!(PATCH "/v2/channels/:channel/state" => channel_state::merge),
     v2!(GET "/v2/audit" => audit::list),
     v2!(GET "/v2/audit/export" => audit::export),
     v2!(GET "/v2/audit/verify" => audit::verify),

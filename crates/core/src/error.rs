@@ -91,17 +91,24 @@ pub struct Error {
     pub detail: String,
     /// After how long trying again can help, in milliseconds, where that is known.
     pub retry_after_ms: Option<u64>,
+    /// With `version_mismatch`: the version that the thing is at.
+    pub version: Option<u64>,
 }
 
 impl Error {
     /// An error of `kind` with a sentence for the caller.
     pub fn new(kind: ErrorKind, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), retry_after_ms: None }
+        Self { kind, detail: detail.into(), retry_after_ms: None, version: None }
     }
 
     /// `rate_limited`, with the time after which a call gets through again.
     pub fn rate_limited(detail: impl Into<String>, retry_after_ms: u64) -> Self {
         Self { retry_after_ms: Some(retry_after_ms), ..Self::new(ErrorKind::RateLimited, detail) }
+    }
+
+    /// `version_mismatch`, with the version that the thing is at.
+    pub fn version_mismatch(detail: impl Into<String>, version: u64) -> Self {
+        Self { version: Some(version), ..Self::new(ErrorKind::VersionMismatch, detail) }
     }
 
     /// `not_found`, naming what was looked for: `Error::not_found("channel", &id)`.

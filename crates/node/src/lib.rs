@@ -55,7 +55,8 @@ pub use operations::tokens_change::TokenStateChange;
 pub use operations::usage::{SERIES_MINUTES_MAX, UsageView};
 pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
 pub use operations::views::{
-    ChannelUpdate, ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, TokenUpdate, TokenView, UserOfToken,
+    ChannelUpdate, ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, SettingsUpdate, TokenUpdate,
+    TokenView, UserOfToken,
 };
 pub use operations::webhooks::{NewWebhook, WebhookUpdate, WebhookView};
 pub use operations::writing::{Origin, actor, with_origin};

@@ -9,8 +9,8 @@ use crate::things::{entries_after, last_sequence, prepare, server, things};
 fn each_operation_leaves_exactly_the_entries_that_it_must() {
     let (server, receiver) = server();
     for (number, operation) in operations(&server).iter().enumerate() {
-        let names = things(&server, &receiver, number);
-        prepare(&server, operation, &names);
+        let mut names = things(&server, &receiver, number);
+        let _kept = prepare(&server, operation, &mut names);
         let before = last_sequence(&server);
         let credential = if operation.needs == Needs::Token { &names["secret"] } else { &server.key };
         let reply = operation.ask(&server, credential, &names);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tollgate_testkit::receiver::Receiver;
-use tollgate_testkit::{Server, Setup, until};
+use tollgate_testkit::{Leap, Server, Setup, until};
 
 use crate::document::{Names, Operation};
 
@@ -41,7 +41,8 @@ pub(crate) fn token(server: &Server, wanted: &Value) -> (String, String) {
 pub(crate) fn things(server: &Server, receiver: &Receiver, number: usize) -> Names {
     let url = format!("http://{}/hook", receiver.addr);
     let channel = format!("room{number}");
-    server.api().channel(&channel, "private", json!({"kept": true}));
+    let kept = json!({"id": channel, "type": "private", "state": {"kept": true}, "settings": {"presence": true}});
+    made(server, "POST", "/v2/channels", &kept);
     let (token, secret) = token(server, &json!({"state": {"kept": true}, "channels": [channel]}));
     let key = text(&made(server, "POST", "/v2/keys", &json!({"permissions": ["read_channels"]})), "id");
     let user = format!("ann{number}");
@@ -66,14 +67,19 @@ pub(crate) fn things(server: &Server, receiver: &Receiver, number: usize) -> Nam
         ("part", "1".to_owned()),
         ("webhook", webhook),
         ("delivery", delivery),
+        ("connection", never("conn")),
         ("url", url),
         ("new", format!("new{number}")),
     ])
 }
 
+/// An id that nothing has.
+fn never(prefix: &str) -> String {
+    format!("{prefix}_MTIzNDU2Nzg5MDEyMzQ1Njc4")
+}
+
 /// The same names for things that nobody has ever made.
 pub(crate) fn nothings(things: &Names) -> Names {
-    let never = |prefix: &str| format!("{prefix}_MTIzNDU2Nzg5MDEyMzQ1Njc4");
     let mut names = things.clone();
     for (name, value) in [
         ("channel", "nowhere".to_owned()),
@@ -91,10 +97,17 @@ pub(crate) fn nothings(things: &Names) -> Names {
     names
 }
 
-/// Brings things into the state in which the operation has something to do.
-pub(crate) fn prepare(server: &Server, operation: &Operation, names: &Names) {
+/// Brings things into the state in which the operation has something to do. What is answered is to be kept until it is done.
+pub(crate) fn prepare(server: &Server, operation: &Operation, names: &mut Names) -> Option<Leap> {
     let job = format!("/v2/jobs/{}", names["job"]);
     match operation.id.as_str() {
+        "messageConnection" => {
+            let (leap, _) = server.identified(Some(&names["secret"]));
+            let path = format!("/v2/tokens/{}/connections", names["token"]);
+            let live = server.api().try_call("GET", &path, None).unwrap().json();
+            names.insert("connection", text(&live["data"][0], "id"));
+            return Some(leap);
+        }
         "restoreToken" => {
             made(server, "POST", "/v2/tokens/revoke", &json!({"token": names["token"], "grace_s": 0}));
         }
@@ -117,6 +130,7 @@ pub(crate) fn prepare(server: &Server, operation: &Operation, names: &Names) {
         }
         _ => {}
     }
+    None
 }
 
 /// The sequence of the project's last audit entry.

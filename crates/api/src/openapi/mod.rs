@@ -1,6 +1,7 @@
 //! The description of `/v2`: OpenAPI 3.1 at `/v2/openapi.json`, and the same as a page at `/docs`. Every route of `/v2` is described here or
 //! a test fails; what the description promises is held against the running server from outside.
 
+mod channels;
 mod issuers;
 mod operations;
 mod page;
@@ -73,7 +74,7 @@ fn value() -> Value {
         "info": {
             "title": "Tollgate",
             "version": env!("CARGO_PKG_VERSION"),
-            "summary": "Users, tokens, keys, issuers, audit, usage and jobs of a Tollgate server.",
+            "summary": "Channels, messages, users, tokens, keys, issuers, audit, usage and jobs of a Tollgate server.",
             "description": "Send a project key or, where an operation says so, a token as bearer. Errors are problem details (RFC 9457) with a stable `code`.",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"}
         },

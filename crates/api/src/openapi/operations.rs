@@ -48,6 +48,7 @@ operations! {
         PATCH "/v2/tokens/:token/state" mergeTokenState "update_leap_token" "Put these keys in place of those of the state, one level deep" ("If-Match") State -> 200 TokenState;
         GET "/v2/tokens/:token/connections" listTokenConnections "read_leap_tokens" "A token's live connections" () -> 200 Connections;
         POST "/v2/tokens/:token/messages" messageToken "message_token" "Send a message to a token's connections, and learn how many there are" () Message -> 200 Reached;
+        POST "/v2/tokens/:token/connections/:connection/messages" messageConnection "message_token" "Send a message to one of a token's connections: 1 if it was still there, else 0" () Message -> 200 Reached;
         GET "/v2/tokens/:token/subscriptions" listTokenSubscriptions "read_leap_tokens" "The channels that a token is subscribed to" () -> 200 Subscriptions;
         PUT "/v2/tokens/:token/subscriptions/:channel" subscribeToken "manage_channel_subscribers" "Subscribe a token to a channel of any type, live at once" () Subscribe -> 204;
         DELETE "/v2/tokens/:token/subscriptions/:channel" unsubscribeToken "manage_channel_subscribers" "End a token's subscription" () -> 204;
@@ -89,10 +90,23 @@ operations! {
         GET "/v2/me/subscriptions" listMySubscriptions "token" "The channels that the calling token is subscribed to" () -> 200 Subscriptions;
     }
     "Channels" {
-        POST "/v2/channels/:channel/messages" publishMessage "token or publish_channel_messages" "Publish a message" () Message -> 200 Published;
+        GET "/v2/channels" listChannels "read_channels" "Channels, oldest first" ("limit", "cursor") -> 200 ChannelPage;
+        POST "/v2/channels" createChannel "create_channel" "Create a channel; without an id it gets one" () NewChannel -> 201 Channel;
+        GET "/v2/channels/:channel" getChannel "read_channels" "One channel, with where it is and how many are online in it" () -> 200 Channel;
+        PATCH "/v2/channels/:channel" changeChannel "update_channel_state" "Change capabilities and settings; what is left out stays" () ChannelChange -> 200 Channel;
+        DELETE "/v2/channels/:channel" deleteChannel "delete_channels" "Delete a channel with its past; its subscribers are told" () -> 204;
+        GET "/v2/channels/:channel/subscribers" listSubscribers "read_leap_tokens" "The tokens that are subscribed, oldest first, never their secrets" ("limit", "cursor") -> 200 TokenPage;
+        PUT "/v2/channels/:channel/subscribers/:token" addSubscriber "manage_channel_subscribers" "Subscribe a token, live at once; `ephemeral` ends with its session" () Subscribe -> 204;
+        DELETE "/v2/channels/:channel/subscribers/:token" removeSubscriber "manage_channel_subscribers" "End a token's subscription" () -> 204;
         GET "/v2/channels/:channel/state" getChannelState "token or read_channels" "A channel's state and its version" () -> 200 ChannelState;
         PUT "/v2/channels/:channel/state" replaceChannelState "token or update_channel_state" "Put an object in place of the state" ("If-Match") State -> 200 ChannelState;
         PATCH "/v2/channels/:channel/state" mergeChannelState "token or update_channel_state" "Put these keys in place of those of the state, one level deep" ("If-Match") State -> 200 ChannelState;
+    }
+    "Messages" {
+        POST "/v2/channels/:channel/messages" publishMessage "token or publish_channel_messages" "Publish a message; answered when it has its place, and is as durable as the channel promises" ("Idempotency-Key") NewMessage -> 200 Published;
+        POST "/v2/publish" publishMessages "token or publish_channel_messages" "Publish up to 100 messages into as many channels, one after another, each with an outcome of its own" () NewMessages -> 200 Results;
+        GET "/v2/channels/:channel/history" readHistory "token or read_channels" "A page of what a channel keeps of its past; with `wait_ms`, wait for the first message behind `after`" ("after:position", "before", "since_at", "limit", "order:history", "wait_ms") -> 200 HistoryPage;
+        GET "/v2/channels/:channel/presence" readPresence "token or read_channels" "Who is in a channel that keeps presence" ("limit:members", "after:member", "sample") -> 200 MembersPage;
     }
     "Jobs" {
         GET "/v2/jobs" listJobs "manage_tokens" "Background jobs, oldest first" ("limit", "cursor") -> 200 JobPage;

@@ -20,11 +20,19 @@ const PARAMETERS: &[(&str, &str, &str)] = &[
     ("channel", "string", "Only what is subscribed to this channel."),
     ("status", "string", "Only what is in this state."),
     ("part", "integer", "Which part of the results, from 1."),
+    ("after:position", "string", "Only messages behind this position."),
+    ("before", "string", "Only messages before this position."),
+    ("since_at", "integer", "Only messages accepted at this moment (milliseconds since 1970) or later."),
+    ("order:history", "string", "`oldest` first, or `newest`."),
+    ("wait_ms", "integer", "Wait so long for a message behind `after`, if there is none yet."),
+    ("limit:members", "integer", "At most so many members, 0 to 1000; 100 unless given."),
+    ("after:member", "string", "Only members behind this one: the `next` of the page before."),
+    ("sample", "boolean", "`limit` members at random instead."),
     ("Idempotency-Key", "header", "The same request with the same key is done once; at most 255 bytes."),
     ("If-Match", "header", "Only if the thing is still at this ETag."),
 ];
 
-/// A parameter as OpenAPI has it.
+/// A parameter as OpenAPI has it. What is behind a colon tells parameters of one name apart.
 ///
 /// # Panics
 /// In tests, for a name that is not in the table.
@@ -34,6 +42,13 @@ pub(super) fn parameter(name: &str) -> Value {
     let schema = match (*name, *kind) {
         ("limit", _) => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
         ("part", _) => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
+        ("limit:members", _) => json!({"type": "integer", "minimum": 0, "maximum": 1000}),
+        ("after:position" | "before", _) => {
+            json!({"type": "string", "pattern": "^[0-9a-fA-F]{1,16}-[0-9]{1,19}$", "examples": ["18c3f-41"]})
+        }
+        ("order:history", _) => json!({"type": "string", "enum": ["oldest", "newest"]}),
+        ("wait_ms", _) => json!({"type": "integer", "minimum": 0, "maximum": 60_000}),
+        ("sample", _) => json!({"type": "boolean"}),
         ("step", _) => json!({"type": "string", "enum": ["minute", "hour"]}),
         ("order", _) => json!({"type": "string", "enum": ["asc", "desc"]}),
         (_, "integer") => json!({"type": "integer", "minimum": 0, "maximum": 9_007_199_254_740_991_i64}),
@@ -44,6 +59,7 @@ pub(super) fn parameter(name: &str) -> Value {
         _ => json!({"type": "string", "maxLength": 1024}),
     };
     let place = if *kind == "header" { "header" } else { "query" };
+    let name = name.split(':').next();
     json!({"name": name, "in": place, "required": false, "description": description, "schema": schema})
 }
 
@@ -69,6 +85,7 @@ pub(super) fn path_parameter(name: &str) -> Value {
         "issuer" => ("An issuer's id.", id("iss")),
         "webhook" => ("A webhook's id.", id("wh")),
         "delivery" => ("A message's id.", id("msg")),
+        "connection" => ("A connection's id.", id("conn")),
         _ => ("An id.", json!({"type": "string", "minLength": 1, "maxLength": 255})),
     };
     json!({"name": path_name(name), "in": "path", "required": true, "description": description, "schema": schema})
@@ -145,6 +162,7 @@ pub(super) fn schemas() -> Value {
         project(),
         keys(),
         super::tokens::schemas(),
+        super::channels::schemas(),
         super::issuers::schemas(),
         revocation(),
         users(),

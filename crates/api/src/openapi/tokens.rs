@@ -1,4 +1,4 @@
-//! The schemas of tokens, of what they are used for, and of channels' messages and states.
+//! The schemas of tokens, and of what they are used for.
 
 use serde_json::{Value, json};
 
@@ -71,7 +71,6 @@ fn wishes() -> Value {
         "State": {"type": "object"},
         "AnyState": {"type": ["object", "null"]},
         "TokenState": answered(&json!({"state": {"type": ["object", "null"]}, "version": {"type": "integer"}})),
-        "ChannelState": answered(&json!({"state": {"type": "object"}, "version": {"type": "integer"}})),
     })
 }
 
@@ -109,10 +108,5 @@ fn uses() -> Value {
         "Connections": answered(&json!({"data": {"type": "array", "items": connection}})),
         "Subscriptions": answered(&json!({"data": {"type": "array", "items": subscription}})),
         "Subscribe": taken(&json!({"ephemeral": {"type": "boolean"}}), &[]),
-        "Message": taken(&json!({
-            "event": {"type": "string", "minLength": 1, "maxLength": 60}, "data": {"description": "Any JSON value."},
-        }), &["event"]),
-        "Reached": answered(&json!({"connections": {"type": "integer"}})),
-        "Published": answered(&json!({"epoch": {"type": "string"}, "offset": {"type": "integer"}})),
     })
 }

@@ -72,6 +72,15 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("POST", "/v2/tokens/:token/rotate") => (P::MANAGE_TOKENS, ""),
         ("POST", "/v2/tokens/:token/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
         ("PUT" | "DELETE", "/v2/tokens/:token/subscriptions/:channel") => (P::MANAGE_CHANNEL_SUBSCRIBERS, ""),
+        ("POST", "/v2/tokens/:token/connections/:connection/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
+        ("GET", "/v2/channels" | "/v2/channels/:channel") => (P::READ_CHANNELS, ""),
+        ("GET", "/v2/channels/:channel/history" | "/v2/channels/:channel/presence") => (P::READ_CHANNELS, ""),
+        ("POST", "/v2/channels") => (P::CREATE_CHANNEL, create),
+        ("PATCH", "/v2/channels/:channel") => (P::UPDATE_CHANNEL_STATE, r#"{"capabilities":[]}"#),
+        ("DELETE", "/v2/channels/:channel") => (P::DELETE_CHANNELS, ""),
+        ("GET", "/v2/channels/:channel/subscribers") => (P::READ_LEAP_TOKENS, ""),
+        ("PUT" | "DELETE", "/v2/channels/:channel/subscribers/:token") => (P::MANAGE_CHANNEL_SUBSCRIBERS, ""),
+        ("POST", "/v2/publish") => (P::PUBLISH_CHANNEL_MESSAGES, r#"{"messages":[{"channel":"room","event":"X"}]}"#),
         ("POST", "/v2/channels/:channel/messages") => (P::PUBLISH_CHANNEL_MESSAGES, r#"{"event":"X"}"#),
         ("GET", "/v2/channels/:channel/state") => (P::READ_CHANNELS, ""),
         ("PUT" | "PATCH", "/v2/channels/:channel/state") => (P::UPDATE_CHANNEL_STATE, "{}"),
@@ -113,7 +122,11 @@ async fn b13_every_route_needs_a_key_with_its_permission() {
     let stranger = door.stranger().await;
     for route in ROUTES.iter().filter(|route| matches!(route.run, Run::Keyed(_) | Run::Bearer(_))) {
         let (method, template) = (route.method.as_str(), route.template);
-        let path = template.replace(":channel", "room").replace(":token", &token).replace(":key", &key);
+        let path = template
+            .replace(":channel", "room")
+            .replace(":connection", "conn_MQ")
+            .replace(":token", &token)
+            .replace(":key", &key);
         let path = path.replace(":webhook", &webhook).replace(":delivery", "msg_MQ");
         let path = path.replace(":job", &job).replace(":part", "1").replace(":user", "alice");
         let path = path.replace(":issuer", &issuer).replace(":kid", &kid);

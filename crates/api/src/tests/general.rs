@@ -47,7 +47,7 @@ async fn b03_bad_secrets_are_401() {
 #[tokio::test]
 async fn b04_unknown_paths_and_methods_have_the_envelope() {
     let door = Door::open().await;
-    for path in ["/", "/v1", "/v2/channels", "/v1/channels/a/b", "/v1/projects/@that", "/favicon.ico"] {
+    for path in ["/", "/v1", "/v2/channel", "/v1/channels/a/b", "/v1/projects/@that", "/favicon.ico"] {
         door.call("GET", path, "").await.refused(404, "not_found");
     }
     let seen = door.call("DELETE", "/v1/channels/room/state", "").await;

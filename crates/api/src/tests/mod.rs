@@ -11,7 +11,10 @@ mod messages;
 mod socialplus;
 mod tokens;
 mod users;
+mod v2_channels;
+mod v2_history;
 mod v2_me;
+mod v2_messages;
 mod v2_tokens;
 
 use std::sync::Arc;
@@ -255,5 +258,5 @@ fn problem(body: &[u8], status: u16) -> Value {
     assert_eq!(problem["status"], status);
     assert!(!problem["title"].as_str().unwrap().is_empty() && !problem["request_id"].as_str().unwrap().is_empty());
     assert_eq!(problem["retryable"], matches!(status, 429 | 503));
-    json!({"success": false, "error": {"code": problem["code"], "message": problem["detail"]}})
+    json!({"success": false, "error": {"code": problem["code"], "message": problem["detail"]}, "problem": problem})
 }

@@ -4,12 +4,16 @@
 pub(crate) mod audit;
 pub(crate) mod auth_tokens;
 pub(crate) mod batch;
+pub(crate) mod channel_shown;
+pub(crate) mod channel_state;
 pub(crate) mod channels;
+pub(crate) mod history;
 pub(crate) mod introspect;
 pub(crate) mod issuers;
 pub(crate) mod jobs;
 pub(crate) mod keys;
 pub(crate) mod me;
+pub(crate) mod messages;
 pub(crate) mod online;
 pub(crate) mod project;
 mod project_hook;

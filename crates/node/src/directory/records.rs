@@ -58,6 +58,8 @@ pub(crate) struct UserEntry {
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     channels: HashMap<ChannelId, ChannelEntry>,
+    /// By their places in the order of creation, for reading them page by page.
+    channel_order: BTreeMap<u64, ChannelId>,
     /// Boxed: the table keeps room for twice as many.
     tokens: HashMap<TokenId, Box<TokenEntry>>,
     token_order: TokenOrder,
@@ -133,8 +135,10 @@ impl Records {
         self.tokens.len()
     }
 
-    pub(crate) fn channels(&self) -> impl Iterator<Item = &ChannelEntry> {
-        self.channels.values()
+    /// Channels created behind this place in the order of creation, or all, oldest first.
+    pub(crate) fn channels_after(&self, after: Option<u64>) -> impl Iterator<Item = &ChannelEntry> {
+        let first = after.map_or(0, |after| after.saturating_add(1));
+        self.channel_order.range(first..).filter_map(|(_, channel)| self.channel(channel))
     }
 
     pub(crate) fn tokens(&self) -> impl Iterator<Item = (TokenId, &TokenEntry)> {
@@ -197,6 +201,7 @@ impl Records {
     // ---- what the feed does ----
 
     pub(super) fn insert_channel(&mut self, entry: ChannelEntry) {
+        self.channel_order.insert(entry.snapshot.sequence, entry.snapshot.channel.clone());
         self.channels.insert(entry.snapshot.channel.clone(), entry);
     }
 
@@ -216,6 +221,7 @@ impl Records {
     /// Removes a channel; answers its number.
     pub(super) fn remove_channel(&mut self, channel: &ChannelId) -> Option<u64> {
         let entry = self.channels.remove(channel)?;
+        self.channel_order.remove(&entry.snapshot.sequence);
         for token in entry.tokens {
             if let Some(token) = self.tokens.get_mut(&token) {
                 token.live_mut().subscriptions.retain(|(one, _)| one != channel);

@@ -273,6 +273,7 @@ impl HomeChannels {
             if let Some(channel) = self.channels.get_mut(self.trimmed) {
                 if let Some(rare) = &mut channel.rare {
                     rare.forget_ids(now);
+                    rare.forget_who_left();
                     channel.rest();
                 }
                 let bytes = channel.past.bytes();
@@ -280,9 +281,6 @@ impl HomeChannels {
                     let settings = channel.settings;
                     channel.past.trim(&settings, now);
                     self.bytes = self.bytes + channel.past.bytes() - bytes;
-                }
-                if let Some(rare) = &mut channel.rare {
-                    rare.forget_who_left();
                 }
             }
         }

@@ -34,8 +34,9 @@ impl Node {
         };
         let audit = self.entry_of(caller, Some(entry.project.id), "channel.create", &id);
         let kept = self.store.insert_channel(channel, Some(audit)).await.map_err(|error| refusal(error, &id))?;
-        let Channel { id, kind, capabilities, settings, state, version, created_at, .. } = kept;
-        Ok(ChannelView { project: project_view(&entry), id, kind, capabilities, settings, state, version, created_at })
+        let Channel { id, kind, capabilities, settings, state, version, created_at, sequence, .. } = kept;
+        let project = project_view(&entry);
+        Ok(ChannelView { project, id, kind, capabilities, settings, state, version, created_at, sequence })
     }
 
     /// One channel.
@@ -55,10 +56,28 @@ impl Node {
     pub fn channels(&self, caller: &Caller, page: Page) -> Result<Listed<ChannelView>> {
         let entry = self.authorize(caller, Action::ReadChannels)?;
         let records = entry.read();
-        let mut sorted: Vec<_> = records.channels().collect();
-        sorted.sort_by_key(|channel| channel.snapshot.sequence);
-        let Listed { entries, total } = page.cut(sorted);
+        let Listed { entries, total } = page.cut(records.channels_after(None).collect());
         Ok(Listed { entries: entries.into_iter().map(|found| view(&entry, found)).collect(), total })
+    }
+
+    /// At most `limit` of the project's channels in order of creation, those behind this place in it.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn channel_page(&self, caller: &Caller, after: Option<u64>, limit: usize) -> Result<Vec<ChannelView>> {
+        let entry = self.authorize(caller, Action::ReadChannels)?;
+        let records = entry.read();
+        Ok(records.channels_after(after).take(limit).map(|found| view(&entry, found)).collect())
+    }
+
+    /// Makes sure that there is such a channel, for whoever may read its tokens.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub fn know_channel(&self, caller: &Caller, channel: &ChannelId) -> Result<()> {
+        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let is_known = entry.read().channel(channel).is_some();
+        if is_known { Ok(()) } else { Err(Error::not_found("channel", channel)) }
     }
 
     /// Changes a channel's settings.
@@ -75,7 +94,7 @@ impl Node {
         let known = entry.read().channel(channel).map(|found| (found.snapshot.capabilities, found.snapshot.settings));
         let (capabilities, settings) = known.ok_or_else(|| Error::not_found("channel", channel))?;
         let (capabilities, settings) =
-            (update.capabilities.unwrap_or(capabilities), update.settings.unwrap_or(settings));
+            (update.capabilities.unwrap_or(capabilities), update.settings.unwrap_or_default().applied_to(settings));
         settings.check()?;
         let audit = self.entry_of(caller, Some(entry.project.id), "channel.change", channel);
         self.store
@@ -128,5 +147,6 @@ fn view(entry: &ProjectEntry, channel: &ChannelEntry) -> ChannelView {
         state: snapshot.state.clone(),
         version: snapshot.version,
         created_at: channel.created_at,
+        sequence: snapshot.sequence,
     }
 }

@@ -69,6 +69,20 @@ impl Node {
         self.page_of(key, query).await
     }
 
+    /// Where a channel is.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`, `not_granted`, `unavailable`.
+    pub async fn channel_position(&self, caller: &Caller, channel: &ChannelId) -> Result<Position> {
+        let key = self.readable(caller, channel, Wish::ReadHistory)?;
+        let last = HistoryQuery { from: HistoryFrom::End, newest_first: true, limit: 1 };
+        Ok(match self.broker.history(key, last).await? {
+            History::Page(HistoryPage { position, .. })
+            | History::Lost(position)
+            | History::InStore { position, .. } => position,
+        })
+    }
+
     /// Who is in a channel.
     ///
     /// # Errors

@@ -118,11 +118,11 @@ fn refusal(error: StoreError, id: &dyn std::fmt::Display) -> Error {
             ErrorKind::AlreadyExists,
             format!("A {subject} with the id {id} exists already; choose another id, or change the existing one."),
         ),
-        StoreError::VersionMismatch { current } => Error::new(
-            ErrorKind::VersionMismatch,
+        StoreError::VersionMismatch { current } => Error::version_mismatch(
             format!(
                 "The state of {id} has changed: it is at version {current} now. Read it again and repeat the change."
             ),
+            current,
         ),
         StoreError::NotDurable => Error::new(
             ErrorKind::Unavailable,

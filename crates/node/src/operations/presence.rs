@@ -113,7 +113,7 @@ impl Node {
         if of_channels.is_heard && !looks.heard_channels {
             let told = records.occupied_told.values().filter_map(|kept| ChannelId::new(&kept.record.subject).ok());
             looks.channels.extend(told.map(|channel| (channel, grace)));
-            let occupied = records.channels().filter(|channel| records.is_occupied(channel));
+            let occupied = records.channels_after(None).filter(|channel| records.is_occupied(channel));
             looks.channels.extend(occupied.map(|channel| (channel.snapshot.channel.clone(), Look::Now)));
         }
         (looks.heard_tokens, looks.heard_channels) = (of_tokens.is_heard, of_channels.is_heard);

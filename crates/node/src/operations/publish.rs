@@ -60,8 +60,11 @@ impl Node {
     /// Publishes messages, one after another; each has an outcome of its own.
     ///
     /// # Errors
-    /// `limit_reached` for more than 100.
+    /// `limit_reached` for more than 100, `forbidden` for a key that may publish nothing.
     pub async fn publish_batch(&self, caller: &Caller, messages: Vec<NewMessage>) -> Result<Vec<Result<Published>>> {
+        if !matches!(caller, Caller::Token { .. }) {
+            self.authorize(caller, Action::Publish)?;
+        }
         check_batch(&messages)?;
         let mut outcomes = Vec::with_capacity(messages.len());
         for message in messages {

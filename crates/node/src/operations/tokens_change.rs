@@ -210,12 +210,12 @@ impl Node {
             let records = entry.read();
             let found = records.token(token).ok_or_else(no_such_token)?;
             if if_version.is_some_and(|wanted| wanted != found.state_version) {
-                return Err(Error::new(
-                    ErrorKind::VersionMismatch,
+                return Err(Error::version_mismatch(
                     format!(
                         "The token's state has changed: it is at version {} now. Read it again and repeat the change.",
                         found.state_version
                     ),
+                    found.state_version,
                 ));
             }
             let mut record = found.record();
@@ -258,8 +258,8 @@ pub(super) fn expect_revision(found: &TokenEntry, wanted: Option<u32>) -> Result
     if wanted.is_none_or(|wanted| wanted == found.revision) {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::VersionMismatch,
+    Err(Error::version_mismatch(
         format!("The token has changed: it is at version {} now. Read it again and repeat the change.", found.revision),
+        found.revision.into(),
     ))
 }

@@ -7,7 +7,7 @@ use tollgate_core::credentials::TokenSecret;
 use tollgate_core::grants::Grant;
 use tollgate_core::ids::{ChannelId, IssuerId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
-use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
+use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType, HistorySettings};
 use tollgate_core::records::{TokenKind, TokenTerms};
 
 /// A project.
@@ -40,6 +40,8 @@ pub struct ChannelView {
     pub version: u64,
     /// When it was created.
     pub created_at: UnixMillis,
+    /// Its place in the server's order of creation.
+    pub sequence: u64,
 }
 
 /// A token, with its secret: only for callers that may read it.
@@ -82,7 +84,45 @@ pub struct ChannelUpdate {
     /// Who may write.
     pub capabilities: Option<Capabilities>,
     /// What it keeps and tells.
-    pub settings: Option<ChannelSettings>,
+    pub settings: Option<SettingsUpdate>,
+}
+
+/// What to change of what a channel keeps and tells; `None` leaves as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SettingsUpdate {
+    /// How many messages of its past.
+    pub history_size: Option<u32>,
+    /// For how long.
+    pub history_ttl_ms: Option<u64>,
+    /// Whether on the disk.
+    pub history_durable: Option<bool>,
+    /// Whether it keeps who is in it.
+    pub presence: Option<bool>,
+    /// Whether messages come back to who sent them.
+    pub echo: Option<bool>,
+    /// Whether the last message is kept however old it is.
+    pub retain: Option<bool>,
+    /// Most messages a second with the same key.
+    pub conflate_per_second: Option<u16>,
+}
+
+impl SettingsUpdate {
+    /// These settings with the changes.
+    #[must_use]
+    pub fn applied_to(self, settings: ChannelSettings) -> ChannelSettings {
+        let history = settings.history;
+        ChannelSettings {
+            history: HistorySettings {
+                size: self.history_size.unwrap_or(history.size),
+                ttl_ms: self.history_ttl_ms.unwrap_or(history.ttl_ms),
+                durable: self.history_durable.unwrap_or(history.durable),
+            },
+            presence: self.presence.unwrap_or(settings.presence),
+            echo: self.echo.unwrap_or(settings.echo),
+            retain: self.retain.unwrap_or(settings.retain),
+            conflate_per_second: self.conflate_per_second.unwrap_or(settings.conflate_per_second),
+        }
+    }
 }
 
 /// The user of a token, as its backend names it.

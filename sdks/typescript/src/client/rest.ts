@@ -57,7 +57,7 @@ function published(answer: Fields): Fields {
 }
 
 function batch(answer: Fields): Fields {
-	return { results: list(answer.results).map((entry) => (isFields(entry.error) ? entry : published(entry))) };
+	return { results: list(answer.results).map((entry) => (isFields(entry.error) ? { error: refused(number(entry.error.status) ?? 0, entry.error, null) } : published(entry))) };
 }
 
 /** Never rejects. */

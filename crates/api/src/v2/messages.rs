@@ -1,0 +1,192 @@
+//! Messages: into one channel, into many at once, to a token and to one of its connections. To users: `users.rs`.
+
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tollgate_core::command::{self, NewMessage, PublishOptions};
+use tollgate_core::json::JsonValue;
+use tollgate_core::limits::MESSAGE_BYTES_MAX;
+use tollgate_core::{Error, ErrorKind, Result};
+
+use crate::answer::Answer;
+use crate::call::Call;
+use crate::refusal::{Door, Refusal};
+
+/// A direct message: an event's name and its data, any JSON value.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Direct {
+    event: String,
+    #[serde(default)]
+    data: Option<Box<RawValue>>,
+}
+
+/// A message for a channel; `channel` where the path does not say which.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Message {
+    channel: Option<String>,
+    event: String,
+    data: Option<Box<RawValue>>,
+    id: Option<String>,
+    echo: Option<bool>,
+    key: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Batch {
+    messages: Vec<super::Map<Message>>,
+}
+
+/// What became of a message.
+#[derive(Default, Serialize)]
+struct Published {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<String>,
+    /// The run of offsets, and the place in it: the same as the position.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    duplicate: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    conflated: bool,
+}
+
+#[derive(Serialize)]
+struct Results {
+    results: Vec<Outcome>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Outcome {
+    Done(Published),
+    Refused { error: Refused },
+}
+
+/// The part of a problem that an entry of a batch can have.
+#[derive(Serialize)]
+struct Refused {
+    status: u16,
+    code: &'static str,
+    detail: String,
+    retryable: bool,
+}
+
+#[derive(Serialize)]
+struct Reached {
+    connections: u32,
+}
+
+/// `POST /v2/channels/:channel/messages`: answered when the message has its place, and is as durable as the channel promises.
+pub(crate) async fn publish(call: &Call) -> Result<Answer> {
+    let mut message: Message = call.object()?;
+    let channel = call.channel()?.as_str().to_owned();
+    if message.channel.is_some() {
+        return Err(Error::new(
+            ErrorKind::InvalidBody,
+            "The path says which channel; leave `channel` out of the body.",
+        ));
+    }
+    message.id = once(call, message.id)?;
+    let done = call.node.publish(&call.caller, message.into_new(channel)?).await?;
+    Ok(Answer::json(StatusCode::OK, &Published::from(done)))
+}
+
+/// `POST /v2/publish`: up to 100 messages, one after another, each with an outcome of its own.
+pub(crate) async fn publish_batch(call: &Call) -> Result<Answer> {
+    let Batch { messages } = call.object()?;
+    let messages = messages.into_iter().enumerate().map(|(place, mut message)| {
+        let channel = message
+            .0
+            .channel
+            .take()
+            .ok_or_else(|| Error::new(ErrorKind::InvalidBody, format!("`messages[{place}]` needs a `channel`.")))?;
+        message.0.into_new(channel)
+    });
+    let outcomes = call.node.publish_batch(&call.caller, messages.collect::<Result<_>>()?).await?;
+    Ok(Answer::json(StatusCode::OK, &Results { results: outcomes.into_iter().map(Outcome::from).collect() }))
+}
+
+/// `POST /v2/tokens/:token/messages`: says how many connections it reached.
+pub(crate) async fn to_token(call: &Call) -> Result<Answer> {
+    let (event, data) = call.message()?;
+    let connections = call.node.direct_message(&call.caller, &call.token()?, &event, data).await?;
+    Ok(Answer::json(StatusCode::OK, &Reached { connections }))
+}
+
+/// `POST /v2/tokens/:token/connections/:connection/messages`: says whether it was still there, as 1 or 0.
+pub(crate) async fn to_connection(call: &Call) -> Result<Answer> {
+    let (event, data) = call.message()?;
+    let (token, connection) = (call.token()?, call.id("connection")?);
+    let reached = call.node.direct_message_to_connection(&call.caller, &token, connection, &event, data).await?;
+    Ok(Answer::json(StatusCode::OK, &Reached { connections: reached.into() }))
+}
+
+/// The message's id: that of the body, or the `Idempotency-Key`, which say the same.
+fn once(call: &Call, id: Option<String>) -> Result<Option<String>> {
+    // What is no text is no key either, and must not pass for none.
+    let key = call.headers("idempotency-key").next().map(|value| value.to_str().unwrap_or_default().to_owned());
+    match (id, key) {
+        (Some(id), Some(key)) if id != key => Err(Error::new(
+            ErrorKind::InvalidInput,
+            "`id` and the header Idempotency-Key say the same of a message; give one of them, or the same in both.",
+        )),
+        (id, key) => Ok(id.or(key)),
+    }
+}
+
+impl Message {
+    fn into_new(self, channel: String) -> Result<NewMessage> {
+        let data = self.data.map_or(Ok(JsonValue::null()), |raw| JsonValue::from_raw(&raw, MESSAGE_BYTES_MAX))?;
+        let options = PublishOptions { id: self.id, echo: self.echo, key: self.key };
+        let options = (options != PublishOptions::default()).then(|| Box::new(options));
+        Ok(NewMessage { channel, event: self.event, data, options })
+    }
+}
+
+impl From<command::Published> for Published {
+    fn from(published: command::Published) -> Self {
+        let (position, duplicate) = match published {
+            command::Published::At(position) => (position, false),
+            command::Published::Duplicate(position) => (position, true),
+            command::Published::Conflated => return Self { conflated: true, ..Self::default() },
+        };
+        Self {
+            position: Some(position.to_string()),
+            epoch: Some(position.epoch.to_string()),
+            offset: Some(position.offset),
+            duplicate,
+            conflated: false,
+        }
+    }
+}
+
+impl From<Result<command::Published>> for Outcome {
+    fn from(outcome: Result<command::Published>) -> Self {
+        match outcome {
+            Ok(published) => Self::Done(published.into()),
+            Err(error) => {
+                let refusal = Refusal::from(error).through(Door::V2);
+                let retryable = refusal.retry_after_s().is_some();
+                let (status, code) = (refusal.status().as_u16(), refusal.code());
+                Self::Refused { error: Refused { status, code, detail: refusal.message().to_owned(), retryable } }
+            }
+        }
+    }
+}
+
+impl Call {
+    /// The body as a direct message.
+    pub(super) fn message(&self) -> Result<(String, JsonValue)> {
+        let Direct { event, data } = self.object()?;
+        if event.is_empty() {
+            return Err(Error::new(ErrorKind::InvalidBody, "`event` must be a string of 1 to 255 bytes."));
+        }
+        let data = data.map_or(Ok(JsonValue::null()), |raw| JsonValue::from_raw(&raw, MESSAGE_BYTES_MAX))?;
+        Ok((event, data))
+    }
+}
