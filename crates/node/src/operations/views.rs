@@ -106,6 +106,22 @@ pub struct SettingsUpdate {
     pub conflate_per_second: Option<u16>,
 }
 
+impl From<ChannelSettings> for SettingsUpdate {
+    /// Everything becomes as it is there.
+    fn from(settings: ChannelSettings) -> Self {
+        let ChannelSettings { history, presence, echo, retain, conflate_per_second } = settings;
+        Self {
+            history_size: Some(history.size),
+            history_ttl_ms: Some(history.ttl_ms),
+            history_durable: Some(history.durable),
+            presence: Some(presence),
+            echo: Some(echo),
+            retain: Some(retain),
+            conflate_per_second: Some(conflate_per_second),
+        }
+    }
+}
+
 impl SettingsUpdate {
     /// These settings with the changes.
     #[must_use]

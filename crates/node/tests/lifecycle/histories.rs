@@ -91,7 +91,7 @@ fn a_history_that_is_begun_anew_is_another() {
     let mut bench = with_room(100);
     let first = publish(&bench);
     for settings in [ChannelSettings::default(), durable(100)] {
-        let update = ChannelUpdate { settings: Some(settings), ..ChannelUpdate::default() };
+        let update = ChannelUpdate { settings: Some(settings.into()), ..ChannelUpdate::default() };
         bench.run(bench.node.change_channel(&bench.key, &room(), update)).unwrap();
     }
     let position = publish(&bench);
