@@ -239,6 +239,15 @@ impl Engine {
         }
     }
 
+    /// The same, but what the dialect wants is done before what waits: frames that the hub wants written behind a word must not overtake what the
+    /// dialect says at it.
+    fn tell_first(&mut self, key: ConnectionKey, say: impl FnOnce(&mut dyn Dialect, Monotonic, &mut Vec<Effect>)) {
+        let waiting = self.work.len();
+        self.tell(key, say);
+        let added = self.work.len() - waiting;
+        self.work.rotate_right(added);
+    }
+
     /// Does what came up, in order, until nothing is left.
     pub(super) fn work_off(&mut self) {
         while let Some((key, work)) = self.work.pop_front() {
@@ -247,17 +256,25 @@ impl Engine {
                 Work::Effect(Effect::SendBinary(payload)) => self.send(key, Opcode::Binary, &payload),
                 Work::Effect(Effect::Perform(number, command)) => self.perform(key, number, command),
                 Work::Effect(Effect::Close { code, text, reason }) => self.close(key, code, &text, reason),
-                Work::Notice(notice) => self.tell(key, |dialect, now, effects| dialect.notify(now, notice, effects)),
+                Work::Notice(notice) => {
+                    self.tell_first(key, |dialect, now, effects| dialect.notify(now, notice, effects));
+                }
                 Work::Bytes(bytes) => self.send_bytes(key, &bytes),
                 Work::Connected(connected) => {
                     if let Some(connection) = self.table.get_mut(key) {
                         connection.is_identified = true;
                         connection.permit.authenticated();
                     }
-                    self.performed(key, Ok(Reply::Connected(connected)));
+                    // At once: what follows from being connected may wait behind this word already.
+                    let number = self.table.get_mut(key).and_then(|connection| connection.rare_mut().performing.take());
+                    if let Some(number) = number {
+                        let reply = Ok(Reply::Connected(connected));
+                        self.tell_first(key, |dialect, now, effects| dialect.answer(now, number, reply, effects));
+                        self.work.push_back((key, Work::Next));
+                    }
                 }
                 Work::Answer(number, result) => {
-                    self.tell(key, |dialect, now, effects| dialect.answer(now, number, result, effects));
+                    self.tell_first(key, |dialect, now, effects| dialect.answer(now, number, result, effects));
                 }
                 Work::Next => self.perform_next(key),
                 Work::Close(reason) => self.tell(key, |dialect, now, effects| dialect.close(now, reason, effects)),

@@ -15,10 +15,10 @@ mod server;
 
 pub use close::{CloseAdvice, CloseCode, reconnect_delay_ms};
 pub use error::{ErrorCode, Retry, WireError};
-pub use position::{PositionText, read_position};
+pub use position::PositionText;
 pub use push::{
-    Direct, Expiring, History, Member, Message, MessageBody, Moved, Presence, Push, Sender, State, Unsubscribed,
-    UnsubscribedReason,
+    Closed, Direct, Expiring, History, Member, Message, MessageBody, Moved, Presence, Push, Refused, Sender, State,
+    Unsubscribed, UnsubscribedReason,
 };
 pub use reply::{
     BatchResult, BatchResults, Connected, ConnectedChannel, Empty, Limits, MembersPage, Published, Renewed, Subscribed,

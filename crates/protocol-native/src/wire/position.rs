@@ -1,4 +1,4 @@
-//! The spelling of positions: `EPOCH-OFFSET`, the epoch hexadecimal, the offset decimal.
+//! Positions inside frames. Their spelling is the core's, which other doors share.
 
 use std::fmt;
 
@@ -10,23 +10,9 @@ use tollgate_core::delivery::Position;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PositionText(pub Position);
 
-/// The position that a text spells. `None` when it is not one: digits in small letters, without sign or leading zeros.
-#[must_use]
-pub fn read_position(text: &str) -> Option<Position> {
-    let (epoch, offset) = text.split_once('-')?;
-    let is_number = |digits: &str, radix: u32| {
-        let plain = digits.chars().all(|digit| digit.is_digit(radix) && !digit.is_ascii_uppercase());
-        plain && !digits.is_empty() && (digits == "0" || !digits.starts_with('0'))
-    };
-    if !is_number(epoch, 16) || !is_number(offset, 10) {
-        return None;
-    }
-    Some(Position { epoch: u64::from_str_radix(epoch, 16).ok()?, offset: offset.parse().ok()? })
-}
-
 impl fmt::Display for PositionText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{}", self.0.epoch, self.0.offset)
+        self.0.fmt(f)
     }
 }
 
@@ -47,7 +33,7 @@ impl<'de> Deserialize<'de> for PositionText {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<PositionText, E> {
-                read_position(text).map(PositionText).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+                text.parse().map(PositionText).map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))
             }
         }
         deserializer.deserialize_str(Text)

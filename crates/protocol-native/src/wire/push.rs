@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{Connected, PositionText, Subscribed};
+use super::{Connected, PositionText, Subscribed, WireError};
 
 /// From whom a message is, as far as the sender has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,8 +129,9 @@ pub struct Moved<'a> {
 /// Push `direct`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Direct<'a> {
-    /// Its offset among the token's direct messages.
-    pub offset: u64,
+    /// Its offset among the token's direct messages; absent when it was sent to this connection alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
     /// The event's name.
     #[serde(borrow)]
     pub event: Cow<'a, str>,
@@ -177,6 +178,27 @@ pub struct Expiring {
     pub in_ms: u64,
 }
 
+/// Push `refused`, of event streams: what was asked for in the address was not done.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Refused<'a> {
+    /// The channel; absent when it is the connection itself.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Cow<'a, str>>,
+    /// Why.
+    #[serde(borrow)]
+    pub error: WireError<'a>,
+}
+
+/// Push `closed`, of event streams: the last event.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Closed<'a> {
+    /// What a WebSocket's close frame would have as its code.
+    pub code: u16,
+    /// One sentence for a person.
+    #[serde(borrow)]
+    pub message: Cow<'a, str>,
+}
+
 /// A push.
 #[derive(Clone, Debug)]
 pub enum Push<'a> {
@@ -198,6 +220,10 @@ pub enum Push<'a> {
     Presence(Presence<'a>),
     /// `expiring`.
     Expiring(Expiring),
+    /// `refused`.
+    Refused(Refused<'a>),
+    /// `closed`.
+    Closed(Closed<'a>),
     /// A kind that this version does not know: to be ignored.
     Unknown,
 }
@@ -217,6 +243,8 @@ impl<'a> Push<'a> {
             "position" => Self::Position(serde_json::from_str(text)?),
             "direct" => Self::Direct(serde_json::from_str(text)?),
             "presence" => Self::Presence(serde_json::from_str(text)?),
+            "refused" => Self::Refused(serde_json::from_str(text)?),
+            "closed" => Self::Closed(serde_json::from_str(text)?),
             "expiring" => Self::Expiring(serde_json::from_str(text)?),
             _ => Self::Unknown,
         })

@@ -17,9 +17,9 @@ pub struct Connected<'a> {
     /// This connection's id.
     #[serde(borrow)]
     pub connection: Cow<'a, str>,
-    /// The session, to be named when coming back.
-    #[serde(borrow)]
-    pub session: Cow<'a, str>,
+    /// The session, to be named when coming back; absent for anonymous clients.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Cow<'a, str>>,
     /// Whether the session is the one that was asked for.
     #[serde(default)]
     pub resumed: bool,

@@ -32,6 +32,9 @@ pub struct Connect<'a> {
     /// By channel, up to where the client has everything.
     #[serde(borrow, default, skip_serializing_if = "BTreeMap::is_empty")]
     pub positions: BTreeMap<Cow<'a, str>, PositionText>,
+    /// Channels in which it wants to be told who comes and goes.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub watch: Vec<Cow<'a, str>>,
     /// The same for direct messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub direct: Option<PositionText>,
@@ -89,16 +92,6 @@ pub struct Unsubscribe<'a> {
     pub channel: Cow<'a, str>,
 }
 
-const fn yes() -> bool {
-    true
-}
-
-// Serde hands over what it skips by reference.
-#[allow(clippy::trivially_copy_pass_by_ref)]
-const fn is_yes(value: &bool) -> bool {
-    *value
-}
-
 /// Publish a message.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,9 +108,9 @@ pub struct Publish<'a> {
     /// The publisher's id of the message, for publishing it again.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub id: Option<Cow<'a, str>>,
-    /// Whether the sender's application wants to see it.
-    #[serde(default = "yes", skip_serializing_if = "is_yes")]
-    pub echo: bool,
+    /// Whether the sender's application wants to see it; absent is as the channel says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub echo: Option<bool>,
     /// In a channel that conflates: what it is the latest of.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     pub key: Option<Cow<'a, str>>,

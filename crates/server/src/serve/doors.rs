@@ -4,25 +4,32 @@ use std::sync::Arc;
 
 use hyper::StatusCode;
 use hyper::http::request::Parts;
+use tollgate_core::delivery::Encoder;
 use tollgate_gateway::{Door, Doors, Opening, Transport, frame};
 use tollgate_node::{FormatIndex, WireFormat};
 use tollgate_protocol_leap::{LeapConfig, LeapDialect, LeapEncoder, check_query};
+use tollgate_protocol_native::{NativeConfig, NativeDialect, NativeEncoder};
 
-/// The place of Leap in [`formats`].
+/// The places in [`formats`].
 const LEAP: FormatIndex = FormatIndex(0);
+const NATIVE: FormatIndex = FormatIndex(1);
+
+/// The subprotocol of our own protocol.
+const SUBPROTOCOL: &str = "tollgate.v1";
 
 /// The wire formats of all doors.
 pub(super) fn formats() -> Vec<WireFormat> {
-    vec![WireFormat {
-        name: "leap",
-        encoder: Arc::new(LeapEncoder),
+    let socket = |name, encoder: Arc<dyn Encoder>| WireFormat {
+        name,
+        encoder,
         frame: frame::encode_text,
         frame_bytes: frame::frame_bytes,
-    }]
+    };
+    vec![socket("leap", Arc::new(LeapEncoder)), socket("native", Arc::new(NativeEncoder))]
 }
 
 /// All doors.
-pub(super) fn doors(leap: Arc<LeapConfig>) -> impl Doors {
+pub(super) fn doors(leap: Arc<LeapConfig>, native: Arc<NativeConfig>) -> impl Doors {
     move |head: &Parts| match head.uri.path() {
         "/ws" | "/1.0/ws" => match check_query(head.uri.query()) {
             Ok(()) => Door::Open(Opening {
@@ -32,6 +39,11 @@ pub(super) fn doors(leap: Arc<LeapConfig>) -> impl Doors {
             }),
             Err(text) => Door::Refused { status: StatusCode::BAD_REQUEST, text },
         },
+        "/connect" => Door::Open(Opening {
+            dialect: Box::new(NativeDialect::new(Arc::clone(&native))),
+            format: NATIVE,
+            transport: Transport::WebSocket { subprotocol: Some(SUBPROTOCOL) },
+        }),
         _ => Door::Elsewhere,
     }
 }
@@ -43,12 +55,13 @@ mod tests {
 
     #[test]
     fn doors_are_where_hops_clients_knock() {
-        let doors = doors(Arc::default());
+        let doors = doors(Arc::default(), Arc::default());
         for (uri, expected) in [
             ("/ws", "open"),
             ("/ws?encoding=json&compression=zlib", "open"),
             ("/1.0/ws", "open"),
             ("/ws?encoding=etf", "refused"),
+            ("/connect", "open"),
             ("/ws/", "elsewhere"),
             ("/v1/channels", "elsewhere"),
             ("/", "elsewhere"),
@@ -61,7 +74,7 @@ mod tests {
                     "refused"
                 }
                 Door::Open(opening) => {
-                    assert_eq!(opening.format, LEAP);
+                    assert_eq!(opening.format, if uri == "/connect" { NATIVE } else { LEAP });
                     "open"
                 }
             };
@@ -70,7 +83,8 @@ mod tests {
     }
 
     #[test]
-    fn the_format_of_leap_is_in_its_place() {
+    fn each_format_is_in_its_place() {
         assert_eq!(formats()[usize::from(LEAP.0)].name, "leap");
+        assert_eq!(formats()[usize::from(NATIVE.0)].name, "native");
     }
 }
