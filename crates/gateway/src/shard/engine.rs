@@ -239,15 +239,6 @@ impl Engine {
         }
     }
 
-    /// The same, but what the dialect wants is done before what waits: frames that the hub wants written behind a word must not overtake what the
-    /// dialect says at it.
-    fn tell_first(&mut self, key: ConnectionKey, say: impl FnOnce(&mut dyn Dialect, Monotonic, &mut Vec<Effect>)) {
-        let waiting = self.work.len();
-        self.tell(key, say);
-        let added = self.work.len() - waiting;
-        self.work.rotate_right(added);
-    }
-
     /// Does what came up, in order, until nothing is left.
     pub(super) fn work_off(&mut self) {
         while let Some((key, work)) = self.work.pop_front() {
@@ -257,7 +248,7 @@ impl Engine {
                 Work::Effect(Effect::Perform(number, command)) => self.perform(key, number, command),
                 Work::Effect(Effect::Close { code, text, reason }) => self.close(key, code, &text, reason),
                 Work::Notice(notice) => {
-                    self.tell_first(key, |dialect, now, effects| dialect.notify(now, notice, effects));
+                    self.tell(key, |dialect, now, effects| dialect.notify(now, notice, effects));
                 }
                 Work::Bytes(bytes) => self.send_bytes(key, &bytes),
                 Work::Connected(connected) => {
@@ -269,12 +260,12 @@ impl Engine {
                     let number = self.table.get_mut(key).and_then(|connection| connection.rare_mut().performing.take());
                     if let Some(number) = number {
                         let reply = Ok(Reply::Connected(connected));
-                        self.tell_first(key, |dialect, now, effects| dialect.answer(now, number, reply, effects));
+                        self.tell(key, |dialect, now, effects| dialect.answer(now, number, reply, effects));
                         self.work.push_back((key, Work::Next));
                     }
                 }
                 Work::Answer(number, result) => {
-                    self.tell_first(key, |dialect, now, effects| dialect.answer(now, number, result, effects));
+                    self.tell(key, |dialect, now, effects| dialect.answer(now, number, result, effects));
                 }
                 Work::Next => self.perform_next(key),
                 Work::Close(reason) => self.tell(key, |dialect, now, effects| dialect.close(now, reason, effects)),
