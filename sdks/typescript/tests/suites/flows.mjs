@@ -124,7 +124,7 @@ export const flows = [
 		const [ann, ben] = [await join('ann'), await join('ben')];
 		for (let n = 1; n <= 20; n += 1) {
 			const publishing = app.call(ann, 'publish', channel, 'said', n);
-			if (n % 4 === 0) proxy.cut();
+			if (n % 6 === 0) proxy.cut();
 			const { value, error } = await publishing;
 			ok(value?.position, `a place: ${JSON.stringify(error)}`);
 		}
