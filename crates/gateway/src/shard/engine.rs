@@ -225,7 +225,10 @@ impl Engine {
                 if let Some(at) = wake_at.into_iter().chain(self.shard.ends_at(key)).min() {
                     self.wheel.arm_no_later(wheel_key(key), at.0);
                 }
-                self.work.extend(self.effects.drain(..).map(|effect| (key, Work::Effect(effect))));
+                // Before whatever was to come after it: bytes that follow the news of a subscription follow what the dialect makes of that news.
+                for effect in self.effects.drain(..).rev() {
+                    self.work.push_front((key, Work::Effect(effect)));
+                }
             }
             Err(Panicked(message)) => {
                 self.effects.clear();
