@@ -103,7 +103,7 @@ mod tests {
     fn positions_are_read_as_they_are_spelled() {
         assert_eq!(at("18c3f-41").to_string(), "18c3f-41");
         assert_eq!((at("a-7").epoch(), at("a-7").offset()), (10, 7));
-        for bad in ["", "7", "a-", "-7", "A-7", "a-07", "a-7\"", "a-7-7"] {
+        for bad in ["", "7", "a-", "-7", "g-7", "a-+7", "a-7\"", "a-7-7"] {
             assert_eq!(bad.parse::<Position>().unwrap_err().code(), "invalid_input", "{bad}");
         }
     }
