@@ -49,6 +49,7 @@ export class Channels {
 	readonly #tracks = new Map<string, Track>();
 	/** Our connections: messages marked with one were published by us without echo. */
 	readonly #own: string[] = [];
+	#isRenewing = false;
 
 	constructor(
 		private readonly counters: Counters,
@@ -146,6 +147,7 @@ export class Channels {
 
 	/** The connection ended. */
 	lost(): void {
+		this.#isRenewing = false;
 		for (const track of this.#tracks.values()) Object.assign(track, { phase: 'out', deaf: false, attended: false, retryAt: null });
 	}
 
@@ -192,9 +194,20 @@ export class Channels {
 		}
 		if (kind === 'message') this.#message(channel, track, fields);
 		else if (kind === 'state') this.#state(channel, track, fields, true);
-		else if (kind === 'unsubscribed') this.#end(channel, text(fields.reason) ?? 'ended', null);
+		else if (kind === 'unsubscribed') this.#unsubscribed(channel, track, text(fields.reason) ?? 'ended');
 		else if (kind === 'presence' && track.wanted?.presence) this.tell(channel, { is: 'presence', fields });
 		else if (kind === 'position' && track.phase === 'in') track.position = parsePosition(fields.position) ?? track.position;
+	}
+
+	/** The connection is about to go on with another token, which has subscriptions of its own. */
+	renewing(): void {
+		this.#isRenewing = true;
+	}
+
+	/** It does, or it does not: what only the token before was subscribed to is entered again, where we stood. */
+	renewed(): void {
+		this.#isRenewing = false;
+		for (const [channel, track] of this.#tracks) if (track.wanted && !track.leaving && track.phase === 'out' && track.retryAt === null) this.#ask(channel, track);
 	}
 
 	/** What members see of us was changed; it is asked for again with the subscription. */
@@ -215,6 +228,11 @@ export class Channels {
 		};
 		this.#tracks.set(channel, track);
 		return track;
+	}
+
+	#unsubscribed(channel: string, track: Track, reason: string): void {
+		if (this.#isRenewing && track.wanted && reason === 'ended') Object.assign(track, { phase: 'out', deaf: false, attended: false });
+		else this.#end(channel, reason, null);
 	}
 
 	/** Another connection of the token subscribed, the backend did, or a resumption is decided. */

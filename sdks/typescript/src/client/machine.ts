@@ -83,6 +83,10 @@ export class Machine {
 	/** The server did not take the last token. */
 	#isRefused = false;
 	#asking = false;
+	/** The token that is being exchanged for is another one, whose direct messages are counted by themselves. */
+	#isOther = false;
+	/** Where direct messages stand is not known, since the token was exchanged. */
+	#isDirectUnknown = false;
 	#renewAt = Infinity;
 	#renewTries = 0;
 	#session: string | undefined;
@@ -185,8 +189,10 @@ export class Machine {
 			}
 		} else if (this.state === 'connected') {
 			if (typeof outcome !== 'string') return this.#renewLater(now);
+			this.#isOther = outcome !== this.#secret;
 			this.#secret = outcome;
 			this.#own('renew', { token: outcome }, { who: 'renew' });
+			this.channels.renewing();
 			this.#flush(now);
 		}
 	}
@@ -351,6 +357,11 @@ export class Machine {
 				return this.channels.entered(to.channel, to.positioned, ok);
 			case 'renew':
 				this.#renewTries = 0;
+				this.channels.renewed();
+				if (this.#isOther) {
+					this.#isDirectUnknown = this.#direct !== null;
+					this.#direct = parsePosition(ok.direct);
+				}
 				if (isFields(ok.token)) this.#holds(now, ok.token);
 				return;
 			case 'app':
@@ -370,6 +381,7 @@ export class Machine {
 			case 'enter':
 				return this.channels.refused(to.channel, error, (tries) => now + (error.retryAfterMs ?? this.#delay(tries)));
 			case 'renew':
+				this.channels.renewed();
 				return this.#renewLater(now);
 			case 'app':
 				this.#effects.push({ do: 'fail', ref: to.ref, error });
@@ -391,8 +403,9 @@ export class Machine {
 		this.token = null;
 		if (isFields(token)) this.#holds(now, token);
 		const direct = parsePosition(ok.direct);
-		if (ok.direct_lost === true) this.#tell('', { is: 'direct_lost' });
+		if (ok.direct_lost === true || (this.#isDirectUnknown && !this.#direct)) this.#tell('', { is: 'direct_lost' });
 		if (direct && (ok.direct_lost === true || !this.#direct || this.#direct.epoch !== direct.epoch)) this.#direct = direct;
+		this.#isDirectUnknown = false;
 		this.#enter('connected', null);
 		this.channels.connected(text(ok.connection), entries(ok));
 	}

@@ -12,8 +12,6 @@ export interface ServerOptions {
 	tries?: number;
 	/** How long one try may take; 30,000. */
 	timeoutMs?: number;
-	/** Gather messages published within so many milliseconds into one request; 0: never. */
-	batchMs?: number;
 	/** Users whose tokens `tokenFor` keeps; 10,000. */
 	tokensKept?: number;
 	fetch?: typeof fetch;

@@ -2,7 +2,7 @@
 
 export { Server } from './server.js';
 export { Tokens, Users } from './tokens.js';
-export { Channels, type Channel, type ChannelType } from './channels.js';
+export { Channels } from './channels.js';
 export { TollgateError, type Retry } from '../shared/error.js';
 export type { Page, ServerOptions } from './http.js';
 export type * from './types.js';

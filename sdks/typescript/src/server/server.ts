@@ -1,10 +1,11 @@
 //! A project, as its backend holds it: a key, and what may be done with it.
 
-import { Channels } from './channels.js';
+import type { TollgateError } from '../shared/error.js';
+import { Channels, publishAll } from './channels.js';
 import { Http, type ServerOptions } from './http.js';
 import { KeptTokens } from './kept.js';
 import { Tokens, Users } from './tokens.js';
-import type { NewToken, Token } from './types.js';
+import type { NewMessage, NewToken, Online, Published, Token } from './types.js';
 
 /** Users whose tokens are kept. */
 const TOKENS_KEPT = 10_000;
@@ -16,9 +17,11 @@ export class Server {
 	readonly users: Users;
 	readonly channels: Channels;
 	readonly #kept: KeptTokens;
+	readonly #http: Http;
 
 	constructor(options: ServerOptions) {
 		const http = new Http(options);
+		this.#http = http;
 		const create = (wish: NewToken) =>
 			http.call<Token & { secret: string }>({ method: 'POST', path: '/v2/tokens', body: wish, once: true });
 		this.#kept = new KeptTokens(options.tokensKept ?? TOKENS_KEPT, create);
@@ -34,5 +37,15 @@ export class Server {
 	tokenFor(user: string, wish: Omit<NewToken, 'user_id'> = {}, options: { fresh?: boolean } = {}): Promise<string> {
 		if (options.fresh) this.#kept.forgetUser(user);
 		return this.#kept.secret(user, { ttl_s: TTL_S, ...wish });
+	}
+
+	/** Publishes many messages into as many channels, a hundred in a request; not a transaction. */
+	publish(messages: (NewMessage & { channel: string })[]): Promise<(Published | { error: TollgateError })[]> {
+		return publishAll(this.#http, messages);
+	}
+
+	/** Who is online and when they were seen last, in the order of the question. */
+	online(who: { users?: string[]; tokens?: string[] }): Promise<{ users: Online[]; tokens: Online[] }> {
+		return this.#http.call({ method: 'POST', path: '/v2/online', body: who, repeatable: true });
 	}
 }

@@ -105,6 +105,11 @@ export class Tokens {
 		return (await this.http.call<Answer>({ method: 'GET', path: path`/v2/tokens/${token}/connections` })).data;
 	}
 
+	/** A direct message to one connection alone. */
+	messageConnection(token: string, connection: string, event: string, data: unknown = null): Promise<{ connections: number }> {
+		return this.http.call({ method: 'POST', path: path`/v2/tokens/${token}/connections/${connection}/messages`, body: { event, data } });
+	}
+
 	/** A direct message; how many connections there are to hear it. */
 	message(token: string, event: string, data: unknown = null): Promise<{ connections: number }> {
 		return this.http.call({ method: 'POST', path: path`/v2/tokens/${token}/messages`, body: { event, data } });

@@ -129,3 +129,99 @@ export interface ListOptions {
 	limit?: number;
 	cursor?: string;
 }
+
+export type ChannelType = 'private' | 'public' | 'unprotected';
+
+/** Who may publish and set the state, beside backends. */
+export type ChannelCapability = 'ephemeral' | 'token_publish' | 'anonymous_publish' | 'token_set_state' | 'anonymous_set_state';
+
+/** What is left out, or null, stays; of a new channel it is the default. */
+export interface ChannelSettings {
+	history?: { size?: number | null; ttl_ms?: number | null; durable?: boolean | null } | null;
+	presence?: boolean | null;
+	echo?: boolean | null;
+	retain?: boolean | null;
+	conflate_per_second?: number | null;
+}
+
+export interface Channel {
+	id: string;
+	type: ChannelType;
+	capabilities: ChannelCapability[];
+	settings: {
+		history: { size: number; ttl_ms: number; durable: boolean };
+		presence: boolean;
+		echo: boolean;
+		retain: boolean;
+		conflate_per_second: number;
+	};
+	state: Json;
+	/** Of the state. */
+	version: number;
+	created_at: string;
+	/** Where one channel is asked for. */
+	position?: string;
+	online?: number;
+}
+
+export interface NewMessage {
+	event: string;
+	data?: unknown;
+	/** 1 to 64 bytes; drawn if it is not given. The same id within two minutes is the same message. */
+	id?: string;
+	echo?: boolean;
+	key?: string;
+}
+
+export interface Published {
+	/** `EPOCH-OFFSET`; absent if it was conflated. */
+	position?: string;
+	/** It was published before, with the same id. */
+	duplicate: boolean;
+	conflated: boolean;
+}
+
+export interface Message {
+	offset: number;
+	event: string;
+	data: unknown;
+	/** Milliseconds since 1970. */
+	at: number;
+	sender?: { user?: string; token?: string };
+	id?: string;
+}
+
+export interface HistoryOptions {
+	after?: string;
+	before?: string;
+	sinceAt?: number;
+	limit?: number;
+	order?: 'oldest' | 'newest';
+	/** With `after`: wait so long for a message behind it. */
+	waitMs?: number;
+}
+
+export interface HistoryPage {
+	messages: Message[];
+	/** Where the channel is now. */
+	position: string;
+	next?: string;
+}
+
+export interface Member {
+	member: string;
+	data?: Json;
+	since_at: number;
+}
+
+export interface MembersPage {
+	count: number;
+	members: Member[];
+	next?: string;
+}
+
+export interface Online {
+	online: boolean;
+	connections: number;
+	last_seen_at: string | null;
+}
