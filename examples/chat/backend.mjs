@@ -7,7 +7,8 @@ import { Server, TollgateError } from 'tollgate/server';
 const { TOLLGATE_URL: url = 'http://127.0.0.1:8080', TOLLGATE_PROJECT: project, TOLLGATE_KEY: key, PORT = '3000' } = process.env;
 const tollgate = new Server({ url, key });
 
-await tollgate.channels.create('lobby', { type: 'private' }).catch((error) => {
+const settings = { history: { size: 1_000, ttl_ms: 7 * 24 * 3_600_000, durable: true }, presence: true };
+await tollgate.channels.create('lobby', { type: 'private', settings }).catch((error) => {
 	if (!(error instanceof TollgateError) || error.code !== 'already_exists') throw error;
 });
 const may = [{ channels: 'lobby', operations: ['subscribe', 'publish', 'presence', 'history', 'state.read'] }];

@@ -215,6 +215,28 @@ export const flows = [
 		await done();
 	}],
 
+	['who is there: told, listed, counted, with what they show, and gone when they close', async (context) => {
+		const { app, place } = context;
+		const { channel, join, done, user } = await room(context, { settings: { presence: true } });
+		const ann = await join('ann', { wish: { presence: true, data: { mood: 'good' } } });
+		const ben = await join('ben', { data: { name: 'Ben' } });
+		await until('the news', async () => (await app.log(ann)).presence.some(({ joined = [] }) => joined.some(({ member }) => member === user('ben'))));
+		const members = await app.collect(ben, 'members', channel);
+		same(members.map(({ member, data }) => [member, data]).sort(), [[user('ann'), { mood: 'good' }], [user('ben'), { name: 'Ben' }]], 'members');
+		same((await app.call(ben, 'count', channel)).value, 2, 'how many');
+		await app.call(ben, 'setPresence', channel, { name: 'Benjamin' });
+		await until('the change', async () => (await app.log(ann)).presence.some(({ joined = [] }) => joined.some(({ data }) => data?.name === 'Benjamin')));
+		same((await place.backend.channels.presence(channel, { limit: 0 })).count, 2, 'as the backend sees it');
+		await app.close(ben);
+		await until('the news', async () => (await app.log(ann)).presence.some(({ left = [] }) => left.includes(user('ben'))));
+		context.proxy.cut();
+		await until('she is back', async () => (await app.log(ann)).counters.losses === 1 && (await app.log(ann)).now === 'connected');
+		const known = (await app.log(ann)).presence.length;
+		await join('cyd');
+		await until('the news on the new connection', async () => (await app.log(ann)).presence.length > known);
+		await done();
+	}],
+
 	['direct messages to a user and a token, also those sent meanwhile', async (context) => {
 		const { app, place, proxy } = context;
 		const { join, done, user } = await room(context);
