@@ -276,7 +276,13 @@ impl Directory {
         let mut deltas = deltas.into_iter().peekable();
         if deltas.peek().is_some() {
             let last_at = self.clock.unix();
-            self.usage.add(&self.counters, deltas.map(|(key, delta)| (key, UsageDelta { last_at, ..delta })));
+            let dated = |(key, delta): (UsageKey, UsageDelta)| {
+                // Messages go over connections: so a crash costs the time since the last of them.
+                let was_seen = delta.connects + delta.messages_in + delta.messages_out > 0;
+                let seen_at = delta.seen_at.or(was_seen.then_some(last_at));
+                (key, UsageDelta { last_at, seen_at, ..delta })
+            };
+            self.usage.add(&self.counters, deltas.map(dated));
         }
     }
 

@@ -269,9 +269,7 @@ fn add_to_record(record: &mut UsageRecord, delta: &UsageDelta) {
         record.first_seen_at = record.first_seen_at.or(Some(at));
         record.last_used_at = record.last_used_at.max(Some(at));
     }
-    // Messages go over connections: so a crash costs the time since the last of them.
-    let active = (delta.connects + delta.messages_in + delta.messages_out > 0).then_some(at);
-    record.last_seen_at = record.last_seen_at.max(active).max(delta.seen_at);
+    record.last_seen_at = record.last_seen_at.max(delta.seen_at);
     record.connections = record.connections.saturating_add(delta.connects);
     record.messages_in = record.messages_in.saturating_add(delta.messages_in);
     record.messages_out = record.messages_out.saturating_add(delta.messages_out);

@@ -303,10 +303,19 @@ fn last_seen_is_now_while_online_and_then_when_it_ended_also_after_a_kill() {
     assert_eq!(bench.node.user(&bench.key, "ann").unwrap().last_seen_at, at(1_500));
     bench.run(bench.node.keep_usage());
     assert_eq!(named(&bench).0[0], seen(0, 1_000));
+    // A connection that outlasts what is written down meanwhile, and a request that is no connection.
+    let long = connect(&bench, &ann);
+    bench.run(bench.node.keep_usage());
+    bench.clock.advance(500);
+    bench.gone(long);
+    bench.clock.advance(500);
+    assert!(bench.works(&secret(&ann)));
+    bench.run(bench.node.keep_usage());
+    assert_eq!(named(&bench).0[0], seen(0, 2_000));
     bench.restart();
     bench.clock.advance(60_000);
     // Of the other it is known that it came, at the start of the second.
-    assert_eq!(named(&bench), (vec![seen(0, 1_000), seen(0, 0), nothing, nothing], vec![seen(0, 1_000), nothing]));
+    assert_eq!(named(&bench), (vec![seen(0, 2_000), seen(0, 0), nothing, nothing], vec![seen(0, 2_000), nothing]));
 }
 
 #[test]
