@@ -231,6 +231,46 @@ fn what_is_no_answer_refuses_within_the_deadline_or_lets_in_where_the_project_sa
 }
 
 #[test]
+fn a_late_yes_overrules_nothing_that_happened_meanwhile() {
+    let (receiver, server) = (Receiver::start(), start());
+    let api = server.api();
+    api.channel("room", "public", json!({}));
+    let (talker, doomed) = (api.token(json!({})), api.token(json!({})));
+    let mut reader = client(&server, &api.token(json!({})));
+    let (mut first, mut second) = (client(&server, &talker), client(&server, &doomed));
+    for leap in [&mut reader, &mut first, &mut second] {
+        leap.join("room");
+    }
+    ask(&server, &receiver, &["connect", "publish"]);
+    let yes = || say(&receiver, &json!({"allow": true}));
+    // The channel may not be written into any more.
+    receiver.answer(Answer::Held);
+    message(&mut first, "too late");
+    receiver.next();
+    assert_eq!(v2(&api, "PATCH", "/v1/channels/room", &json!({"capabilities": 0})).0, 200);
+    yes();
+    first.quiet();
+    reader.quiet();
+    assert_eq!(v2(&api, "PATCH", "/v1/channels/room", &json!({"capabilities": 2})).0, 200);
+    // The token that publishes is gone, and so is its connection.
+    receiver.answer(Answer::Held);
+    message(&mut second, "too late");
+    receiver.next();
+    api.delete(&format!("/v1/channels/tokens/{doomed}")).no_content();
+    yes();
+    assert_eq!(second.closed().0, 4001);
+    reader.quiet();
+    // The token that connects is gone.
+    receiver.answer(Answer::Held);
+    let mut late = server.leap();
+    late.send(&json!({"op": 2, "d": {"project_id": server.project, "token": talker}}));
+    receiver.next();
+    api.delete(&format!("/v1/channels/tokens/{talker}")).no_content();
+    yes();
+    assert_eq!(late.closed().0, 4001);
+}
+
+#[test]
 fn a_hook_inside_the_servers_own_network_is_refused() {
     let server = Setup::default().start();
     for url in ["https://127.0.0.1/", "https://169.254.169.254/latest", "http://example.com/"] {

@@ -118,7 +118,7 @@ operations! {
         GET "/v2/jobs/:job/results" readJobResults "manage_tokens" "What came of a part, handed out once, secrets among it" ("part") -> 200 JobResults;
     }
     "Online status" {
-        POST "/v2/online" queryOnline "read_leap_tokens, and manage_users for users" "Who is online, or was last seen when: up to 1,000 tokens and users" () OnlineQuery -> 200 Online;
+        POST "/v2/online" queryOnline "read_leap_tokens" "Who is online, or was last seen when: up to 1,000 tokens, and users with manage_users" () OnlineQuery -> 200 Online;
     }
     "Usage" {
         GET "/v2/tokens/:token/usage" getTokenUsage "read_audit" "What a token used, to the minute" () -> 200 Usage;

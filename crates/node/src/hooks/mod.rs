@@ -35,6 +35,11 @@ impl Hooks {
         work(breaker)
     }
 
+    /// Whether a project's hook failed so often that it is not asked.
+    pub(crate) fn rests(&self, project: ProjectId, url: &str) -> bool {
+        self.breaker(project, url, |breaker| breaker.is_open())
+    }
+
     /// Whether the project may ask its hook now.
     pub(crate) fn pass(&self, project: ProjectId, url: &str, now: Monotonic) -> Pass {
         self.breaker(project, url, |breaker| breaker.pass(now))

@@ -157,6 +157,10 @@ impl Node {
             found.push(("webhook_overflow", project.clone(), detail.into()));
         }
         drop(records);
+        if entry.settings().hook.as_ref().is_some_and(|hook| self.hooks.rests(entry.project.id, &hook.url)) {
+            let detail = "The project's access hook failed again and again, so clients are refused what it decides; see why it fails.";
+            found.push(("hook_failing", project.clone(), detail.into()));
+        }
         found.extend(signing_key_overdue(entry, now).map(|detail| ("signing_key_overdue", project, detail)));
         found
     }

@@ -36,7 +36,7 @@ impl Node {
             Err(refused) => return Ok(Err(refused)),
         };
         let (entry, channel) = (self.project(named.key.project)?, message.channel.clone());
-        let (publication, how) = self.publication(&entry, &named.key, &caller, Some(client.id), message)?;
+        let (mut publication, how) = self.publication(&entry, &named.key, &caller, Some(client.id), message)?;
         match self.publish_hooked(caller, &named.key, named.kind, &publication).await? {
             Hooked::NotAsked => {}
             Hooked::Denied => return Ok(Err(Reply::NotAllowed)),
@@ -45,6 +45,7 @@ impl Node {
                 if let Err(refused) = self.writable(client, subscribed, &channel, authorize::client_publish)? {
                     return Ok(Err(refused));
                 }
+                publication.at = self.now();
             }
         }
         self.place(&entry, named.key, publication, how).await.map(Ok)

@@ -40,7 +40,7 @@ impl Node {
         let kind = entry.read().channel(&channel).map(|found| found.snapshot.kind);
         let kind = kind.ok_or_else(|| Error::not_found("channel", &channel))?;
         let key = ChannelKey { project: entry.project.id, channel };
-        let (publication, how) = self.publication(&entry, &key, caller, None, message)?;
+        let (mut publication, how) = self.publication(&entry, &key, caller, None, message)?;
         match (self.publish_hooked(*caller, &key, kind, &publication).await?, *caller) {
             (Hooked::Denied, _) => {
                 return Err(Error::new(
@@ -51,6 +51,7 @@ impl Node {
             // The hook took its time: whether the token may is asked again.
             (Hooked::Allowed, Caller::Token { project, token }) => {
                 self.allow_token(project, token, &key.channel, Wish::Publish)?;
+                publication.at = self.now();
             }
             (Hooked::Allowed | Hooked::NotAsked, _) => {}
         }

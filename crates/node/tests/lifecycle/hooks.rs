@@ -282,6 +282,9 @@ fn a_hook_that_fails_is_left_alone_and_tried_by_one() {
         assert_eq!(connect(), Err(ErrorKind::HookUnavailable));
     }
     assert_eq!((asked(), bench.node.counters().hook_breakers_opened.get()), (5, 1));
+    bench.run(bench.node.look_for_alerts());
+    let alerts = || bench.node.alerts(&bench.key).unwrap();
+    assert_eq!((alerts().len(), alerts()[0].record.kind.as_str()), (1, "hook_failing"));
     yes(&bench, 1);
     for _ in 0..10 {
         assert_eq!(connect(), Err(ErrorKind::HookUnavailable));
@@ -290,6 +293,8 @@ fn a_hook_that_fails_is_left_alone_and_tried_by_one() {
     bench.clock.advance(5_000);
     assert!(connect().is_ok());
     assert_eq!(asked(), 1, "the probe");
+    bench.run(bench.node.look_for_alerts());
+    assert!(alerts()[0].record.cleared_at.is_some(), "it is over");
     yes(&bench, 1);
     assert!(connect().is_ok());
     // Another address is another hook.
