@@ -33,6 +33,7 @@ use std::time::Duration;
 
 use tollgate_node::Node;
 
+pub use percent::decode as percent_decode;
 pub use service::Router;
 
 /// Limits of HTTP bodies, and what makes request ids unique.

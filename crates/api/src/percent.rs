@@ -6,7 +6,7 @@ use tollgate_core::{Error, ErrorKind, Result};
 ///
 /// # Errors
 /// `invalid_input`, naming `what`; the text itself is not repeated, for it may be a secret.
-pub(crate) fn decode(what: &str, text: &str, plus_is_space: bool) -> Result<String> {
+pub fn decode(what: &str, text: &str, plus_is_space: bool) -> Result<String> {
     let broken = |why| {
         Error::new(
             ErrorKind::InvalidInput,

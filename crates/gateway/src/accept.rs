@@ -19,6 +19,7 @@ use tower_service::Service;
 
 use crate::admission::{Admission, Permit, Refusal};
 use crate::contain::{Contained, Panicked};
+use crate::door::ErrorForm;
 use crate::envelope;
 use crate::http1::Http;
 use crate::shard::Engine;
@@ -134,9 +135,6 @@ fn is_the_peers(error: &io::Error) -> bool {
 }
 
 fn refusal_response(refusal: Refusal) -> String {
-    let body = envelope::body("unavailable", &refusal.text());
-    format!(
-        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\naccess-control-allow-origin: *\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    // Before anything was asked: nobody knows yet at which door.
+    envelope::whole(&refusal.refused(ErrorForm::Envelope))
 }

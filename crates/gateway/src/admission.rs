@@ -8,9 +8,11 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use http::StatusCode;
 use tollgate_core::peer::network_of;
 
 use crate::counters::Counters;
+use crate::door::{ErrorForm, Refused};
 use crate::limits::Limits;
 
 /// Why a connection is turned away at the door.
@@ -31,8 +33,13 @@ impl Refusal {
         .one();
     }
 
+    /// What to answer.
+    pub(crate) fn refused(self, errors: ErrorForm) -> Refused {
+        Refused { status: StatusCode::SERVICE_UNAVAILABLE, code: "unavailable", text: self.text(), errors }
+    }
+
     /// What to tell the client.
-    pub(crate) fn text(self) -> String {
+    fn text(self) -> String {
         match self {
             Refusal::NodeFull => "This node has no free connection; try again later.".to_owned(),
             Refusal::TooManyUnauthenticated => {

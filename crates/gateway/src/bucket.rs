@@ -13,6 +13,14 @@ impl Bucket {
         Bucket { thousandths: burst.saturating_mul(1_000), at_ms: now_ms as u32 }
     }
 
+    /// Takes some out of a bucket that nothing flows back into; false, and nothing taken, if so much is not left.
+    pub(crate) fn spend(&mut self, count: usize) -> bool {
+        let asked = u32::try_from(count).unwrap_or(u32::MAX).saturating_mul(1_000);
+        let left = self.thousandths.checked_sub(asked);
+        self.thousandths = left.unwrap_or(self.thousandths);
+        left.is_some()
+    }
+
     /// Takes one; false if nothing is left. `per_second` flows back, up to `burst`.
     pub(crate) fn take(&mut self, burst: u32, per_second: u32, now_ms: u64) -> bool {
         let passed_ms = (now_ms as u32).wrapping_sub(self.at_ms);
@@ -32,6 +40,13 @@ impl Bucket {
 #[cfg(test)]
 mod tests {
     use super::Bucket;
+
+    #[test]
+    fn what_does_not_flow_back_is_spent_once() {
+        let mut bucket = Bucket::full(10, 0);
+        let spent = [4, 4, 4, 2, 0, 1, usize::MAX].map(|count| bucket.spend(count));
+        assert_eq!(spent, [true, true, false, true, true, false, false]);
+    }
 
     #[test]
     fn a_burst_passes_and_then_only_the_rate() {

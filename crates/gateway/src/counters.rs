@@ -19,10 +19,14 @@ tollgate_core::counters! {
         http_failed,
         /// HTTP requests that were not answered within their deadline.
         http_overdue,
-        /// Requests on a WebSocket path that could not be upgraded.
+        /// Requests at a door that was not opened.
         upgrades_refused,
         /// WebSocket connections opened.
         websockets_opened,
+        /// Event streams opened.
+        event_streams_opened,
+        /// Event streams ended because their client went on sending.
+        event_streams_sent_to,
         /// WebSocket connections that broke the rules of framing.
         frames_invalid,
         /// WebSocket connections closed because they sent too many messages or control frames.

@@ -11,12 +11,11 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Sleep, Timer};
 use tokio::time::sleep;
 
-/// Whether bytes have arrived since the wait for the current head began. Set by the stream.
-pub(crate) type Heard = Arc<AtomicBool>;
+use crate::socket::Signs;
 
 /// The timer of one connection.
 pub(crate) struct HeadTimer {
-    heard: Heard,
+    signs: Arc<Signs>,
     /// For the first head from accept on, for others from their first byte on.
     head: Duration,
     /// Between an answer and the first byte of the next head.
@@ -25,8 +24,8 @@ pub(crate) struct HeadTimer {
 }
 
 impl HeadTimer {
-    pub(crate) fn new(heard: Heard, head: Duration, idle: Duration) -> Self {
-        HeadTimer { heard, head, idle, has_served: AtomicBool::new(false) }
+    pub(crate) fn new(signs: Arc<Signs>, head: Duration, idle: Duration) -> Self {
+        HeadTimer { signs, head, idle, has_served: AtomicBool::new(false) }
     }
 }
 
@@ -34,9 +33,9 @@ impl Timer for HeadTimer {
     fn sleep(&self, _duration: Duration) -> Pin<Box<dyn Sleep>> {
         // Each wait for a head begins with a new sleep.
         let is_idle = self.has_served.swap(true, Ordering::Relaxed);
-        self.heard.store(false, Ordering::Relaxed);
+        self.signs.listen_anew();
         let timer = Box::pin(sleep(if is_idle { self.idle } else { self.head }));
-        Box::pin(HeadSleep { heard: Arc::clone(&self.heard), head: self.head, is_idle, timer })
+        Box::pin(HeadSleep { signs: Arc::clone(&self.signs), head: self.head, is_idle, timer })
     }
 
     fn sleep_until(&self, _deadline: Instant) -> Pin<Box<dyn Sleep>> {
@@ -46,7 +45,7 @@ impl Timer for HeadTimer {
 
 /// One wait for a head.
 struct HeadSleep {
-    heard: Heard,
+    signs: Arc<Signs>,
     head: Duration,
     is_idle: bool,
     timer: Pin<Box<tokio::time::Sleep>>,
@@ -56,7 +55,7 @@ impl Future for HeadSleep {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        if self.is_idle && self.heard.load(Ordering::Relaxed) {
+        if self.is_idle && self.signs.has_heard() {
             self.is_idle = false;
             self.timer = Box::pin(sleep(self.head));
         }

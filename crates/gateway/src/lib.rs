@@ -1,7 +1,7 @@
-//! Listeners, TLS, upgrade and WebSocket frames: the only crate that touches sockets; it runs the shards.
+//! Listeners, TLS, upgrade, WebSocket frames and event streams: the only crate that touches sockets; it runs the shards.
 //!
 //! A connection begins in [`gateway`]'s accept loop, is served HTTP within [`limits`], and, if a [`door`] takes it, goes on as a WebSocket
-//! on its shard's engine. Not here: what a message means (dialects), who may do what (operations), and what the API answers.
+//! or an event stream on its shard's engine. Not here: what a message means (dialects), who may do what (operations), and what the API answers.
 
 mod accept;
 mod admission;
@@ -11,12 +11,14 @@ mod contain;
 pub mod counters;
 pub mod door;
 mod envelope;
+pub mod events;
 pub mod forwarded;
 pub mod frame;
 pub mod gateway;
 mod head_timer;
 mod http1;
 pub mod limits;
+mod requests;
 mod shard;
 mod socket;
 pub mod tls;
@@ -24,7 +26,7 @@ mod upgrade;
 mod wheel;
 
 pub use bind::Listeners;
-pub use door::{Door, Doors, Opening, Transport};
+pub use door::{Door, Doors, ErrorForm, Opening, Reading, Refused, Transport};
 pub use forwarded::{ForwardedBy, Proxies};
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;

@@ -47,6 +47,8 @@ pub struct Limits {
     pub messages_burst: u32,
     /// Messages per second that a client may send for ever.
     pub messages_per_second: u32,
+    /// Bytes that the client of an event stream may send behind its request, in all; they are dropped. A proxy's stray line break does no harm.
+    pub event_stream_input_bytes_max: u32,
     /// Commands of one connection that wait for their turn; while they are more, the connection is not read.
     pub commands_waiting_max: usize,
 
@@ -84,6 +86,7 @@ impl Default for Limits {
             control_frames_per_second_max: 20,
             messages_burst: 10_000,
             messages_per_second: 200,
+            event_stream_input_bytes_max: 1_024,
             commands_waiting_max: 64,
             write_stall_ms: 5_000,
             close_deadline_ms: 2_000,

@@ -1,13 +1,13 @@
 //! The two kinds of stream a connection lives on, plain and TLS, in its two phases.
 //!
-//! [`Stream`] serves hyper until the upgrade. [`Socket`] serves the shard after it: it never waits, and holds no buffer of its
+//! [`Stream`] serves hyper until a door takes it. [`Socket`] serves the shard after it: it never waits, and holds no buffer of its
 //! own beyond what rustls needs.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -16,8 +16,6 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
-
-use crate::head_timer::Heard;
 
 /// Plaintext that rustls may hold as unsent records; above it a connection counts as blocked.
 const TLS_UNSENT_BYTES_MAX: usize = 64 * 1024;
@@ -28,7 +26,31 @@ pub(crate) struct Stream {
     kind: StreamKind,
     stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
-    heard: Heard,
+    signs: Arc<Signs>,
+}
+
+/// What can be told of a stream while hyper has it.
+#[derive(Debug, Default)]
+pub(crate) struct Signs {
+    heard: AtomicBool,
+    stalled: AtomicBool,
+}
+
+impl Signs {
+    /// Whether bytes have arrived since the last [`Signs::listen_anew`].
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    /// A wait for bytes begins.
+    pub(crate) fn listen_anew(&self) {
+        self.heard.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the stream took no byte of what was last written.
+    pub(crate) fn is_stalled(&self) -> bool {
+        self.stalled.load(Ordering::Relaxed)
+    }
 }
 
 #[derive(Debug)]
@@ -39,19 +61,19 @@ enum StreamKind {
 
 impl Stream {
     pub(crate) fn plain(stream: TcpStream, stall: Duration) -> Self {
-        Stream { kind: StreamKind::Plain(stream), stall, stalled: None, heard: Heard::default() }
+        Stream { kind: StreamKind::Plain(stream), stall, stalled: None, signs: Arc::default() }
     }
 
     pub(crate) fn tls(stream: TlsStream<TcpStream>, stall: Duration) -> Self {
-        Stream { kind: StreamKind::Tls(Box::new(stream)), stall, stalled: None, heard: Heard::default() }
+        Stream { kind: StreamKind::Tls(Box::new(stream)), stall, stalled: None, signs: Arc::default() }
     }
 
-    /// Set whenever bytes have been read.
-    pub(crate) fn heard(&self) -> Heard {
-        Arc::clone(&self.heard)
+    /// What can be told of it from outside.
+    pub(crate) fn signs(&self) -> Arc<Signs> {
+        Arc::clone(&self.signs)
     }
 
-    /// Takes the stream over for the WebSocket phase.
+    /// Takes the stream over for the shard's phase.
     pub(crate) fn into_socket(self) -> Socket {
         match self.kind {
             StreamKind::Plain(tcp) => Socket::Plain(tcp),
@@ -64,6 +86,7 @@ impl Stream {
     }
 
     fn poll_stalled(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.signs.stalled.store(wrote.is_pending(), Ordering::Relaxed);
         if wrote.is_ready() {
             self.stalled = None;
             return wrote;
@@ -87,7 +110,7 @@ impl AsyncRead for Stream {
             StreamKind::Tls(stream) => Pin::new(&mut **stream).poll_read(context, buffer),
         };
         if buffer.filled().len() > before {
-            self.heard.store(true, Ordering::Relaxed);
+            self.signs.heard.store(true, Ordering::Relaxed);
         }
         read
     }
@@ -117,7 +140,7 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// A stream after the upgrade.
+/// A stream that a shard has taken.
 #[derive(Debug)]
 pub(crate) enum Socket {
     Plain(TcpStream),
@@ -210,7 +233,7 @@ impl TlsSocket {
         loop {
             match self.tls.reader().read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // An end without close_notify is an end: WebSocket says by itself whether it was meant.
+                // An end without close_notify is an end: a WebSocket says by itself whether it was meant, and an event stream's client says nothing.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(0),
                 other => return other,
             }

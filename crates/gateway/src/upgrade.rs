@@ -13,6 +13,7 @@ use http::header::{
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
 
+use crate::door::{self, ErrorForm};
 use crate::envelope;
 
 /// The GUID of RFC 6455 section 1.3.
@@ -59,8 +60,9 @@ impl Refused {
     }
 
     /// The answer to such a request.
-    pub(crate) fn response<B: From<String>>(self) -> Response<B> {
-        let mut response = envelope::error(self.status(), envelope::code_of(self.status()), &self.text());
+    pub(crate) fn response<B: From<String>>(self, errors: ErrorForm) -> Response<B> {
+        let (status, code) = (self.status(), envelope::code_of(self.status()));
+        let mut response = envelope::response(&door::Refused { status, code, text: self.text().into_owned(), errors });
         if self.status() == StatusCode::UPGRADE_REQUIRED {
             response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -215,7 +217,7 @@ mod tests {
                 }
                 Err(refused) => {
                     assert!(!spoken, "{offered:?}");
-                    let response = refused.response::<String>();
+                    let response = refused.response::<String>(ErrorForm::Problem);
                     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
                     assert!(response.body().contains("send `Sec-WebSocket-Protocol: tollgate.v1`"), "{response:?}");
                 }
@@ -228,7 +230,7 @@ mod tests {
 
     #[test]
     fn a_refusal_names_what_to_send() {
-        let response = Refused::Version.response::<String>();
+        let response = Refused::Version.response::<String>(ErrorForm::Envelope);
         assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
         assert_eq!(response.headers()[SEC_WEBSOCKET_VERSION], "13");
         assert!(response.body().contains("Sec-WebSocket-Version: 13"));

@@ -4,6 +4,7 @@
 mod doors;
 mod parts;
 mod signals;
+mod streams;
 
 use std::sync::Arc;
 use std::time::Duration;

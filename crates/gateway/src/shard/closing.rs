@@ -1,4 +1,5 @@
-//! How a connection ends: our close frame behind what waits, theirs, then both directions of the stream, each within a deadline.
+//! How a connection ends: our close frame behind what waits, theirs, then both directions of the stream, each within a deadline. An event stream
+//! ends alike, but for the frames: it has a last event, and nothing is waited for but the end of the stream.
 
 use tollgate_core::CloseReason;
 use tollgate_node::hub::ConnectionKey;
@@ -7,6 +8,7 @@ use tollgate_protocol::Effect;
 use super::engine::{Engine, wheel_key};
 use super::outlet::Work;
 use super::table::Closing;
+use crate::events;
 use crate::frame::{self, CloseFrame, Violation};
 
 /// The code of a close after which nobody means to come back (RFC 6455 section 7.4.1).
@@ -62,9 +64,16 @@ impl Engine {
         }
         connection.dialect = None;
         connection.rare_mut().commands.clear();
+        // The client of an event stream has no close frame to answer with.
+        let peer_closed = peer_closed || connection.is_events;
         connection.rare_mut().closing = Some(Closing { deadline, peer_closed, is_sent: false, is_shut: false });
-        let mut bytes = Vec::new();
-        frame::encode_close(code, text, &mut bytes);
+        let bytes = if connection.is_events {
+            last_event(key, code, text, connection.take_unanswered())
+        } else {
+            let mut bytes = Vec::new();
+            frame::encode_close(code, text, &mut bytes);
+            bytes
+        };
         let (shard, mut sockets) = self.split();
         shard.stop(key, &mut sockets);
         self.send_bytes(key, &bytes.into());
@@ -120,4 +129,14 @@ impl Engine {
             }
         }
     }
+}
+
+/// What an event stream ends with: its last event, or, where its request has no answer yet and coming back would not help, an error in place of
+/// the stream.
+fn last_event(key: ConnectionKey, code: Option<u16>, text: &str, is_unanswered: bool) -> Vec<u8> {
+    let refusal = code.filter(|_| is_unanswered).and_then(|code| events::refusal(code, text));
+    refusal.unwrap_or_else(|| {
+        let head = if is_unanswered { events::HEAD } else { "" };
+        [head.as_bytes(), &events::closed(code, text, key.slot.wrapping_add(key.generation))].concat()
+    })
 }

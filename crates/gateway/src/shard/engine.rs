@@ -22,6 +22,8 @@ use super::{reader, watcher};
 use crate::bucket::Bucket;
 use crate::contain::{Panicked, contain};
 use crate::counters::Counters;
+use crate::door::Transport;
+use crate::events;
 use crate::frame::{self, Event, Opcode};
 use crate::http1::Upgraded;
 use crate::limits::Limits;
@@ -95,15 +97,20 @@ impl Engine {
         self.due = due;
     }
 
-    /// Takes over an upgraded connection.
+    /// Takes over a connection from its HTTP phase.
     pub(crate) fn open(&mut self, upgraded: Upgraded) -> ConnectionKey {
         let Upgraded { stream, opening, received, permit, peer } = upgraded;
         let messages = Bucket::full(self.limits.messages_burst, self.now.0);
         let controls = Bucket::full(self.limits.control_frames_per_second_max, self.now.0);
         let mut connection = Connection::new(stream.into_socket(), opening.dialect, permit, messages, controls);
         connection.rare_mut().peer = Some(peer);
+        if opening.transport == Transport::Events {
+            connection.begin_events(self.limits.event_stream_input_bytes_max, self.now.0);
+            self.counters.event_streams_opened.one();
+        } else {
+            self.counters.websockets_opened.one();
+        }
         let key = self.table.insert(connection);
-        self.counters.websockets_opened.one();
         self.shard.open(key, opening.format);
         self.guarded(key, |engine, key| engine.tell(key, |dialect, now, effects| dialect.open(now, effects)));
         if !received.is_empty() {
@@ -153,6 +160,9 @@ impl Engine {
             if connection.closing().is_some_and(|closing| closing.peer_closed) {
                 return;
             }
+            if connection.is_events {
+                return self.receive_behind_request(key, bytes.len());
+            }
             let limits = self.limits.frames_of(connection.is_identified);
             match connection.decoder.decode(&mut bytes[at..], &limits) {
                 Ok(step) => {
@@ -167,13 +177,24 @@ impl Engine {
         }
     }
 
+    /// Bytes from the client of an event stream, which has nothing to say.
+    fn receive_behind_request(&mut self, key: ConnectionKey, count: usize) {
+        let Some(connection) = self.table.get_mut(key).filter(|connection| connection.dialect.is_some()) else {
+            return;
+        };
+        if !connection.messages.spend(count) {
+            self.counters.event_streams_sent_to.one();
+            self.work.push_back((key, Work::Close(CloseReason::ProtocolError)));
+        }
+    }
+
     fn event(&mut self, key: ConnectionKey, event: Event<'_>) {
         match event {
             Event::Text(text) => self.message(key, Frame::Text(&text)),
             Event::Binary(bytes) => self.message(key, Frame::Binary(&bytes)),
             Event::Ping(payload) => {
                 if self.admit_control(key) {
-                    self.send(key, Opcode::Pong, &payload);
+                    self.send(key, Opcode::Pong, &Bytes::copy_from_slice(&payload));
                 }
             }
             Event::Pong(_) => {
@@ -243,6 +264,7 @@ impl Engine {
     pub(super) fn work_off(&mut self) {
         while let Some((key, work)) = self.work.pop_front() {
             match work {
+                Work::Effect(Effect::Send(_) | Effect::SendBinary(_)) if self.is_ended_by_hub(key) => {}
                 Work::Effect(Effect::Send(payload)) => self.send(key, Opcode::Text, &payload),
                 Work::Effect(Effect::SendBinary(payload)) => self.send(key, Opcode::Binary, &payload),
                 Work::Effect(Effect::Perform(number, command)) => self.perform(key, number, command),
@@ -256,6 +278,7 @@ impl Engine {
                         connection.is_identified = true;
                         connection.permit.authenticated();
                     }
+                    self.answer_events(key);
                     // At once: what follows from being connected may wait behind this word already.
                     let number = self.table.get_mut(key).and_then(|connection| connection.rare_mut().performing.take());
                     if let Some(number) = number {
@@ -268,15 +291,35 @@ impl Engine {
                     self.tell(key, |dialect, now, effects| dialect.answer(now, number, result, effects));
                 }
                 Work::Next => self.perform_next(key),
-                Work::Close(reason) => self.tell(key, |dialect, now, effects| dialect.close(now, reason, effects)),
+                Work::Close(reason) => {
+                    if let Some(connection) = self.table.get_mut(key) {
+                        connection.is_ended_by_hub = false;
+                    }
+                    self.tell(key, |dialect, now, effects| dialect.close(now, reason, effects));
+                }
                 Work::Gone => self.remove(key),
                 Work::Watch => self.watch(key),
             }
         }
     }
 
-    /// Sends one frame behind what waits for the connection.
-    pub(super) fn send(&mut self, key: ConnectionKey, opcode: Opcode, payload: &[u8]) {
+    fn is_ended_by_hub(&self, key: ConnectionKey) -> bool {
+        self.table.get(key).is_some_and(|connection| connection.is_ended_by_hub)
+    }
+
+    /// Answers the request of an event stream, unless that was done.
+    fn answer_events(&mut self, key: ConnectionKey) {
+        if self.table.get_mut(key).is_some_and(Connection::take_unanswered) {
+            self.send_bytes(key, &Bytes::from_static(events::HEAD.as_bytes()));
+        }
+    }
+
+    /// Sends one message behind what waits for the connection.
+    pub(super) fn send(&mut self, key: ConnectionKey, opcode: Opcode, payload: &Bytes) {
+        if self.table.get(key).is_some_and(|connection| connection.is_events) {
+            self.answer_events(key);
+            return self.send_bytes(key, payload);
+        }
         let mut bytes = Vec::with_capacity(payload.len() + frame::HEADER_BYTES_MAX);
         frame::encode(opcode, payload, &mut bytes);
         self.send_bytes(key, &bytes.into());

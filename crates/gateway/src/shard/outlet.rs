@@ -75,6 +75,9 @@ impl Outlet for Sockets<'_> {
     }
 
     fn close(&mut self, key: ConnectionKey, reason: CloseReason) {
+        if let Some(connection) = self.table.get_mut(key) {
+            connection.is_ended_by_hub = true;
+        }
         self.work.push_back((key, Work::Close(reason)));
     }
 }

@@ -17,14 +17,14 @@ use crate::bucket::Bucket;
 use crate::frame::Decoder;
 use crate::socket::Socket;
 
-/// One WebSocket connection. What few connections need, and none needs for long, is in [`Rare`].
+/// One connection: a WebSocket, or an event stream. What few connections need, and none needs for long, is in [`Rare`].
 pub(crate) struct Connection {
     pub(super) socket: Socket,
     pub(super) decoder: Decoder,
     /// `None` once the connection is being closed: nothing is said to a dialect after its close.
     pub(super) dialect: Option<Box<dyn Dialect>>,
     pub(super) permit: Rc<Permit>,
-    /// Messages that the client may still send.
+    /// Messages that the client may still send; of an event stream, bytes.
     pub(super) messages: Bucket,
     /// Control frames that it may still send.
     pub(super) controls: Bucket,
@@ -32,6 +32,11 @@ pub(crate) struct Connection {
     pub(super) reader: Option<JoinHandle<()>>,
     rare: Option<Box<Rare>>,
     pub(super) is_identified: bool,
+    /// The hub has ended it, and its dialect is about to be told. What the dialect wanted to send before must not go out: something that it sent
+    /// earlier may have been given up, and its last words need the room.
+    pub(super) is_ended_by_hub: bool,
+    /// What is written is server-sent events, and what is read means nothing.
+    pub(super) is_events: bool,
 }
 
 /// What a connection has while it waits for something.
@@ -46,6 +51,8 @@ pub(super) struct Rare {
     /// The task that waits for the socket to take more.
     pub(super) watcher: Option<JoinHandle<()>>,
     pub(super) closing: Option<Closing>,
+    /// The request of an event stream has no answer yet: the head goes before what is sent first.
+    pub(super) is_unanswered: bool,
     /// Who is at the other end, until it has identified itself.
     pub(super) peer: Option<Arc<Peer>>,
 }
@@ -70,6 +77,7 @@ impl Rare {
             && self.paused.is_none()
             && self.watcher.is_none()
             && self.closing.is_none()
+            && !self.is_unanswered
             && self.peer.is_none()
     }
 }
@@ -92,7 +100,21 @@ impl Connection {
             reader: None,
             rare: None,
             is_identified: false,
+            is_ended_by_hub: false,
+            is_events: false,
         }
+    }
+
+    /// Makes it an event stream whose request has no answer yet, and whose client may send so many bytes.
+    pub(super) fn begin_events(&mut self, input_bytes_max: u32, now_ms: u64) {
+        self.is_events = true;
+        self.messages = Bucket::full(input_bytes_max, now_ms);
+        self.rare_mut().is_unanswered = true;
+    }
+
+    /// Whether the request has no answer yet; from now on it has.
+    pub(super) fn take_unanswered(&mut self) -> bool {
+        self.rare.as_deref_mut().is_some_and(|rare| std::mem::take(&mut rare.is_unanswered))
     }
 
     pub(super) fn rare(&self) -> Option<&Rare> {

@@ -83,6 +83,20 @@ impl<S: Read + Write> Client<S> {
         answer
     }
 
+    /// The next event or comment of an event stream, with the empty line that ends it; what is there of it when the stream ends.
+    pub fn event(&mut self) -> String {
+        let mut seen = 0;
+        loop {
+            if let Some(at) = self.received[seen..].windows(2).position(|pair| pair == b"\n\n") {
+                return String::from_utf8(self.received.drain(..seen + at + 2).collect()).unwrap();
+            }
+            seen = self.received.len().saturating_sub(1);
+            if !self.more().is_ok_and(|more| more) {
+                return String::from_utf8_lossy(&std::mem::take(&mut self.received)).into_owned();
+            }
+        }
+    }
+
     /// Everything until the stream ends.
     pub fn rest(&mut self) -> String {
         while self.more().is_ok_and(|more| more) {}

@@ -1,7 +1,9 @@
 //! A gateway for tests and the echo example: a node on a store in memory, a dialect that echoes, a service that answers.
 //!
-//! Paths: `/echo` upgrades, and `/spoken` with the subprotocol `echo.v1`; `/` answers; `/who` answers with the client's address; `/panic`, `/slow` and `/read` misbehave in ways a handler can.
+//! Paths: `/echo` upgrades, and `/spoken` with the subprotocol `echo.v1`; `/events` is an event stream (see `events`); `/` answers; `/who` answers with the client's address; `/panic`, `/slow` and `/read` misbehave in ways a handler can.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, unreachable_pub, missing_debug_implementations)]
+
+mod events;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,7 +23,9 @@ use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::{CloseReason, Result};
-use tollgate_gateway::{Door, Gateway, Limits, Listeners, Opening, Proxies, Setup, Transport, frame};
+use tollgate_gateway::{
+    Door, ErrorForm, Gateway, Limits, Listeners, Opening, Proxies, Refused, Setup, Transport, frame,
+};
 use tollgate_node::{FormatIndex, NodeParts, WireFormat};
 use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
 
@@ -116,15 +120,19 @@ impl Encoder for Nothing {
 }
 
 fn open(transport: Transport) -> Door {
-    Door::Open(Opening { dialect: Box::new(Echo::default()), format: FormatIndex(0), transport })
+    let errors = ErrorForm::Envelope;
+    Door::Open(Opening { dialect: Box::new(Echo::default()), format: FormatIndex(0), transport, errors })
 }
 
 fn knock(head: &Parts) -> Door {
     match (head.uri.path(), head.uri.query()) {
         ("/echo", Some("encoding=etf")) => {
-            Door::Refused { status: StatusCode::BAD_REQUEST, text: "Only JSON is spoken here.".to_owned() }
+            let text = "Only JSON is spoken here.".to_owned();
+            let errors = ErrorForm::Envelope;
+            Door::Refused(Refused { status: StatusCode::BAD_REQUEST, code: "invalid_input", text, errors })
         }
         ("/echo", _) => open(Transport::WebSocket { subprotocol: None }),
+        ("/events", _) => events::knock(head),
         ("/spoken", _) => open(Transport::WebSocket { subprotocol: Some("echo.v1") }),
         _ => Door::Elsewhere,
     }
@@ -145,6 +153,22 @@ fn service() -> Router {
         .route("/slow", get(slow))
         .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
         .route("/large", get(|| async { vec![b'x'; 64 * 1024 * 1024] }))
+}
+
+fn formats() -> Vec<WireFormat> {
+    let websocket = WireFormat {
+        name: "none",
+        encoder: Arc::new(Nothing),
+        frame: frame::encode_text,
+        frame_bytes: frame::frame_bytes,
+    };
+    let events = WireFormat {
+        name: "events",
+        encoder: Arc::new(Nothing),
+        frame: tollgate_gateway::events::frame,
+        frame_bytes: tollgate_gateway::events::frame_bytes,
+    };
+    vec![websocket, events]
 }
 
 /// Starts a gateway on `address`. `certificate` is a PEM chain and its key.
@@ -169,12 +193,7 @@ pub fn start_behind(
         entropy,
         hook: Arc::new(NoHook),
         outbound: Arc::new(NoOutbound),
-        formats: vec![WireFormat {
-            name: "none",
-            encoder: Arc::new(Nothing),
-            frame: frame::encode_text,
-            frame_bytes: frame::frame_bytes,
-        }],
+        formats: formats(),
         shards,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use hyper::StatusCode;
 use hyper::http::request::Parts;
 use tollgate_core::delivery::Encoder;
-use tollgate_gateway::{Door, Doors, Opening, Transport, frame};
+use tollgate_gateway::{Door, Doors, ErrorForm, Opening, Refused, Transport, events, frame};
 use tollgate_node::{FormatIndex, WireFormat};
 use tollgate_protocol_leap::{LeapConfig, LeapDialect, LeapEncoder, check_query};
-use tollgate_protocol_native::{NativeConfig, NativeDialect, NativeEncoder};
+use tollgate_protocol_native::{NativeConfig, NativeDialect, NativeEncoder, SseEncoder};
+
+use super::streams;
 
 /// The places in [`formats`].
 const LEAP: FormatIndex = FormatIndex(0);
 const NATIVE: FormatIndex = FormatIndex(1);
+const EVENTS: FormatIndex = FormatIndex(2);
 
 /// The subprotocol of our own protocol.
 const SUBPROTOCOL: &str = "tollgate.v1";
@@ -25,7 +28,13 @@ pub(super) fn formats() -> Vec<WireFormat> {
         frame: frame::encode_text,
         frame_bytes: frame::frame_bytes,
     };
-    vec![socket("leap", Arc::new(LeapEncoder)), socket("native", Arc::new(NativeEncoder))]
+    let stream = WireFormat {
+        name: "events",
+        encoder: Arc::new(SseEncoder),
+        frame: events::frame,
+        frame_bytes: events::frame_bytes,
+    };
+    vec![socket("leap", Arc::new(LeapEncoder)), socket("native", Arc::new(NativeEncoder)), stream]
 }
 
 /// All doors.
@@ -36,14 +45,30 @@ pub(super) fn doors(leap: Arc<LeapConfig>, native: Arc<NativeConfig>) -> impl Do
                 dialect: Box::new(LeapDialect::new(Arc::clone(&leap))),
                 format: LEAP,
                 transport: Transport::WebSocket { subprotocol: None },
+                errors: ErrorForm::Envelope,
             }),
-            Err(text) => Door::Refused { status: StatusCode::BAD_REQUEST, text },
+            Err(text) => Door::Refused(Refused {
+                status: StatusCode::BAD_REQUEST,
+                code: "invalid_input",
+                text,
+                errors: ErrorForm::Envelope,
+            }),
         },
         "/connect" => Door::Open(Opening {
             dialect: Box::new(NativeDialect::new(Arc::clone(&native))),
             format: NATIVE,
             transport: Transport::WebSocket { subprotocol: Some(SUBPROTOCOL) },
+            errors: ErrorForm::Problem,
         }),
+        "/connect/sse" => match streams::start(head) {
+            Ok(start) => Door::Open(Opening {
+                dialect: Box::new(NativeDialect::stream(Arc::clone(&native), start)),
+                format: EVENTS,
+                transport: Transport::Events,
+                errors: ErrorForm::Problem,
+            }),
+            Err(refused) => Door::Refused(refused),
+        },
         _ => Door::Elsewhere,
     }
 }
@@ -69,8 +94,9 @@ mod tests {
             let (head, ()) = hyper::Request::get(uri).body(()).unwrap().into_parts();
             let found = match doors.knock(&head) {
                 Door::Elsewhere => "elsewhere",
-                Door::Refused { status, .. } => {
-                    assert_eq!(status, 400);
+                Door::Read(_) => "read",
+                Door::Refused(refused) => {
+                    assert_eq!(refused.status, 400);
                     "refused"
                 }
                 Door::Open(opening) => {
