@@ -38,7 +38,7 @@ pub struct Limits {
 
     /// What one WebSocket client may send as one message once it has identified itself.
     pub frames: FrameLimits,
-    /// The same before that.
+    /// The same before that: a client of our own protocol says in its first message where it stands in each of its channels.
     pub unidentified_message_bytes_max: usize,
     /// Pings, pongs and closes that a client may send in one second.
     pub control_frames_per_second_max: u32,
@@ -82,7 +82,7 @@ impl Default for Limits {
             tls_handshake_deadline_ms: 5_000,
             tls_handshakes_per_shard_max: 256,
             frames: FrameLimits::default(),
-            unidentified_message_bytes_max: 4 * 1024,
+            unidentified_message_bytes_max: 64 * 1024,
             control_frames_per_second_max: 20,
             messages_burst: 10_000,
             messages_per_second: 200,
@@ -138,7 +138,8 @@ mod tests {
     #[test]
     fn an_unidentified_client_may_send_less() {
         let limits = Limits::default();
-        assert_eq!(limits.frames_of(false).message_bytes_max, 4_096);
+        let less = Limits { unidentified_message_bytes_max: 4_096, ..Limits::default() };
+        assert_eq!(less.frames_of(false).message_bytes_max, 4_096);
         assert_eq!(limits.frames_of(true), limits.frames);
     }
 }

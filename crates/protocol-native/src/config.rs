@@ -12,6 +12,8 @@ pub struct NativeConfig {
     pub timeout_ms: u32,
     /// How long a client may take to send `connect`, in milliseconds.
     pub connect_timeout_ms: u32,
+    /// Bytes of a client's message, as the gateway bounds them: only told to clients here.
+    pub message_bytes: usize,
     /// What was refused or dropped so far.
     pub counters: NativeCounters,
 }
@@ -22,6 +24,7 @@ impl Default for NativeConfig {
             ping_ms: 25_000,
             timeout_ms: 10_000,
             connect_timeout_ms: CONNECT_TIMEOUT_MS as u32,
+            message_bytes: 64 * 1024,
             counters: NativeCounters::default(),
         }
     }

@@ -6,7 +6,7 @@ use tollgate_core::command::{Connected, ConnectedToken, Expiry, HistoryPage, Mem
 use tollgate_core::delivery::{Member, Position, Publication};
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::JsonObject;
-use tollgate_core::limits::{MESSAGE_BYTES_MAX, SUBSCRIPTIONS_PER_TOKEN_MAX};
+use tollgate_core::limits::SUBSCRIPTIONS_PER_TOKEN_MAX;
 
 use crate::config::NativeConfig;
 use crate::outcome::Failure;
@@ -122,7 +122,8 @@ pub(crate) fn connected(config: &NativeConfig, connected: &Connected) -> Vec<u8>
         token(&mut out, one);
     }
     let limits = format!(
-        ",\"limits\":{{\"message_bytes\":{MESSAGE_BYTES_MAX},\"requests\":{REQUESTS_MAX},\"subscriptions\":{SUBSCRIPTIONS_PER_TOKEN_MAX}}}"
+        ",\"limits\":{{\"message_bytes\":{},\"requests\":{REQUESTS_MAX},\"subscriptions\":{SUBSCRIPTIONS_PER_TOKEN_MAX}}}",
+        config.message_bytes
     );
     raw(&mut out, &limits);
     if let Some(direct) = connected.direct {

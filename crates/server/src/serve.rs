@@ -74,7 +74,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let (project, key) = first_project(&node).await?;
     let leap = Arc::new(parts::leap(config));
     let service = tollgate_api::router(Arc::clone(&node), parts::api(config, entropy.as_ref()));
-    let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::default()));
+    let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::new(parts::native(config))));
     let (node_of_gateway, proxies) = (Arc::clone(&node), config.proxies.clone());
     let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
     let gateway = Gateway::start(setup)?;

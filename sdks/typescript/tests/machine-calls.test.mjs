@@ -62,6 +62,15 @@ test('an id is good for two minutes: what was sent longer ago is not sent again'
 	same(bench.lost(1006), '1 failed connection_lost later', 'waiting: connection_lost later');
 });
 
+test('what is too long for the server is refused here, and never ends a connection', () => {
+	const bench = new Bench();
+	same(bench.call('publish', { data: 'x'.repeat(2_000) }, { resendMs: 110_000 }));
+	same(bench.call('publish', { data: 'ä'.repeat(490) }));
+	same(bench.up({ limits: { ...CONNECTED.limits, message_bytes: 1_024 } }).map((line) => line.slice(0, 40)),
+		'connected', '1 failed payload_too_large never', `> {"id":2,"publish":{"data":"${'ä'.repeat(11)}`);
+	same(bench.call('publish', { data: 'ä'.repeat(500) }), '3 failed payload_too_large never');
+});
+
 test('errors come through with all that they say', () => {
 	const bench = new Bench();
 	bench.up();

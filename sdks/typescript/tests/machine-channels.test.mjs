@@ -100,14 +100,26 @@ test('a server that says it is whole and begins further on is not believed', () 
 	same(bench.hear({ push: 'subscribed', ...room({ position: 'a-6', recovered: true }) }), 'room gap a-4 a-6', 'room subscribed a-6');
 });
 
-test('one that forgot the position says where it begins, and what lies between is a gap', () => {
+test('a channel whose position the server did not hear of is entered there by itself; nothing is handed out until then', () => {
 	const bench = durable();
 	bench.lost(1006);
 	bench.next();
-	same(bench.again({ channels: [room({ position: 'a-8' })] }), 'connected', 'room gap a-4 a-8', 'room subscribed a-8');
+	same(bench.again({ channels: [room({ position: 'a-8' })] }), 'connected', '> {"id":2,"subscribe":{"channel":"room","position":"a-4"}}');
+	same(bench.message('room', 9));
+	same(bench.reply(room({ position: 'a-4', recovered: true })), 'room subscribed a-4');
+	same(bench.message('room', 5), 'room message a-5 5');
 	bench.lost(1006);
 	bench.next();
-	same(bench.again({ channels: [room({ position: 'a-8' })] }), 'connected', 'room subscribed a-8');
+	same(bench.again({ channels: [room({ position: 'a-5' })] }), 'connected', 'room subscribed a-5');
+});
+
+test('no more positions are named than fit into the first frame', () => {
+	const positions = Object.fromEntries(Array.from({ length: 1_024 }, (_, at) => [`${'ä'.repeat(100)}${at}`, `18c3f-${at}`]));
+	const bench = new Bench({ token: 'tgt_1', resume: { positions } });
+	bench.did((machine, now) => machine.connect(now));
+	const [frame] = bench.did((machine, now) => machine.opened(now, bench.socket));
+	assert.ok(Buffer.byteLength(frame) > 40_000 && Buffer.byteLength(frame) < 52_000, `${Buffer.byteLength(frame)}`);
+	assert.equal(Object.keys(bench.machine.resumePoint().positions).length, 1_024);
 });
 
 test('a channel that goes on in a new epoch has lost nothing', () => {

@@ -67,3 +67,21 @@ test('in memory: what was lost is said, once, and what follows is heard', async 
 	assert.deepEqual([heard.map(([data]) => data), gaps.length], [[1, 2], 1]);
 	client.close();
 });
+
+test('a client in three hundred channels comes back to all of them, and hears what each said meanwhile', async () => {
+	const ids = Array.from({ length: 300 }, (_, at) => `many-${at}`);
+	await Promise.all(ids.map((id) => place.backend.channels.create(id, { settings: { history: { durable: true } } })));
+	const client = place.client({ token: () => place.backend.tokenFor('many', { capabilities: may }) });
+	const heard = [];
+	client.on('message', ({ channel }) => heard.push(channel));
+	const rooms = ids.map((id) => client.subscribe(id));
+	await client.connect();
+	await Promise.all(rooms.map(({ ready }) => ready));
+	await place.server.down();
+	await place.server.up();
+	const results = await place.backend.publish(ids.map((channel) => ({ channel, event: 'said', data: 1 })));
+	assert.ok(results.every(({ position }) => position !== undefined));
+	await until(() => `300, has ${heard.length}`, () => heard.length >= 300, { within: 30_000 });
+	assert.deepEqual([new Set(heard).size, heard.length, client.counters.gaps], [300, 300, 0]);
+	client.close();
+});

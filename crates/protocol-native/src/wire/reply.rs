@@ -63,7 +63,7 @@ pub struct Token<'a> {
 /// What a connection may not go over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// Bytes of a message's data.
+    /// Bytes of one message of the client, the whole frame.
     pub message_bytes: u64,
     /// Requests without an answer.
     pub requests: u32,

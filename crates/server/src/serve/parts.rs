@@ -9,6 +9,7 @@ use tollgate_core::ports::hook::{AccessHook, NoHook};
 use tollgate_core::ports::outbound::OutboundRules;
 use tollgate_gateway::{Limits, Listeners};
 use tollgate_protocol_leap::{LeapConfig, LeapCounters};
+use tollgate_protocol_native::NativeConfig;
 
 use crate::Failure;
 use crate::config::{Config, HookSecret, HookSettings, Secret, TlsFiles};
@@ -101,6 +102,11 @@ fn hook_secret(secret: &HookSecret) -> Result<Secret, Failure> {
             Ok(Secret::new(&text))
         }
     }
+}
+
+/// The settings of our own protocol.
+pub(super) fn native(config: &Config) -> NativeConfig {
+    NativeConfig { message_bytes: config.limits.message_bytes_max, ..NativeConfig::default() }
 }
 
 /// What the dialect of Leap is told.

@@ -43,6 +43,8 @@ interface Track {
 
 /** The most positions that one `connect` may name. */
 const POSITIONS_MAX = 1_024;
+/** And so many bytes of them; the frame has at most 64 KiB. */
+const POSITIONS_BYTES_MAX = 48 * 1_024;
 const OWN_CONNECTIONS_MAX = 32;
 
 export class Channels {
@@ -62,11 +64,18 @@ export class Channels {
 		for (const [channel, position] of Object.entries(positions)) this.#add(channel).position = parsePosition(position);
 	}
 
-	/** For `connect`: where each channel stands. */
+	/** For `connect`: as many positions as fit. The other channels are entered one by one, once there is a connection. */
+	resuming(): Record<string, string> {
+		let left = POSITIONS_BYTES_MAX;
+		const fits = ([id, position]: [string, string]) => (left -= new TextEncoder().encode(JSON.stringify(id)).length + position.length + 4) >= 0;
+		return Object.fromEntries(Object.entries(this.positions()).slice(0, POSITIONS_MAX).filter(fits));
+	}
+
+	/** Where each channel stands; those that the application wants come first. */
 	positions(): Record<string, string> {
 		const known = [...this.#tracks].filter(([, track]) => track.position !== null && !track.leaving);
 		known.sort(([, a], [, b]) => Number(b.wanted !== null) - Number(a.wanted !== null));
-		return Object.fromEntries(known.slice(0, POSITIONS_MAX).map(([id, { position }]) => [id, formatPosition(position!)]));
+		return Object.fromEntries(known.map(([id, { position }]) => [id, formatPosition(position!)]));
 	}
 
 	position(channel: string): string | null {
@@ -134,6 +143,10 @@ export class Channels {
 				track.phase = 'resuming';
 				track.deaf = true;
 				this.#state(channel, track, fields);
+			} else if (track.position && fields.position !== formatPosition(track.position)) {
+				// It was not named, or not understood: asked by itself, it is decided what is between.
+				this.#state(channel, track, fields);
+				this.#ask(channel, track);
 			} else {
 				this.#landed(channel, track, fields);
 			}

@@ -177,10 +177,6 @@ export class Client<Events = AnyEvents> {
 
 	/** One request of the protocol; `how` says what may be done with it when the connection ends before the reply. */
 	readonly #ask: Ask = (name, body, how, timeoutMs) => {
-		const most = number(this.#machine.limits.message_bytes) ?? Infinity;
-		if (JSON.stringify(body).length * 3 > most && new TextEncoder().encode(JSON.stringify(body)).length > most + 4_096) {
-			return Promise.reject(new TollgateError('payload_too_large', `\`${name}\` has more than ${most} bytes.`, 'never'));
-		}
 		this.#refs += 1;
 		const ref = this.#refs;
 		const publishes = how === 'publishes';

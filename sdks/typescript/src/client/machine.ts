@@ -51,6 +51,9 @@ const NUDGE_MS = 1_000;
 /** Until the server says how many. */
 const REQUESTS_MAX = 64;
 
+/** The longest number of a request. */
+const ID_MAX = 4_294_967_295;
+
 /** How we name an end that no close frame told. */
 const BROKEN = 1006;
 
@@ -318,7 +321,8 @@ export class Machine {
 	}
 
 	#resumed(): object {
-		const { positions, ...rest } = this.resumePoint();
+		const { positions: _, ...rest } = this.resumePoint();
+		const positions = this.channels.resuming();
 		return { ...rest, ...(Object.keys(positions).length > 0 && { positions }) };
 	}
 
@@ -491,7 +495,11 @@ export class Machine {
 
 	#flush(now: number): void {
 		if (this.state !== 'connected') return;
-		for (let call = this.#calls.next(this.#requests); call; call = this.#calls.next(this.#requests)) this.#send(now, call);
+		const most = number(this.limits.message_bytes) ?? Infinity;
+		for (let call = this.#calls.next(this.#requests); call; call = this.#calls.next(this.#requests)) {
+			if (bytes(request(ID_MAX, call.name, call.body), most) <= most) this.#send(now, call);
+			else this.#fail(call, new TollgateError('payload_too_large', `\`${call.name}\` has more than ${most} bytes, which the server does not take.`, 'never'));
+		}
 	}
 
 	#send(now: number, call: Call): void {
@@ -502,4 +510,9 @@ export class Machine {
 
 function pending(name: string, body: object, to: For): Call {
 	return { name, body, to, deadline: null, resendMs: 0, firstSentAt: null, given_up: false };
+}
+
+/** The text's bytes; counted only where they may be more than `most`. */
+function bytes(text: string, most: number): number {
+	return text.length * 3 <= most ? text.length : new TextEncoder().encode(text).length;
 }
