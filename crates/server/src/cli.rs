@@ -40,6 +40,13 @@ enum Command {
     /// Create, list and revoke project keys
     #[command(subcommand)]
     Key(Key),
+    /// Create, list, show, change and delete channels
+    #[command(subcommand)]
+    Channel(v2::Channel),
+    /// Publish a message into a channel
+    Publish(v2::Publish),
+    /// Show what a channel keeps of its past
+    History(v2::History),
     /// Create, inspect, rotate and revoke tokens
     #[command(subcommand)]
     Token(v2::Token),
@@ -197,6 +204,9 @@ impl Cli {
             Command::Key(Key::Rotate(rotate)) => rotate.task(),
             Command::Key(Key::Revoke { key, output }) => admin(Request::RevokeKey { key }, &output),
             Command::Project(Project::Set(set)) => set.task(),
+            Command::Channel(command) => command.task(),
+            Command::Publish(publish) => publish.task(),
+            Command::History(history) => history.task(),
             Command::Token(command) => command.task(),
             Command::User(command) => command.task(),
             Command::Issuer(command) => command.task(),
@@ -228,6 +238,10 @@ mod tests {
     fn commands_become_tasks() {
         use Request::{CreateKey, CreateProject, ListKeys, ListProjects, RevokeKey};
         let admin = |request, json| Task::Admin { request, json };
+        let api = |method: &str, path: &str, body: Option<&str>| {
+            let (method, path, body) = (method.to_owned(), path.to_owned(), body.map(str::to_owned));
+            admin(Request::Api { project: None, method, path, body, idempotency_key: None }, false)
+        };
         for (line, task) in [
             ("", Task::Serve { announce_json: false }),
             ("serve", Task::Serve { announce_json: false }),
@@ -242,6 +256,28 @@ mod tests {
             ("key list", admin(ListKeys { project: None }, false)),
             ("key list --project p", admin(ListKeys { project: Some("p".into()) }, false)),
             ("key revoke k --json", admin(RevokeKey { key: "k".into() }, true)),
+            ("channel list --limit 5", api("GET", "/v2/channels?limit=5", None)),
+            ("channel show a%b", api("GET", "/v2/channels/a%25b", None)),
+            ("channel delete room", api("DELETE", "/v2/channels/room", None)),
+            ("channel create --type public", api("POST", "/v2/channels", Some(r#"{"type":"public"}"#))),
+            (
+                "channel set room --presence true --history-size 5 --capability none",
+                api(
+                    "PATCH",
+                    "/v2/channels/room",
+                    Some(r#"{"capabilities":[],"settings":{"history":{"size":5},"presence":true}}"#),
+                ),
+            ),
+            ("channel set room", api("PATCH", "/v2/channels/room", Some("{}"))),
+            (
+                "publish room said hello --id 1",
+                api("POST", "/v2/channels/room/messages", Some(r#"{"data":"hello","event":"said","id":"1"}"#)),
+            ),
+            (
+                "publish room said [1]",
+                api("POST", "/v2/channels/room/messages", Some(r#"{"data":[1],"event":"said"}"#)),
+            ),
+            ("history room --after 1-2 --newest", api("GET", "/v2/channels/room/history?after=1-2&order=newest", None)),
             ("config check", Task::CheckConfig),
             ("config print", Task::PrintConfig),
         ] {
