@@ -97,8 +97,12 @@ fn messages() -> Value {
         "echo": {"type": ["boolean", "null"], "description": "Whether the SDK of the sender hands it to its application; else as the channel says."},
         "key": name("In a channel that conflates: of messages with one key only the latest is delivered."),
     });
-    let mut entry = message.clone();
-    entry["channel"] = json!({"type": "string", "minLength": 1, "maxLength": 255, "examples": ["room"]});
+    // Without the limits of one message: what is over them is its own error, and no fault of the batch.
+    let (text, maybe_text) = (json!({"type": "string"}), json!({"type": ["string", "null"]}));
+    let entry = json!({
+        "channel": {"type": "string", "examples": ["room"]}, "event": text, "data": message["data"], "id": maybe_text,
+        "echo": message["echo"], "key": maybe_text,
+    });
     let refused = answered(&json!({
         "status": {"type": "integer"}, "code": {"type": "string"}, "detail": {"type": "string"}, "retryable": {"type": "boolean"},
     }));

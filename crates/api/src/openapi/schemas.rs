@@ -450,7 +450,7 @@ fn online() -> Value {
     json!({
         "OnlineQuery": {
             "description": "Tokens by id or secret, users by your own ids; at most 1,000 names in all.",
-            "type": "object", "additionalProperties": false,
+            "type": "object", "additionalProperties": false, "required": [],
             "properties": {"tokens": names(1, 255), "users": names(1, 900)},
         },
         "Online": answered(&json!({
