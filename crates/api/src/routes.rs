@@ -36,13 +36,13 @@ pub(crate) type Params = Vec<(&'static str, String)>;
 
 macro_rules! keyed {
     ($method:ident $template:literal => $($handler:ident)::+) => {
-        Route { method: Method::$method, template: $template, run: Run::Keyed(|call| Box::pin(async move { Ok(hop::$($handler)::+(call).await?) })) }
+        Route { method: Method::$method, template: $template, run: Run::Keyed(|call| Box::pin(async move { refused(hop::$($handler)::+(call).await) })) }
     };
 }
 
 macro_rules! v2 {
     ($method:ident $template:literal => $($handler:ident)::+) => {
-        Route { method: Method::$method, template: $template, run: Run::Keyed(|call| Box::pin(async move { Ok(v2::$($handler)::+(call).await?) })) }
+        Route { method: Method::$method, template: $template, run: Run::Keyed(|call| Box::pin(async move { refused(v2::$($handler)::+(call).await) })) }
     };
 }
 
@@ -60,8 +60,13 @@ macro_rules! social_plus {
 
 macro_rules! bearer {
     ($method:ident $template:literal => $($handler:ident)::+) => {
-        Route { method: Method::$method, template: $template, run: Run::Bearer(|call| Box::pin(async move { Ok(v2::$($handler)::+(call).await?) })) }
+        Route { method: Method::$method, template: $template, run: Run::Bearer(|call| Box::pin(async move { refused(v2::$($handler)::+(call).await) })) }
     };
+}
+
+/// What a handler of either kind of error came to.
+fn refused<E: Into<Refusal>>(outcome: Result<Answer, E>) -> Result<Answer, Refusal> {
+    outcome.map_err(Into::into)
 }
 
 /// Every route. The first that fits wins, so `tokens` as a second segment stands before channel ids.

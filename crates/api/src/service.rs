@@ -138,7 +138,7 @@ impl Shared {
         let (route, params) = find(self.routes, &parts.method, parts.uri.path())?;
         let (Run::Keyed(handler) | Run::Bearer(handler)) = route.run else { return Err(Refusal::no_route()) };
         let call = Call::new(self.node.clone(), Caller::ProjectOperator { project }, parts, params, body)?;
-        Ok(handler(&call).await?)
+        handler(&call).await
     }
 
     /// Whose key or token a request comes with. A JWT of a registered issuer needs the project beside it.
@@ -181,7 +181,7 @@ impl Shared {
         };
         let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
         let call = Call::new(self.node.clone(), caller, parts, params, body)?;
-        Ok(handler(&call).await?)
+        handler(&call).await
     }
 }
 

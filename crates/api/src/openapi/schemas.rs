@@ -451,7 +451,7 @@ fn online() -> Value {
         "OnlineQuery": {
             "description": "Tokens by id or secret, users by your own ids; at most 1,000 names in all.",
             "type": "object", "additionalProperties": false, "required": [],
-            "properties": {"tokens": names(1, 255), "users": names(1, 900)},
+            "properties": {"tokens": names(1, 255), "users": names(0, 900)},
         },
         "Online": answered(&json!({
             "tokens": {"type": "array", "items": one, "description": "In the order of the query. Who is not known is offline and was never seen."},

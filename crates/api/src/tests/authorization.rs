@@ -72,18 +72,6 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("POST", "/v2/tokens/:token/rotate") => (P::MANAGE_TOKENS, ""),
         ("POST", "/v2/tokens/:token/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
         ("PUT" | "DELETE", "/v2/tokens/:token/subscriptions/:channel") => (P::MANAGE_CHANNEL_SUBSCRIBERS, ""),
-        ("POST", "/v2/tokens/:token/connections/:connection/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
-        ("GET", "/v2/channels" | "/v2/channels/:channel") => (P::READ_CHANNELS, ""),
-        ("GET", "/v2/channels/:channel/history" | "/v2/channels/:channel/presence") => (P::READ_CHANNELS, ""),
-        ("POST", "/v2/channels") => (P::CREATE_CHANNEL, create),
-        ("PATCH", "/v2/channels/:channel") => (P::UPDATE_CHANNEL_STATE, r#"{"capabilities":[]}"#),
-        ("DELETE", "/v2/channels/:channel") => (P::DELETE_CHANNELS, ""),
-        ("GET", "/v2/channels/:channel/subscribers") => (P::READ_LEAP_TOKENS, ""),
-        ("PUT" | "DELETE", "/v2/channels/:channel/subscribers/:token") => (P::MANAGE_CHANNEL_SUBSCRIBERS, ""),
-        ("POST", "/v2/publish") => (P::PUBLISH_CHANNEL_MESSAGES, r#"{"messages":[{"channel":"room","event":"X"}]}"#),
-        ("POST", "/v2/channels/:channel/messages") => (P::PUBLISH_CHANNEL_MESSAGES, r#"{"event":"X"}"#),
-        ("GET", "/v2/channels/:channel/state") => (P::READ_CHANNELS, ""),
-        ("PUT" | "PATCH", "/v2/channels/:channel/state") => (P::UPDATE_CHANNEL_STATE, "{}"),
         // For tokens only, and no permission makes a key one.
         ("GET" | "DELETE", "/v2/me") | ("GET", "/v2/me/subscriptions") => return None,
         ("POST", "/v2/tokens/:token/access-tokens") => (P::MANAGE_TOKENS, "{}"),
@@ -97,8 +85,28 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ),
         ("PATCH", "/v2/issuers/:issuer") => (P::MANAGE_KEYS, "{}"),
         ("DELETE", "/v2/issuers/:issuer") => (P::MANAGE_KEYS, ""),
-        _ => panic!("{method} {template} is not in the table of permissions"),
+        _ => of_channels(method, template),
     })
+}
+
+/// The same of what is about channels in `/v2`.
+fn of_channels(method: &str, template: &str) -> (Permissions, &'static str) {
+    use Permissions as P;
+    match (method, template) {
+        ("POST", "/v2/tokens/:token/connections/:connection/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
+        ("GET", "/v2/channels" | "/v2/channels/:channel") => (P::READ_CHANNELS, ""),
+        ("GET", "/v2/channels/:channel/history" | "/v2/channels/:channel/presence") => (P::READ_CHANNELS, ""),
+        ("POST", "/v2/channels") => (P::CREATE_CHANNEL, r#"{"type":"public"}"#),
+        ("PATCH", "/v2/channels/:channel") => (P::UPDATE_CHANNEL_STATE, r#"{"capabilities":[]}"#),
+        ("DELETE", "/v2/channels/:channel") => (P::DELETE_CHANNELS, ""),
+        ("GET", "/v2/channels/:channel/subscribers") => (P::READ_LEAP_TOKENS, ""),
+        ("PUT" | "DELETE", "/v2/channels/:channel/subscribers/:token") => (P::MANAGE_CHANNEL_SUBSCRIBERS, ""),
+        ("POST", "/v2/publish") => (P::PUBLISH_CHANNEL_MESSAGES, r#"{"messages":[{"channel":"room","event":"X"}]}"#),
+        ("POST", "/v2/channels/:channel/messages") => (P::PUBLISH_CHANNEL_MESSAGES, r#"{"event":"X"}"#),
+        ("GET", "/v2/channels/:channel/state") => (P::READ_CHANNELS, ""),
+        ("PUT" | "PATCH", "/v2/channels/:channel/state") => (P::UPDATE_CHANNEL_STATE, "{}"),
+        _ => panic!("{method} {template} is not in the table of permissions"),
+    }
 }
 
 #[tokio::test]

@@ -86,32 +86,20 @@ async fn a_lost_position_is_said_with_where_the_channel_is() {
 
 #[tokio::test]
 async fn a_poll_waits_for_the_first_message_behind_its_position() {
-    let door = Arc::new(room(1).await);
+    let door = room(1).await;
     let position = read(&door, "").await.json["position"].as_str().unwrap().to_owned();
-    let waiting = {
-        let (door, query) = (Arc::clone(&door), format!("?after={position}&wait_ms=60000"));
-        tokio::spawn(async move { read(&door, &query).await })
-    };
-    tokio::task::yield_now().await;
-    assert!(!waiting.is_finished());
-    say(&door, 2).await;
-    assert_eq!(offsets(&waiting.await.unwrap()), [2]);
-    assert_eq!(
-        offsets(&read(&door, &format!("?after={position}&wait_ms=60000")).await),
-        [2],
-        "what is there is told at once"
-    );
+    let query = format!("?after={position}&wait_ms=60000");
+    let (heard, _) = tokio::join!(read(&door, &query), say(&door, 2));
+    assert_eq!(offsets(&heard), [2]);
+    assert_eq!(offsets(&read(&door, &query).await), [2], "what is there is told at once");
     let position = read(&door, "").await.json["position"].as_str().unwrap().to_owned();
     let nothing = read(&door, &format!("?after={position}&wait_ms=20")).await;
     assert_eq!((offsets(&nothing), &nothing.json["position"]), (vec![], &json!(position)));
     // A channel that goes away lets go of who waits.
-    let waiting = {
-        let (door, query) = (Arc::clone(&door), format!("?after={position}&wait_ms=60000"));
-        tokio::spawn(async move { read(&door, &query).await })
-    };
-    tokio::task::yield_now().await;
-    door.call("DELETE", "/v2/channels/room", "").await.nothing();
-    waiting.await.unwrap().refused_v2("not_found");
+    let query = format!("?after={position}&wait_ms=60000");
+    let (left, deleted) = tokio::join!(read(&door, &query), door.call("DELETE", "/v2/channels/room", ""));
+    deleted.nothing();
+    left.refused_v2("not_found");
 }
 
 #[tokio::test]
