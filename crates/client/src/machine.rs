@@ -1,6 +1,7 @@
 //! A client without sockets, timers and futures: time and what happened come in, effects go out on a list. docs/sdk/rust.md has its states;
 //! docs/protocol/native.md says what each frame means. The same machine as the TypeScript SDK's, in Rust.
 
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate_protocol_native::wire::{
     self, CloseAdvice, Push, REQUESTS_MAX, Request, Retry, Secret, ServerFrame, reconnect_delay_ms,
@@ -39,6 +40,18 @@ pub(crate) enum Effect {
     Settle(u64, Result<String, Error>),
     Tell(String, Event),
     TellDirect(Direct),
+}
+
+/// Of the reply to `renew`: how long the new token lives is all that matters here.
+#[derive(Deserialize)]
+struct Renewed {
+    token: Life,
+}
+
+#[derive(Deserialize)]
+struct Life {
+    #[serde(default)]
+    expires_in_ms: Option<u64>,
 }
 
 /// What a client is made with.
@@ -408,9 +421,9 @@ impl Machine {
                 });
             }
             (For::Renew, Ok(ok)) => {
-                let renewed: wire::Renewed<'_> = serde_json::from_str(ok.get()).ok()?;
+                let renewed: Renewed = serde_json::from_str(ok.get()).ok()?;
                 self.renew_tries = 0;
-                self.holds(now, &renewed.token);
+                self.holds(now, renewed.token.expires_in_ms);
             }
             (For::Renew, Err(_)) => self.renew_later(now),
         }
@@ -429,7 +442,7 @@ impl Machine {
         self.connected_at = now;
         self.renew_tries = 0;
         if let Some(token) = &told.token {
-            self.holds(now, token);
+            self.holds(now, token.expires_in_ms);
         }
         let direct = told.direct.map(Position);
         if told.direct_lost {
@@ -442,8 +455,8 @@ impl Machine {
         self.channels.connected(&told.connection, &told.channels);
     }
 
-    fn holds(&mut self, now: u64, token: &wire::Token<'_>) {
-        self.secret_ends_at = token.expires_in_ms.map_or(NEVER, |left_ms| now.saturating_add(left_ms));
+    fn holds(&mut self, now: u64, expires_in_ms: Option<u64>) {
+        self.secret_ends_at = expires_in_ms.map_or(NEVER, |left_ms| now.saturating_add(left_ms));
     }
 
     fn renew_later(&mut self, now: u64) {

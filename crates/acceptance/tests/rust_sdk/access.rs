@@ -100,7 +100,8 @@ async fn presence_state_and_direct_messages() {
     let ann = soon("a connection", client(&server).token(token(&server, "ann")).connect()).await.unwrap();
     let mut direct = ann.direct().unwrap();
     assert!(ann.direct().is_none());
-    let mut stream = soon("to be in", ann.subscribe("room").presence().data(&json!({"name": "Ann"})).unwrap()).await.unwrap();
+    let mut stream =
+        soon("to be in", ann.subscribe("room").presence().data(&json!({"name": "Ann"})).unwrap()).await.unwrap();
     let ben = soon("a connection", client(&server).token(token(&server, "ben")).connect()).await.unwrap();
     let joined = loop {
         if let Event::Presence(change) = soon("ben", stream.next()).await.unwrap() {
