@@ -120,6 +120,7 @@ test('a token goes in a header; what is done is done by /v2, and errors are thos
 	};
 	const { server, streams } = await streaming(answer);
 	const made = client(server, { token: 'tgt_secretsecret' });
+	made.subscribe('room');
 	const connected = made.connect();
 	const first = await stream(streams, 0);
 	assert.equal(first.headers.authorization, 'Bearer tgt_secretsecret');
@@ -139,10 +140,26 @@ test('a token goes in a header; what is done is done by /v2, and errors are thos
 	]);
 });
 
+test('without a channel there is no stream, and everything else works; the first channel opens one', async () => {
+	const { server, streams } = await streaming(({ url }) => (url.pathname.endsWith('/messages') ? [200, { position: 'a-1' }] : null));
+	const made = client(server, { token: 'tgt_x' });
+	await made.connect();
+	assert.equal((await made.publish('room', 'said', 1)).position, 'a-1');
+	assert.equal(streams.length, 0);
+	const room = made.subscribe('room', { rewind: { last: 5 } });
+	const first = await stream(streams, 0);
+	assert.equal(first.url.searchParams.get('rewind'), '5');
+	first.send('connected', CONNECTED);
+	first.send('subscribed', entry('room', 'a-0', { recovered: true }));
+	await room.ready;
+});
+
 test('a refused stream is what its status says', async () => {
 	for (const [status, code, retry] of [[401, 'invalid_auth', 'auth'], [403, 'user_banned', 'auth']]) {
 		const { server } = await streaming(({ url }) => (url.pathname === '/connect/sse' ? [status, { code, detail: 'no', retryable: false }] : null));
-		await assert.rejects(client(server, { token: 'tgt_x' }).connect(), { code, retry });
+		const made = client(server, { token: 'tgt_x' });
+		made.subscribe('room');
+		await assert.rejects(made.connect(), { code, retry });
 	}
 });
 

@@ -17,10 +17,15 @@ export interface WantedChannel {
 	wanted: Wanted;
 }
 
+/** Nothing is heard where nothing is open. */
+const IDLE_PING_MS = 2 ** 40;
+
 /** A channel of the stream. */
 interface Carried {
 	/** Up to where it was told. */
 	position: string | null;
+	/** Where it begins, if it has no position yet, as the address spells it. */
+	rewind: string | null;
 	/** The number of the `subscribe` that waits for it. */
 	asked: number | null;
 	/** The fields of its subscription, once they were told on this stream. */
@@ -44,6 +49,8 @@ class SseTransport implements Transport {
 	#live = true;
 	#reopening = false;
 	#isFirst = true;
+	/** There is no stream, because there is no channel. */
+	#isIdle = false;
 
 	constructor(
 		private readonly url: string,
@@ -51,7 +58,7 @@ class SseTransport implements Transport {
 		private readonly listener: Listener,
 		private readonly fetch: typeof globalThis.fetch,
 	) {
-		for (const { channel, position } of wanted.slice(0, CHANNELS_MAX)) this.#carry(channel, position);
+		for (const { channel, position, wanted: { rewind } } of wanted.slice(0, CHANNELS_MAX)) this.#carry(channel, position, spelled(rewind));
 	}
 
 	open(): void {
@@ -87,8 +94,8 @@ class SseTransport implements Transport {
 		if (this.#live) this.listener.frame(JSON.stringify(frame));
 	}
 
-	#carry(channel: string, position: string | null): Carried {
-		const carried = { position, asked: null, told: null, known: false };
+	#carry(channel: string, position: string | null, rewind: string | null = null): Carried {
+		const carried = { position, rewind, asked: null, told: null, known: false };
 		this.#carried.set(channel, carried);
 		return carried;
 	}
@@ -98,7 +105,11 @@ class SseTransport implements Transport {
 		for (const [channel, position] of Object.entries(isFields(body.positions) ? body.positions : {})) {
 			if (!this.#carried.has(channel) && this.#carried.size < CHANNELS_MAX) this.#carry(channel, String(position));
 		}
-		void this.#read();
+		if (this.#carried.size > 0) return void this.#read();
+		// There is no stream of no channel. Until one is entered this publishes and reads.
+		this.#isFirst = false;
+		this.#isIdle = true;
+		queueMicrotask(() => this.#reply({ id, ok: { connection: '', resumed: false, ping_ms: IDLE_PING_MS, timeout_ms: 0, limits: {}, channels: [] } }));
 	}
 
 	#renew(id: number, { token }: Fields): void {
@@ -112,12 +123,17 @@ class SseTransport implements Transport {
 		const channel = String(body.channel);
 		const carried = this.#carried.get(channel);
 		const position = text(body.position) ?? null;
-		if ('rewind' in body) return this.#refuse(id, 'unsupported', 'Messages of the past need a WebSocket; read them by history().');
+		const rewind = spelled(body.rewind);
+		if (this.#isIdle) return queueMicrotask(() => this.#lost(1006, 'a first channel'));
+		const others = [...this.#carried].filter(([other, one]) => other !== channel && one.position === null);
+		if (rewind !== null && (carried?.told || others.some(([, one]) => one.rewind !== rewind))) {
+			return this.#refuse(id, 'unsupported', 'Without a WebSocket channels begin in the past when they are entered, and all alike; read the rest by history().');
+		}
 		if (!carried && this.#carried.size >= CHANNELS_MAX) {
 			return this.#refuse(id, 'limit_reached', `Without a WebSocket a client is in at most ${CHANNELS_MAX} channels.`);
 		}
 		if (!carried) {
-			this.#carry(channel, position).asked = id;
+			this.#carry(channel, position, rewind).asked = id;
 			return this.#reopen();
 		}
 		if (!carried.told) {
@@ -181,6 +197,9 @@ class SseTransport implements Transport {
 			query.append('channel', channel);
 			if (position !== null) query.append('position', `${channel}@${position}`);
 		}
+		// It is for every channel that has no position.
+		const rewind = [...this.#carried.values()].find((one) => one.position === null && one.rewind !== null)?.rewind;
+		if (rewind) query.append('rewind', rewind);
 		return query;
 	}
 
@@ -270,4 +289,11 @@ function parse(data: string): Fields | null {
 	} catch {
 		return null;
 	}
+}
+
+/** Where to begin, as the address spells it. */
+function spelled(rewind: unknown): string | null {
+	if (!isFields(rewind)) return null;
+	const last = number(rewind.last);
+	return last !== undefined ? String(last) : `since:${number(rewind.since_at) ?? 0}`;
 }

@@ -237,6 +237,27 @@ export const flows = [
 		await done();
 	}],
 
+	['without WebSockets: received by a stream, published by /v2, cut again and again, and nothing is lost', async (context) => {
+		const { app } = context;
+		const { channel, join, hears, say, done } = await room(context);
+		await say(1);
+		const ann = await join('ann', { noSockets: true, fallback: 'sse', wish: { rewind: { last: 10 } } });
+		const ben = await join('ben');
+		for (let n = 2; n <= 41; n += 1) {
+			if (n % 10 === 0) context.proxy.cut();
+			await (n % 2 === 0 ? say(n) : app.call(ben, 'publish', channel, 'said', n));
+		}
+		isWhole((await hears(ann, 41)).messages, 41);
+		const { value, error } = await app.call(ann, 'publish', channel, 'said', 42, { id: 'mine' });
+		ok(value?.position, `a place: ${JSON.stringify(error)}`);
+		same((await app.call(ann, 'publish', channel, 'said', 42, { id: 'mine' })).value?.duplicate, true, 'the same message');
+		const log = await hears(ann, 42);
+		same([log.gaps, log.counters.duplicates, log.counters.holes], [[], 0, 0], 'gaps, duplicates, holes');
+		same(datas((await app.call(ann, 'history', channel, { limit: 3 })).value.messages), [1, 2, 3], 'history');
+		ok((await app.call(ann, 'mergeState', channel, { n: 1 })).value?.version > 0, 'a version');
+		await done();
+	}],
+
 	['direct messages to a user and a token, also those sent meanwhile', async (context) => {
 		const { app, place, proxy } = context;
 		const { join, done, user } = await room(context);
