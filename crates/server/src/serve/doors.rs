@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use hyper::StatusCode;
 use hyper::http::request::Parts;
+use hyper::{Method, StatusCode};
 use tollgate_core::delivery::Encoder;
 use tollgate_gateway::{Door, Doors, ErrorForm, Opening, Refused, Transport, events, frame};
 use tollgate_node::{FormatIndex, WireFormat};
@@ -60,6 +60,8 @@ pub(super) fn doors(leap: Arc<LeapConfig>, native: Arc<NativeConfig>) -> impl Do
             transport: Transport::WebSocket { subprotocol: Some(SUBPROTOCOL) },
             errors: ErrorForm::Problem,
         }),
+        // What a browser asks before it sends a token in a header is answered where all such questions are.
+        "/connect/sse" if head.method == Method::OPTIONS => Door::Elsewhere,
         "/connect/sse" => match streams::start(head) {
             Ok(start) => Door::Open(Opening {
                 dialect: Box::new(NativeDialect::stream(Arc::clone(&native), start)),
