@@ -26,7 +26,7 @@ const PREFLIGHT: &[(HeaderName, &str)] = &[
     (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        "Authorization, Content-Type, Idempotency-Key, If-Match, X-Request-Id, X-Tollgate-Project",
+        "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, X-Request-Id, X-Tollgate-Project",
     ),
     (header::ACCESS_CONTROL_MAX_AGE, "86400"),
 ];

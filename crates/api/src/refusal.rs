@@ -40,7 +40,8 @@ impl Door {
     pub(crate) fn of(path: &str) -> Self {
         let mut segments = path.split('/').filter(|segment| !segment.is_empty());
         match segments.next() {
-            Some("v2") => Self::V2,
+            // `/connect` and what is under it speak our own protocol; where they are not opened, the words are ours, too.
+            Some("v2" | "connect") => Self::V2,
             Some("api" | ".amity.co") => Self::SocialPlus,
             _ => Self::Hop,
         }

@@ -28,7 +28,7 @@ pub(super) fn start(head: &Parts) -> std::result::Result<SseStart, Refused> {
     if head.method != Method::GET {
         return Err(Refused {
             status: StatusCode::METHOD_NOT_ALLOWED,
-            code: "not_found",
+            code: "method_not_allowed",
             text: "An event stream is opened with GET.".to_owned(),
             errors: ErrorForm::Problem,
         });
