@@ -347,6 +347,13 @@ impl<'de> serde::Deserialize<'de> for JsonObject {
     }
 }
 
+impl<'de> serde::Deserialize<'de> for JsonValue {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = Box::<RawValue>::deserialize(deserializer)?;
+        Self::from_raw(&raw, usize::MAX).map_err(serde::de::Error::custom)
+    }
+}
+
 macro_rules! show_size {
     ($($name:ident),*) => {$(
         /// Shows only the size: values are the users' and do not belong in logs.

@@ -171,3 +171,11 @@ pub const DIRECT_KEPT_MAX: u32 = 256;
 pub const DIRECT_KEPT_BYTES_MAX: usize = 256 * 1024;
 /// Most positions of one connect.
 pub const POSITIONS_MAX: usize = 1_024;
+/// Most unacknowledged direct messages in a token's mailbox that a project may ask for.
+pub const MAILBOX_SIZE_MAX: u32 = 1_000;
+/// Longest time that a project may have them kept, in milliseconds: 30 days.
+pub const MAILBOX_TTL_MS_MAX: u64 = 30 * 86_400_000;
+/// Bytes in one mailbox, about; the newest message always fits.
+pub const MAILBOX_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Most times that a project's mailboxes can be switched on.
+pub const MAILBOX_RUNS_MAX: u32 = 0xf_ffff;

@@ -4,6 +4,8 @@
 //! directory alone. A field that arrives later gets a default, so that older rows still open. What a record must obey is checked by
 //! the operation that makes it.
 
+mod mailbox;
+
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -12,6 +14,8 @@ use crate::grants::Grant;
 use crate::ids::{DeliveryId, IssuerId, KeyId, TokenId, UserId, WebhookId};
 use crate::json::JsonObject;
 use crate::permissions::Permissions;
+
+pub use mailbox::{DirectMessageRecord, MailboxRecord, MailboxSettings, mailbox_epoch};
 
 /// A record as the bytes to seal.
 ///
@@ -524,6 +528,10 @@ pub struct SettingsRecord {
     pub limits: LimitSettings,
     /// The customer's backend, if it has a say in what clients do.
     pub hook: Option<HookRecord>,
+    /// How direct messages are kept until they are acknowledged; `None` is not at all.
+    pub mailbox: Option<MailboxSettings>,
+    /// How often mailboxes were switched on. Given by the server: positions of an earlier run mean nothing.
+    pub mailbox_run: u32,
 }
 
 /// What an access hook may be asked.

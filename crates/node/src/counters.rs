@@ -9,8 +9,16 @@ tollgate_core::counters! {
         deliveries,
         /// Direct messages sent, whether or not anybody was online.
         direct_messages,
-        /// Direct messages for tokens without a live connection: dropped.
+        /// Direct messages for tokens without a live connection, of projects that keep no mailboxes: kept no longer than a session.
         direct_messages_unheard,
+        /// Direct messages put into mailboxes.
+        mailbox_messages,
+        /// Direct messages in mailboxes that their clients acknowledged.
+        mailbox_acknowledged,
+        /// Direct messages in mailboxes that were not acknowledged in their time: deleted.
+        mailbox_expired,
+        /// Unacknowledged direct messages in mailboxes that had no room any more: the oldest are deleted.
+        mailbox_dropped,
         /// Subscriptions that went on from a position, with everything behind it.
         resumes,
         /// Subscriptions whose position was lost.

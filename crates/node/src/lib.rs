@@ -94,6 +94,7 @@ pub struct Node {
     signing: operations::signing::SigningKeys,
     issuers: operations::issuer_keys::Issuers,
     fetches: operations::history::Fetches,
+    mailboxes: operations::mailbox::MailboxLocks,
     /// Held while an issuer is registered.
     registering: tokio::sync::Mutex<()>,
     verified: verified::VerifiedJwts,

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tollgate_core::credentials::WebhookSecret;
-use tollgate_core::records::{Bucket, SettingsRecord};
+use tollgate_core::records::{Bucket, MailboxSettings, SettingsRecord};
 use tollgate_core::{Error, ErrorKind, Result};
 
 use super::{Map, Time, present, project_hook};
@@ -38,6 +38,7 @@ struct Settings {
     /// Whether there is one; it is never shown.
     has_visitor_secret: bool,
     hook: Option<project_hook::Shown>,
+    mailbox: Option<MailboxSettings>,
     limits: Limits,
 }
 
@@ -85,6 +86,8 @@ struct Wanted {
     visitor_secret: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
     hook: Option<Option<Map<project_hook::Wanted>>>,
+    #[serde(deserialize_with = "present")]
+    mailbox: Option<Option<Map<MailboxSettings>>>,
     limits: Map<WantedLimits>,
 }
 
@@ -144,6 +147,7 @@ fn show(call: &Call, settings: SettingsRecord, drawn: Option<&WebhookSecret>) ->
         signing_algorithm: settings.signing_algorithm,
         has_visitor_secret: settings.visitor_secret.is_some(),
         hook: settings.hook.map(|hook| project_hook::show(hook, drawn)),
+        mailbox: settings.mailbox,
         limits: Limits {
             mint_per_key: limits.mint_per_key,
             mint_per_user: limits.mint_per_user,
@@ -196,6 +200,7 @@ impl Wanted {
         put(&mut settings.strict_bodies, or_default(self.strict_bodies).as_ref());
         put(&mut settings.signing_algorithm, self.signing_algorithm.as_ref());
         put(&mut settings.visitor_secret, self.visitor_secret.as_ref());
+        put(&mut settings.mailbox, self.mailbox.map(|one| one.map(|one| one.0)).as_ref());
         put(&mut settings.limits.mint_per_key, self.limits.0.mint_per_key.map(|one| one.map(|one| one.0)).as_ref());
         put(&mut settings.limits.mint_per_user, self.limits.0.mint_per_user.map(|one| one.map(|one| one.0)).as_ref());
         put(

@@ -58,11 +58,15 @@ pub enum RowKind {
     OnlineToken = 35,
     /// [`crate::records::ToldRecord`]: a channel of which webhook endpoints were told that somebody is in it; its number is made from its name.
     OccupiedChannel = 36,
+    /// [`crate::records::MailboxRecord`]; id = token number.
+    Mailbox = 37,
+    /// [`crate::records::DirectMessageRecord`].
+    DirectMessage = 38,
 }
 
 impl RowKind {
     /// Every kind, in the order of replay: owners before what they own.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Settings,
         Self::Key,
         Self::User,
@@ -80,6 +84,8 @@ impl RowKind {
         Self::ProjectUsage,
         Self::OnlineToken,
         Self::OccupiedChannel,
+        Self::Mailbox,
+        Self::DirectMessage,
     ];
 
     /// The stored number.
@@ -121,6 +127,8 @@ impl RowKind {
             Self::ProjectUsage => "project's usage",
             Self::OnlineToken => "news of an online token",
             Self::OccupiedChannel => "news of an occupied channel",
+            Self::Mailbox => "mailbox",
+            Self::DirectMessage => "direct message",
         }
     }
 }

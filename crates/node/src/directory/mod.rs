@@ -8,6 +8,7 @@
 
 mod deliveries;
 mod feed;
+mod mailboxes;
 mod moments;
 mod order;
 mod presence;
@@ -28,6 +29,7 @@ use tollgate_core::records::{KeyRecord, SettingsRecord};
 
 pub(crate) use deliveries::is_waiting;
 pub(crate) use feed::{expiry, open_ring};
+pub(crate) use mailboxes::Mailbox;
 pub(crate) use moments::MomentKind;
 pub(crate) use presence::{OF_CHANNELS, OF_TOKENS, Wanted};
 pub(crate) use records::{ChannelEntry, Records, Table, UserEntry};

@@ -14,6 +14,7 @@ use tollgate_core::records::{
 };
 
 use super::deliveries::Deliveries;
+use super::mailboxes::Mailboxes;
 use super::order::TokenOrder;
 use super::tokens::{Kept, LiveConnection, TokenEntry};
 use crate::hub::ConnectionRef;
@@ -73,6 +74,7 @@ pub(crate) struct Records {
     pub(crate) webhooks: Table<WebhookRecord>,
     pub(crate) deliveries: Deliveries,
     pub(crate) jobs: Table<JobRecord>,
+    pub(crate) mailboxes: Mailboxes,
     pub(crate) token_usage: Table<UsageRecord>,
     pub(crate) user_usage: Table<UsageRecord>,
     pub(crate) project_usage: Option<Kept<ProjectUsageRecord>>,
@@ -127,7 +129,8 @@ impl Records {
         // A job's parts have the numbers after its own.
         let jobs = self.jobs.keys().last().map(|job| job + u64::from(JOB_PARTS_MAX));
         let tokens = self.tokens.keys().max().map(|token| token.get());
-        tables.into_iter().flatten().copied().chain(jobs).chain(tokens).max().unwrap_or(0)
+        let messages = self.mailboxes.last_row();
+        tables.into_iter().flatten().copied().chain(jobs).chain(tokens).chain(messages).max().unwrap_or(0)
     }
 
     /// How many tokens there are.
@@ -266,6 +269,7 @@ impl Records {
         let Some(entry) = self.tokens.remove(&token) else { return Vec::new() };
         self.token_order.removed(|id| self.tokens.contains_key(&id));
         self.disown(token, entry.user);
+        self.mailboxes.token_removed(token);
         for (channel, _) in entry.subscriptions() {
             self.unindex(token, channel, now);
         }

@@ -76,6 +76,16 @@ impl Directory {
             RowKind::ProjectUsage => entry.write_kept(row, |records, kept| records.project_usage = Some(kept)),
             RowKind::OnlineToken => entry.fill(row, |records| &mut records.online_told),
             RowKind::OccupiedChannel => entry.fill(row, |records| &mut records.occupied_told),
+            RowKind::Mailbox => entry.write_kept(row, |records, kept| self.put_mailbox(records, id, kept)),
+            RowKind::DirectMessage => {
+                let kept = entry.open_kept(row)?;
+                let told = self.put_direct(entry.project.id, &mut entry.write(), id, kept);
+                // Without the records in hand: a home that is busy may be about to read them.
+                if let (Some((token, told)), Some(hub)) = (told, self.hub.get()) {
+                    hub.tell(hub.home_of_token(token), told);
+                }
+                Some(())
+            }
             // Not kept in memory: a store does not hand it over.
             RowKind::JobPart => Some(()),
         }
@@ -126,6 +136,8 @@ impl Directory {
             RowKind::ProjectUsage => records.project_usage = None,
             RowKind::OnlineToken => drop(records.online_told.remove(&id)),
             RowKind::OccupiedChannel => drop(records.occupied_told.remove(&id)),
+            RowKind::Mailbox => records.mailboxes.remove_head(TokenId::new(id)),
+            RowKind::DirectMessage => records.mailboxes.remove_message(id),
             RowKind::JobPart => {}
         }
     }
@@ -244,6 +256,7 @@ impl super::Records {
         let settings = self.settings.iter().filter(|kept| kept.sealed_under != newest);
         let usage = self.project_usage.iter().filter(|kept| kept.sealed_under != newest);
         let tokens = self.tokens().filter(|(_, token)| token.sealed_under != newest);
+        let (mailboxes, messages) = self.mailboxes.sealed_under_older(newest);
         let users = self.users().iter().filter(|(_, user)| user.kept.sealed_under != newest);
         settings
             .map(|_| (RowKind::Settings, 0))
@@ -261,6 +274,8 @@ impl super::Records {
             .chain(older(RowKind::OnlineToken, &self.online_told, newest))
             .chain(older(RowKind::OccupiedChannel, &self.occupied_told, newest))
             .chain(older(RowKind::Idempotency, &self.idempotency, newest))
+            .chain(mailboxes.into_iter().map(|token| (RowKind::Mailbox, token)))
+            .chain(messages.into_iter().map(|row| (RowKind::DirectMessage, row)))
             .collect()
     }
 }

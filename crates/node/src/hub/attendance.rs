@@ -1,4 +1,5 @@
 //! Direct messages: each token has a home shard that orders them, keeps them for the time of its session, and passes them on to the shards of its connections.
+//! Those of a mailbox get their order from the store and are kept in the directory; the home hands them over, in the same stream.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -14,7 +15,7 @@ use tollgate_core::model::{ChannelSettings, HistorySettings};
 use super::link::Phase;
 use super::past::{Beginning, Past};
 use super::shard::{Outlet, Shard, link_mut};
-use super::{ConnectionKey, ConnectionRef, FormatIndex, Frames, PeerWord};
+use super::{ConnectionKey, ConnectionRef, FormatIndex, Frames, PeerWord, ShardIndex};
 
 /// How direct messages are kept.
 const KEPT: ChannelSettings = ChannelSettings {
@@ -46,10 +47,11 @@ impl Directs {
         self.tokens.len()
     }
 
-    /// Where a token's direct messages are.
-    fn position(&self, token: TokenId) -> Position {
-        let start = Position { epoch: self.epoch, offset: 0 };
-        self.tokens.get(&token).map_or(start, |(_, past)| past.position())
+    /// Where a token's direct messages are. `run` says how often its project's mailboxes were switched on: what was kept before means nothing since.
+    fn position(&self, token: TokenId, run: u32) -> Position {
+        let start = Position { epoch: self.epoch.wrapping_add(u64::from(run)) & !(1 << 63), offset: 0 };
+        let known = self.tokens.get(&token).map(|(_, past)| past.position());
+        known.filter(|known| known.epoch == start.epoch).unwrap_or(start)
     }
 }
 
@@ -66,44 +68,97 @@ impl Shard {
         if connections.is_empty() && !has_session {
             return 0;
         }
-        let last = self.directs.position(token);
-        let position = Position { offset: last.offset + 1, ..last };
-        let frames = self.hub.encode(&Delivery::Direct { position: Some(position), publication: publication.clone() });
-        if has_session {
+        let (run, has_mailbox) = self.directory.mailbox_run(project);
+        // Mailboxes were switched on while it was on its way: it has no place there, and is not kept here any more.
+        let place = (!has_mailbox).then(|| {
+            let last = self.directs.position(token, run);
+            Position { offset: last.offset + 1, ..last }
+        });
+        let frames = self.hub.encode(&Delivery::Direct { position: place, publication: publication.clone() });
+        if let Some(position) = place.filter(|_| has_session) {
+            let last = Position { offset: position.offset - 1, ..position };
             let (_, past) = self.directs.tokens.entry(token).or_insert_with(|| (project, Past::new(last)));
+            if past.position() != last {
+                *past = Past::new(last);
+            }
             past.push(publication, &KEPT);
             while past.bytes() > DIRECT_KEPT_BYTES_MAX {
                 past.halve();
             }
         }
+        self.pass_direct(&connections, place, publication, &frames, outlet);
+        u32::try_from(connections.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Hands a message of a mailbox over to all connections of its token.
+    pub(super) fn mailed(
+        &mut self,
+        project: ProjectId,
+        token: TokenId,
+        position: Position,
+        publication: &Publication,
+        outlet: &mut dyn Outlet,
+    ) {
+        let connections = self.directory.handed(project, token, position);
+        if connections.is_empty() {
+            return;
+        }
+        let position = Some(position);
+        let frames = self.hub.encode(&Delivery::Direct { position, publication: publication.clone() });
+        self.pass_direct(&connections, position, publication, &frames, outlet);
+    }
+
+    fn pass_direct(
+        &mut self,
+        connections: &[ConnectionRef],
+        position: Option<Position>,
+        publication: &Publication,
+        frames: &Frames,
+        outlet: &mut dyn Outlet,
+    ) {
         let mut by_shard: BTreeMap<u16, Vec<ConnectionKey>> = BTreeMap::new();
-        for connection in &connections {
+        for connection in connections {
             by_shard.entry(connection.shard.0).or_default().push(connection.key);
         }
         for (shard, connections) in by_shard {
             let word = PeerWord::Direct(connections, position, publication.clone(), frames.clone());
-            self.pass_on(super::ShardIndex(shard), word, outlet);
+            self.pass_on(ShardIndex(shard), word, outlet);
         }
-        u32::try_from(connections.len()).unwrap_or(u32::MAX)
     }
 
-    /// A connection begins to hear its token's direct messages, behind a position if it had one.
+    /// A connection begins to hear its token's direct messages, behind a position if it had one; of an earlier session only a mailbox keeps any.
     pub(super) fn attend(
         &mut self,
         connection: ConnectionRef,
-        token: TokenId,
-        from: Option<Position>,
+        (project, token): (ProjectId, TokenId),
+        (from, goes_on): (Option<Position>, bool),
         format: FormatIndex,
         outlet: &mut dyn Outlet,
     ) {
-        let (hub, last) = (&self.hub, self.directs.position(token));
-        let beginning = match self.directs.tokens.get_mut(&token) {
-            Some((_, past)) => past.beginning(from.map(StartFrom::Position), format, |position, publication| {
-                hub.encode(&Delivery::Direct { position: Some(position), publication: publication.clone() })
-            }),
-            None => {
-                let recovered = from.map(|from| from == last);
-                Beginning { position: last, recovered, missed: Bytes::new(), count: 0 }
+        let hub = &self.hub;
+        let encode = |position, publication: &Publication| {
+            hub.encode(&Delivery::Direct { position: Some(position), publication: publication.clone() })
+        };
+        let beginning = if let Some(waiting) = self.directory.waiting(project, token, from) {
+            let mut missed = Vec::new();
+            for (position, publication) in &waiting.messages {
+                missed.extend_from_slice(&encode(*position, publication)[usize::from(format.0)]);
+            }
+            Beginning {
+                position: waiting.position,
+                recovered: Some(waiting.whole),
+                missed: missed.into(),
+                count: waiting.messages.len(),
+            }
+        } else {
+            let last = self.directs.position(token, self.directory.mailbox_run(project).0);
+            let from = from.filter(|_| goes_on);
+            match self.directs.tokens.get_mut(&token).filter(|(_, past)| past.position() == last) {
+                Some((_, past)) => past.beginning(from.map(StartFrom::Position), format, encode),
+                None => {
+                    let recovered = from.map(|from| from == last);
+                    Beginning { position: last, recovered, missed: Bytes::new(), count: 0 }
+                }
             }
         };
         self.pass_on(connection.shard, PeerWord::Attended(connection.key, Box::new(beginning)), outlet);

@@ -55,6 +55,9 @@ impl Shard {
             Request::Direct(project, token, publication, reply) => {
                 let _caller_left = reply.send(self.direct(project, token, &publication, outlet));
             }
+            Request::Mailed(project, token, position, publication) => {
+                self.mailed(project, token, position, &publication, outlet);
+            }
             Request::DirectTo(connection, publication, reply) => {
                 let frames = self.hub.encode(&Delivery::Direct { position: None, publication: publication.clone() });
                 let _caller_left = reply.send(self.direct_to(connection, None, &publication, &frames, outlet));
@@ -190,13 +193,13 @@ impl Shard {
                     });
                 }
             }
-            PeerWord::Attend(connection, _, token, from, format) => {
-                self.attend(connection, token, from, format, outlet);
+            PeerWord::Attend(connection, project, token, from, goes_on, format) => {
+                self.attend(connection, (project, token), (from, goes_on), format, outlet);
             }
             PeerWord::Attended(connection, beginning) => self.attended(connection, *beginning, outlet),
             PeerWord::Direct(connections, position, publication, frames) => {
                 for connection in connections {
-                    self.direct_to(connection, Some(position), &publication, &frames, outlet);
+                    self.direct_to(connection, position, &publication, &frames, outlet);
                 }
             }
             PeerWord::Deleted(channel, sequence, frames) => {

@@ -128,8 +128,8 @@ impl Shard {
         let mut admission = admission;
         let channels = std::mem::take(&mut admission.channels);
         let attends = token.filter(|_| admission.resume.is_some());
-        // Of an earlier session nothing is kept.
-        let from = admission.resume.as_ref().and_then(|resume| resume.direct).filter(|_| admission.connected.resumed);
+        let (from, goes_on) =
+            (admission.resume.as_ref().and_then(|resume| resume.direct), admission.connected.resumed);
         if let Some(resume) = &mut admission.resume
             && let Some(data) = resume.data.take()
         {
@@ -146,7 +146,7 @@ impl Shard {
             attended: None,
         }));
         if let Some(token) = attends {
-            let word = PeerWord::Attend(self.reference(connection), project, token, from, format);
+            let word = PeerWord::Attend(self.reference(connection), project, token, from, goes_on, format);
             self.pass_on(self.hub.home_of_token(token), word, outlet);
         }
         for channel in channels {
@@ -230,8 +230,10 @@ impl Shard {
         let mut missed = Bytes::new();
         if let Some(beginning) = attended {
             connected.direct = Some(beginning.position);
-            connected.direct_lost =
-                resume.direct.is_some() && (!connected.resumed || beginning.recovered == Some(false));
+            connected.direct_lost = match beginning.recovered {
+                Some(is_whole) => !is_whole,
+                None => resume.direct.is_some(),
+            };
             missed = beginning.missed;
         }
         outlet.connected(connection, connected);

@@ -53,6 +53,8 @@ pub enum Request {
     Leave(ConnectionRef, ChannelKey, TokenId),
     /// To a token's home: a direct message for all its connections. Told how many they are.
     Direct(ProjectId, TokenId, Publication, oneshot::Sender<u32>),
+    /// To a token's home: the store gave this direct message its place in the token's mailbox. Arrives in commit order.
+    Mailed(ProjectId, TokenId, Position, Publication),
     /// To a connection's shard: a direct message for it alone. Told whether it is there.
     DirectTo(ConnectionKey, Publication, oneshot::Sender<bool>),
     /// To a connection's shard: the end of its token was moved; the directory knows to when.
@@ -106,12 +108,13 @@ pub enum PeerWord {
     Entered(ChannelKey, ConnectionRef, Face),
     /// To a channel's home: this connection of this member has left it; for good, or it broke.
     Left(ChannelKey, ConnectionRef, Arc<str>, bool),
-    /// To a token's home: a connection of it begins to hear direct messages, behind this position if it had one.
-    Attend(ConnectionRef, ProjectId, TokenId, Option<Position>, FormatIndex),
+    /// To a token's home: a connection of it begins to hear direct messages, behind this position if it had one. The flag says whether it goes on with
+    /// its session.
+    Attend(ConnectionRef, ProjectId, TokenId, Option<Position>, bool, FormatIndex),
     /// From the home, the answer.
     Attended(ConnectionKey, Box<Beginning>),
     /// From a token's home: a direct message.
-    Direct(Vec<ConnectionKey>, Position, Publication, Frames),
+    Direct(Vec<ConnectionKey>, Option<Position>, Publication, Frames),
     /// From the home: a new state. Without frames: only the settings changed.
     Changed(Arc<ChannelSnapshot>, Option<Frames>),
     /// From the home, passed on: see [`Request::Join`].

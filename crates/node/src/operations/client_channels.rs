@@ -103,8 +103,12 @@ impl Node {
     }
 
     /// A client has direct messages up to this one.
-    pub(super) fn client_acknowledges(&self, client: &Client, _direct: Position) -> Result<Outcome> {
-        identified(client)?;
+    pub(super) async fn client_acknowledges(&self, client: &Client, direct: Position) -> Result<Outcome> {
+        if let Caller::Token { project, token } = identified(client)? {
+            let entry = self.project(project)?;
+            self.still_in(&entry.read(), token)?;
+            self.acknowledge(&entry, token, direct).await?;
+        }
         Ok(Outcome::Reply(Reply::Done))
     }
 

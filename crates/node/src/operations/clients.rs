@@ -204,7 +204,7 @@ impl Node {
             Command::SetMember { channel, data } => {
                 Box::pin(std::future::ready(self.client_shows_face(&client, &channel, data)))
             }
-            Command::Acknowledge { direct } => Box::pin(std::future::ready(self.client_acknowledges(&client, direct))),
+            Command::Acknowledge { direct } => Box::pin(async move { self.client_acknowledges(&client, direct).await }),
         }
     }
 

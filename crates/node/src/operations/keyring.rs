@@ -276,6 +276,8 @@ impl Node {
             RowKind::Idempotency => again!(records.idempotency.get(&id)),
             RowKind::OnlineToken => again!(records.online_told.get(&id)),
             RowKind::OccupiedChannel => again!(records.occupied_told.get(&id)),
+            RowKind::Mailbox => again!(records.mailboxes.head(TokenId::new(id))),
+            RowKind::DirectMessage => again!(records.mailboxes.message(id)),
             RowKind::Key | RowKind::Token | RowKind::JobPart => None,
         }
     }

@@ -26,6 +26,7 @@ mod job_worker;
 pub(crate) mod jobs;
 pub(crate) mod keyring;
 pub(crate) mod keys;
+pub(crate) mod mailbox;
 mod minting;
 pub(crate) mod online;
 pub(crate) mod presence;

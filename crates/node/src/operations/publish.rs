@@ -133,10 +133,11 @@ impl Node {
         Ok((publication, PublishHow { once, key: options.key.map(Arc::from) }))
     }
 
-    /// Sends a direct message to all connections of a token; answers how many there are. With nobody online it is kept for the rest of the token's session.
+    /// Sends a direct message to all connections of a token; answers how many there are. With nobody online it is kept for the rest of the token's session, or in
+    /// its mailbox, if the project has those.
     ///
     /// # Errors
-    /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`.
+    /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`, `unavailable`.
     pub async fn direct_message(
         &self,
         caller: &Caller,
@@ -147,6 +148,9 @@ impl Node {
         let entry = self.authorize(caller, Action::MessageToken)?;
         let publication = self.checked_message(event, data)?;
         let token = self.resolve_token(&entry, token)?;
+        if Self::keeps_mailboxes(&entry) {
+            return self.mail(&entry, &[token], &publication).await;
+        }
         Ok(self.send_direct(entry.project.id, token, publication).await)
     }
 

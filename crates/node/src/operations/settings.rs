@@ -4,7 +4,8 @@ use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::credentials::{RowKind, WebhookSecret};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::limits::{
-    HOOK_TIMEOUT_MS_MAX, HOOK_TIMEOUT_MS_MIN, LOGIN_LIFE_MS_MIN, TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX,
+    HOOK_TIMEOUT_MS_MAX, HOOK_TIMEOUT_MS_MIN, LOGIN_LIFE_MS_MIN, MAILBOX_RUNS_MAX, MAILBOX_SIZE_MAX, MAILBOX_TTL_MS_MAX,
+    TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX,
 };
 use tollgate_core::records::{Bucket, HookQuestion, HookRecord, SettingsRecord};
 
@@ -37,8 +38,12 @@ impl Node {
         self.change(&project, || {
             let kept = entry.read().settings.clone();
             let mut record = kept.as_ref().map(|kept| SettingsRecord::clone(&kept.record)).unwrap_or_default();
+            let had_mailboxes = record.mailbox.is_some();
             edit(&mut record)?;
             check(&record)?;
+            if record.mailbox.is_some() && !had_mailboxes {
+                record.mailbox_run = next_run(record.mailbox_run)?;
+            }
             self.check_hook(kept.as_ref().and_then(|kept| kept.record.hook.as_ref()), record.hook.as_ref())?;
             let (kind, id) = (RowKind::Settings, project.get());
             let write = match &kept {
@@ -107,6 +112,14 @@ fn check(settings: &SettingsRecord) -> Result<()> {
             ));
         }
     }
+    if let Some(mailbox) = settings.mailbox {
+        let ttl_ms = 1_000..=MAILBOX_TTL_MS_MAX;
+        if !(1..=MAILBOX_SIZE_MAX).contains(&mailbox.size) || !ttl_ms.contains(&mailbox.ttl_ms) {
+            return refuse(format!(
+                "`mailbox` needs `size` between 1 and {MAILBOX_SIZE_MAX} and `ttl_ms` between 1000 and {MAILBOX_TTL_MS_MAX}, or is null."
+            ));
+        }
+    }
     if settings.visitor_secret.as_ref().is_some_and(|secret| !(16..=255).contains(&secret.len())) {
         return refuse("`visitor_secret` must have 16 to 255 bytes, or be null.".into());
     }
@@ -144,6 +157,18 @@ fn check(settings: &SettingsRecord) -> Result<()> {
         )),
         None => Ok(()),
     }
+}
+
+/// The run of mailboxes that are switched on now.
+fn next_run(run: u32) -> Result<u32> {
+    let next = run + 1;
+    if next <= MAILBOX_RUNS_MAX {
+        return Ok(next);
+    }
+    Err(Error::new(
+        ErrorKind::LimitReached,
+        format!("Mailboxes of a project can be switched on {MAILBOX_RUNS_MAX} times; leave them on, with another `size`."),
+    ))
 }
 
 /// Whether a text is a web origin: a scheme, a host and perhaps a port, in at most 255 bytes.

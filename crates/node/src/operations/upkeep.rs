@@ -41,6 +41,7 @@ impl Node {
             self.end_sessions().await;
             if round % PRUNE_HISTORY_EVERY == 0 {
                 self.prune_history().await;
+                self.forget_mailboxes().await;
             }
             if round % KEY_USES_EVERY == 0 {
                 self.keep_key_uses().await;
@@ -57,6 +58,7 @@ impl Node {
                 self.keep_usage().await;
                 self.look_for_alerts().await;
                 self.forget_ended().await;
+                self.tidy_mailboxes().await;
             }
             if round % PRUNE_EVERY == PRUNE_EVERY - 1 {
                 self.prune_audit().await;

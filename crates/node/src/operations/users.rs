@@ -311,6 +311,9 @@ impl Node {
             let records = entry.read();
             named(&records, user_id)?.1.tokens.clone()
         };
+        if Self::keeps_mailboxes(&entry) {
+            return self.mail(&entry, &tokens, &publication).await;
+        }
         let mut reached = 0;
         for token in tokens {
             reached += self.send_direct(entry.project.id, token, publication.clone()).await;

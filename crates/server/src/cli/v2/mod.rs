@@ -116,3 +116,14 @@ fn typed_bucket(text: &str) -> Result<Value, String> {
     let per_second: f64 = per_second.parse().map_err(|_| wrong())?;
     Ok(json!({ "burst": burst, "per_second": per_second }))
 }
+
+/// `size/ttl_ms`.
+fn typed_mailbox(text: &str) -> Result<Value, String> {
+    let wrong = || "it must be SIZE/TTL_MS, like 100/604800000, or `none`".to_owned();
+    if text == "none" {
+        return Ok(Value::Null);
+    }
+    let (size, ttl_ms) = text.split_once('/').ok_or_else(wrong)?;
+    let (size, ttl_ms): (u32, u64) = (size.parse().map_err(|_| wrong())?, ttl_ms.parse().map_err(|_| wrong())?);
+    Ok(json!({ "size": size, "ttl_ms": ttl_ms }))
+}

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{Where, encoded, object, typed_bucket, typed_object};
+use super::{Where, encoded, object, typed_bucket, typed_mailbox, typed_object};
 use crate::cli::{Output, Task};
 
 #[derive(Debug, Args)]
@@ -66,6 +66,9 @@ pub(crate) struct ProjectSet {
     /// Draws a new secret for it; the one before signs, too, for a day
     #[arg(long)]
     hook_rotate_secret: bool,
+    /// Keeps direct messages until they are acknowledged, SIZE of each token for TTL_MS milliseconds; or "none"
+    #[arg(long, value_name = "SIZE/TTL_MS", value_parser = typed_mailbox)]
+    mailbox: Option<Value>,
     /// More settings, a JSON object as PATCH /v2/project takes it
     #[arg(long, value_name = "JSON", value_parser = typed_object)]
     set: Option<Value>,
@@ -95,6 +98,7 @@ impl ProjectSet {
         };
         let mut body = object([
             ("hook", hook),
+            ("mailbox", self.mailbox),
             ("secure_mode", self.secure_mode.map(Value::from)),
             ("allowed_origins", (!self.allowed_origins.is_empty()).then(|| json!(self.allowed_origins))),
             ("limits", limits.as_object().is_some_and(|limits| !limits.is_empty()).then_some(limits)),
