@@ -226,7 +226,8 @@ fn project() -> Value {
         "size": {"type": "integer", "minimum": 1, "maximum": 1_000},
         "ttl_ms": {"type": "integer", "minimum": 1_000, "maximum": 2_592_000_000_u64},
     });
-    (shown["mailbox"], wanted["mailbox"]) = (or_null(&answered(&mailbox)), or_null(&taken(&mailbox, &["size", "ttl_ms"])));
+    (shown["mailbox"], wanted["mailbox"]) =
+        (or_null(&answered(&mailbox)), or_null(&taken(&mailbox, &["size", "ttl_ms"])));
     shown["hook"] = or_null(&shown_hook);
     wanted_hook["timeout_ms"] = or_null(&wanted_hook["timeout_ms"]);
     wanted_hook["rotate_secret"] = json!({"type": "boolean"});

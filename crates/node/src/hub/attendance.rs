@@ -121,7 +121,7 @@ impl Shard {
             by_shard.entry(connection.shard.0).or_default().push(connection.key);
         }
         for (shard, connections) in by_shard {
-            let word = PeerWord::Direct(connections, position, publication.clone(), frames.clone());
+            let word = PeerWord::Direct(connections, position, Box::new(publication.clone()), frames.clone());
             self.pass_on(ShardIndex(shard), word, outlet);
         }
     }

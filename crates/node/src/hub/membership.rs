@@ -128,8 +128,7 @@ impl Shard {
         let mut admission = admission;
         let channels = std::mem::take(&mut admission.channels);
         let attends = token.filter(|_| admission.resume.is_some());
-        let (from, goes_on) =
-            (admission.resume.as_ref().and_then(|resume| resume.direct), admission.connected.resumed);
+        let (from, goes_on) = (admission.resume.as_ref().and_then(|resume| resume.direct), admission.connected.resumed);
         if let Some(resume) = &mut admission.resume
             && let Some(data) = resume.data.take()
         {

@@ -114,7 +114,7 @@ pub enum PeerWord {
     /// From the home, the answer.
     Attended(ConnectionKey, Box<Beginning>),
     /// From a token's home: a direct message.
-    Direct(Vec<ConnectionKey>, Option<Position>, Publication, Frames),
+    Direct(Vec<ConnectionKey>, Option<Position>, Box<Publication>, Frames),
     /// From the home: a new state. Without frames: only the settings changed.
     Changed(Arc<ChannelSnapshot>, Option<Frames>),
     /// From the home, passed on: see [`Request::Join`].

@@ -39,7 +39,10 @@ pub(crate) struct MailboxLocks {
 
 impl Default for MailboxLocks {
     fn default() -> Self {
-        Self { locks: std::iter::repeat_with(tokio::sync::Mutex::default).take(LOCKS).collect(), wanted: Mutex::default() }
+        Self {
+            locks: std::iter::repeat_with(tokio::sync::Mutex::default).take(LOCKS).collect(),
+            wanted: Mutex::default(),
+        }
     }
 }
 
@@ -134,14 +137,16 @@ impl Node {
         let now = self.now();
         for token in tokens {
             if records.token(*token).is_some_and(|found| found.ended_at(now).is_none()) {
+                let (mut steps, dropped) = self.mail_one(entry, &records, *token, kept, publication);
+                writes.append(&mut steps);
                 mailed.mailboxes += 1;
-                mailed.dropped += self.mail_one(entry, &records, *token, kept, publication, &mut writes);
+                mailed.dropped += dropped;
             }
         }
         Ok((writes, Vec::new(), mailed))
     }
 
-    /// Adds the steps for one token; answers how many unacknowledged messages go for it that are not too old.
+    /// The steps for one token, and how many unacknowledged messages go for it that are not too old.
     fn mail_one(
         &self,
         entry: &ProjectEntry,
@@ -149,17 +154,16 @@ impl Node {
         token: TokenId,
         (settings, run): (MailboxSettings, u32),
         publication: &Publication,
-        writes: &mut Vec<Write>,
-    ) -> u64 {
+    ) -> (Vec<Write>, u64) {
         let epoch = mailbox_epoch(token, run);
         let mailbox = records.mailboxes.of(token);
         let start = MailboxRecord { run, last: 0, acknowledged: 0 };
         let mut head = mailbox.and_then(|mailbox| mailbox.head(run)).unwrap_or(start);
         head.last += 1;
-        writes.push(match mailbox.and_then(Mailbox::revision) {
+        let moved = match mailbox.and_then(Mailbox::revision) {
             Some(revision) => self.update(entry, RowKind::Mailbox, token.get(), revision, &head),
             None => self.insert(entry, RowKind::Mailbox, token.get(), &head),
-        });
+        };
         let record = DirectMessageRecord {
             token,
             run,
@@ -168,14 +172,14 @@ impl Node {
             data: publication.data.clone(),
             at: publication.at,
         };
-        writes.push(self.insert(entry, RowKind::DirectMessage, self.next_number(), &record));
-        let Some(mailbox) = mailbox else { return 0 };
+        let mut writes = vec![moved, self.insert(entry, RowKind::DirectMessage, self.next_number(), &record)];
+        let Some(mailbox) = mailbox else { return (writes, 0) };
         let others = mailbox.of_other_epochs(epoch).take(SURPLUS_MAX);
         writes.extend(others.map(|row| gone(entry, RowKind::DirectMessage, row)));
         let mut surplus = mailbox.surplus(epoch, settings, self.now(), (1, publication.bytes()));
         surplus.truncate(SURPLUS_MAX);
         writes.extend(surplus.iter().map(|(row, _)| gone(entry, RowKind::DirectMessage, *row)));
-        surplus.iter().filter(|(_, is_old)| !is_old).count() as u64
+        (writes, surplus.iter().filter(|(_, is_old)| !is_old).count() as u64)
     }
 
     /// Takes a token's messages up to this one out of its mailbox; answered once that is durable. A position of an earlier run says nothing.
@@ -194,7 +198,10 @@ impl Node {
             if direct.offset > handed {
                 return Err(Error::new(
                     ErrorKind::InvalidInput,
-                    format!("No direct message {direct} was sent yet; the last is {}.", Position { epoch, offset: handed }),
+                    format!(
+                        "No direct message {direct} was sent yet; the last is {}.",
+                        Position { epoch, offset: handed }
+                    ),
                 ));
             }
         }
@@ -219,7 +226,8 @@ impl Node {
                 }
                 let head = MailboxRecord { acknowledged: furthest.offset, ..head };
                 let mut writes = vec![self.update(entry, RowKind::Mailbox, token.get(), revision, &head)];
-                writes.extend(mailbox.up_to(epoch, furthest.offset).map(|row| gone(entry, RowKind::DirectMessage, row)));
+                writes
+                    .extend(mailbox.up_to(epoch, furthest.offset).map(|row| gone(entry, RowKind::DirectMessage, row)));
                 let count = writes.len() as u64 - 1;
                 Ok((writes, Vec::new(), count))
             })

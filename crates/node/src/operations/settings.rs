@@ -4,8 +4,8 @@ use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::credentials::{RowKind, WebhookSecret};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::limits::{
-    HOOK_TIMEOUT_MS_MAX, HOOK_TIMEOUT_MS_MIN, LOGIN_LIFE_MS_MIN, MAILBOX_RUNS_MAX, MAILBOX_SIZE_MAX, MAILBOX_TTL_MS_MAX,
-    TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX,
+    HOOK_TIMEOUT_MS_MAX, HOOK_TIMEOUT_MS_MIN, LOGIN_LIFE_MS_MIN, MAILBOX_RUNS_MAX, MAILBOX_SIZE_MAX,
+    MAILBOX_TTL_MS_MAX, TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX,
 };
 use tollgate_core::records::{Bucket, HookQuestion, HookRecord, SettingsRecord};
 
@@ -167,7 +167,9 @@ fn next_run(run: u32) -> Result<u32> {
     }
     Err(Error::new(
         ErrorKind::LimitReached,
-        format!("Mailboxes of a project can be switched on {MAILBOX_RUNS_MAX} times; leave them on, with another `size`."),
+        format!(
+            "Mailboxes of a project can be switched on {MAILBOX_RUNS_MAX} times; leave them on, with another `size`."
+        ),
     ))
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
-use tollgate_core::command::{Command, Connected, Notice, PresentedSecret, Reply};
+use tollgate_core::command::{Command, Connected, Notice, PresentedSecret, Reply, Resume};
 use tollgate_core::credentials::{MasterKey, TokenSpelling};
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::error::Result;
@@ -61,13 +61,16 @@ impl Entropy for TestEntropy {
     }
 }
 
-/// Says nothing of any delivery.
+/// Writes `OFFSET DATA;` of direct messages, and nothing of any other delivery.
 #[derive(Debug)]
-struct Mute;
+struct DirectsOnly;
 
-impl Encoder for Mute {
-    fn encode(&self, _: &Delivery, _: &mut Vec<u8>) -> bool {
-        false
+impl Encoder for DirectsOnly {
+    fn encode(&self, delivery: &Delivery, out: &mut Vec<u8>) -> bool {
+        let Delivery::Direct { position, publication } = delivery else { return false };
+        let offset = position.map_or_else(|| "-".into(), |position| position.offset.to_string());
+        out.extend(format!("{offset} {};", publication.data.as_str()).as_bytes());
+        true
     }
 }
 
@@ -84,7 +87,11 @@ pub(crate) enum Told {
 }
 
 #[derive(Default)]
-struct Noting(Vec<(ConnectionKey, Told)>);
+struct Noting {
+    told: Vec<(ConnectionKey, Told)>,
+    heard: Vec<(ConnectionKey, String)>,
+    greeted: Vec<(ConnectionKey, Connected)>,
+}
 
 impl Outlet for Noting {
     fn send_after(&mut self, connection: ConnectionKey, bytes: bytes::Bytes) {
@@ -93,7 +100,8 @@ impl Outlet for Noting {
     fn now(&self) -> Monotonic {
         Monotonic(0)
     }
-    fn write(&mut self, _: ConnectionKey, _: &[u8]) -> Written {
+    fn write(&mut self, connection: ConnectionKey, bytes: &[u8]) -> Written {
+        self.heard.push((connection, String::from_utf8(bytes.to_vec()).unwrap()));
         Written::All
     }
     fn notify(&mut self, connection: ConnectionKey, notice: Notice) {
@@ -103,13 +111,14 @@ impl Outlet for Noting {
             Notice::ExpiryChanged(expiry) => Told::End(expiry.map(|expiry| expiry.left_ms)),
             _ => Told::Other,
         };
-        self.0.push((connection, told));
+        self.told.push((connection, told));
     }
-    fn connected(&mut self, connection: ConnectionKey, _: Connected) {
-        self.0.push((connection, Told::Connected));
+    fn connected(&mut self, connection: ConnectionKey, connected: Connected) {
+        self.told.push((connection, Told::Connected));
+        self.greeted.push((connection, connected));
     }
     fn close(&mut self, connection: ConnectionKey, reason: CloseReason) {
-        self.0.push((connection, Told::Closed(reason)));
+        self.told.push((connection, Told::Closed(reason)));
     }
 }
 
@@ -289,7 +298,48 @@ impl Bench {
     /// What connections were told since the last time.
     pub(crate) fn told(&self) -> Vec<(ConnectionKey, Told)> {
         self.turn();
-        std::mem::take(&mut self.shard.borrow_mut().1.0)
+        std::mem::take(&mut self.shard.borrow_mut().1.told)
+    }
+
+    /// The direct messages that a connection was sent since the last time, each `OFFSET DATA;`.
+    pub(crate) fn heard(&self, connection: ConnectionKey) -> String {
+        self.turn();
+        let heard = &mut self.shard.borrow_mut().1.heard;
+        heard.extract_if(.., |(one, _)| *one == connection).map(|(_, text)| text).collect()
+    }
+
+    /// The same, while some work waits for the shard: what it committed is known, and not handed over yet.
+    pub(crate) fn resume_amid<T>(
+        &self,
+        secret: &str,
+        resume: Resume,
+        work: impl Future<Output = T>,
+    ) -> (ConnectionKey, T) {
+        let (connection, token) = (self.open(), Some(PresentedSecret::new(secret.into())));
+        let connect = Command::Connect { project: self.project.to_string(), token, resume: Some(Box::new(resume)) };
+        let client = {
+            let (parts, outlet) = &mut *self.shard.borrow_mut();
+            parts.shard.prepare(connection, &connect, outlet).unwrap()
+        };
+        let mut work = Box::pin(work);
+        assert!(work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let outcome = block_on(self.node.perform(client, connect)).unwrap();
+        {
+            let (parts, outlet) = &mut *self.shard.borrow_mut();
+            parts.shard.settle(connection, outcome, outlet);
+        }
+        (connection, self.run(work))
+    }
+
+    /// Connects as clients do that go on with something; answers what the client is told.
+    pub(crate) fn resume(&self, secret: &str, resume: Resume) -> (ConnectionKey, Connected) {
+        let (connection, token) = (self.open(), Some(PresentedSecret::new(secret.into())));
+        let connect = Command::Connect { project: self.project.to_string(), token, resume: Some(Box::new(resume)) };
+        self.perform(connection, connect, None).unwrap();
+        self.turn();
+        let greeted = &mut self.shard.borrow_mut().1.greeted;
+        let at = greeted.iter().position(|(one, _)| *one == connection).unwrap();
+        (connection, greeted.swap_remove(at).1)
     }
 
     /// The subjects of the audit entries of an action, oldest first.
@@ -315,7 +365,7 @@ fn start(
         outbound: outbound.clone(),
         formats: vec![WireFormat {
             name: "nothing",
-            encoder: Arc::new(Mute),
+            encoder: Arc::new(DirectsOnly),
             frame: |payload, out| out.extend(payload),
             frame_bytes: <[u8]>::len,
         }],

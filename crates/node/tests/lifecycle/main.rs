@@ -8,6 +8,7 @@ mod create;
 mod histories;
 mod hooks;
 mod issuers;
+mod mailbox;
 mod presence;
 mod read;
 mod refusals;
