@@ -14,24 +14,33 @@
 //! | `answer 1 done`, `… not_allowed`, `… not_subscribed` | command 1 was carried out, with this reply |
 //! | `answer 1 error not_found` | command 1 failed, with this code |
 //! | `answer 2 renewed 5000`, `… renewed 5000 of 90000`, `… renewed never` | the connection goes on with the new token |
-//! | `answer 1 connected {"cid", "count", "project", "token": null or {"state", "expires_in_ms", "life_ms"?}, "channels"}` | the client is identified |
-//! | `notice subscribed {"id", "project", "type", "capabilities", "state"}` | it is subscribed to this channel |
+//! | `answer 1 connected {"cid", "count", "project", "token": null or {"id"?, "user"?, "state", "expires_in_ms", "life_ms"?}, "session"?, "resumed"?, "direct"?, "direct_lost"?, "channels"}` | the client is identified |
+//! | `answer 2 published 1-43`, `… published duplicate 1-43`, `… published conflated`, `… batch ["1-43", {"error": code}]` | what became of messages |
+//! | `answer 2 state_changed 4`, `… version_mismatch 4`, `… history {"messages", "position", "more"?}`, `… position_lost 1-43`, `… members {"count", "members", "more"?}` | |
+//! | `notice subscribed {"id", "project", "type", "capabilities"?, "state", "version"?, "position"?, "recovered"?}` | it is subscribed to this channel |
 //! | `notice unsubscribed "room1"` | it is not any more |
 //! | `notice direct {"e", "d"}` | a direct message for this connection |
 //! | `notice expiry 5000`, `notice expiry 5000 of 90000`, `notice expiry never` | the token's expiry was changed: milliseconds from now, and of its whole life if that is longer |
-//! | `deliver message "room1" {"e", "d"}`, `deliver state "room1" {…}`, `deliver deleted "room1"`, `deliver direct {"e", "d"}` | something is broadcast, so it is encoded once for everybody |
+//! | `deliver message "room1" {"e", "d", "at"?, "position"?, "token"?, "user"?, "connection"?, "id"?}`, `deliver state "room1" 4? {…}`, `deliver deleted "room1"`, `deliver restarted "room1" 2-0`, `deliver presence "room1" {"count", "joined"?, "left"?}`, `deliver direct {"e", "d", …}` | something is broadcast, so it is encoded once for everybody |
 //! | `end draining` | the server closes the connection, for this reason |
 //!
 //! | expected of it | |
 //! |---|---|
 //! | `> TEXT` | it sends this text message |
 //! | `= 1 connect "project_x" anonymous`, `= 1 connect "project_x" "SECRET"` | it wants this performed, as command 1 |
+//! | `= 1 connect … {"session"?, "positions"?, "direct"?, "watches"?, "data"?}` | … and goes on with this |
 //! | `= 2 renew "SECRET"` | |
 //! | `= 2 subscribe "room1"`, `= 2 unsubscribe "room1"` | |
-//! | `= 2 publish "room1" "X" {"v":1}`, `= 2 set_state "room1" {"v":1}` | |
+//! | `= 2 subscribe "room1" {"position" or "last" or "since"?, "watches"?, "data"?}` | |
+//! | `= 2 publish "room1" "X" {"v":1} {"id"?, "echo"?, "key"?}`, `= 2 batch …, …` | |
+//! | `= 2 set_state "room1" {"v":1} if 3`, `= 2 merge_state …` | the condition where there is one |
+//! | `= 2 history "room1" {"after" or "before" or "since"?, "newest"?, "limit"}`, `= 2 members "room1" {"after"?, "sample"?, "limit"}` | |
+//! | `= 2 set_member "room1" {…}`, `= 2 acknowledge 5a-8` | |
 //! | `close 4002 Identify timeout (identify_timeout)` | it closes with this code and text, for the reason in brackets; nothing may follow |
 
 mod notation;
+mod spell;
+mod texts;
 
 use std::collections::VecDeque;
 
@@ -99,7 +108,7 @@ impl<D: Dialect> Bench<'_, D> {
             Told::Delivery(delivery) => {
                 let mut payload = Vec::new();
                 if self.encoder.encode(&delivery, &mut payload) {
-                    self.effects.push_back(notation::effect(&Effect::Send(payload.into())));
+                    self.effects.push_back(spell::effect(&Effect::Send(payload.into())));
                 }
                 Ok(())
             }
@@ -129,7 +138,7 @@ impl<D: Dialect> Bench<'_, D> {
         let mut effects = Vec::new();
         what(&mut self.dialect, self.now, &mut effects);
         for effect in effects {
-            let shown = notation::effect(&effect);
+            let shown = spell::effect(&effect);
             if self.ended {
                 return Err(format!("after it had closed, the dialect went on with\n  {shown}"));
             }

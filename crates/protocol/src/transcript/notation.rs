@@ -1,23 +1,16 @@
-//! The notation of transcripts: lines to what they tell, effects to lines. Not the replaying, which is the bench's.
+//! The notation of transcripts: lines to what they tell. The JSON within them is `texts`, effects are spelled by `spell`, and the bench replays.
 
-use std::sync::Arc;
-
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
-use tollgate_core::clock::UnixMillis;
-use tollgate_core::command::{
-    ChannelSnapshot, Command, Connected, ConnectedToken, Expiry, NewMessage, Notice, Reply, Subscribed,
-};
-use tollgate_core::delivery::{Delivery, Position, Publication};
-use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
-use tollgate_core::json::{JsonObject, JsonValue};
+use tollgate_core::command::{Expiry, Notice, Published, Reply};
+use tollgate_core::delivery::{Delivery, Position};
+use tollgate_core::ids::ChannelId;
+use tollgate_core::json::JsonObject;
 use tollgate_core::limits::MESSAGE_BYTES_MAX;
-use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
-use tollgate_core::ports::store::StateChange;
 use tollgate_core::{CloseReason, Error, ErrorKind};
 
-use crate::{Effect, Frame, RequestNumber};
+use super::texts::{BatchText, ChannelText, ConnectedText, HistoryText, MembersText, PresenceText, PublicationText};
+use crate::{Frame, RequestNumber};
 
 /// One line of a script.
 pub(super) enum Line<'a> {
@@ -37,16 +30,6 @@ pub(super) enum Told<'a> {
     Passed(u64),
 }
 
-/// A subscription that begins now.
-fn begun(channel: ChannelSnapshot) -> Subscribed {
-    Subscribed {
-        channel: Arc::new(channel),
-        position: Position { epoch: 1, offset: 0 },
-        recovered: None,
-        is_resuming: false,
-    }
-}
-
 /// A client's message; a binary one was decoded from its notation.
 pub(super) enum Message<'a> {
     Text(&'a str),
@@ -59,39 +42,6 @@ impl Message<'_> {
             Message::Text(text) => Frame::Text(text),
             Message::Binary(bytes) => Frame::Binary(bytes),
         }
-    }
-}
-
-/// Spells an effect.
-pub(super) fn effect(effect: &Effect) -> String {
-    match effect {
-        Effect::Send(payload) => match std::str::from_utf8(payload) {
-            Ok(text) => format!("> {text}"),
-            Err(_) => format!("> (not UTF-8) {payload:?}"),
-        },
-        Effect::SendBinary(payload) => format!("> (binary) {payload:?}"),
-        Effect::Perform(number, command) => format!("= {} {}", number.0, spell(command)),
-        Effect::Close { code, text, reason } => format!("close {code} {text} ({})", reason.word()),
-    }
-}
-
-fn spell(command: &Command) -> String {
-    let quoted = |text: &str| serde_json::Value::from(text).to_string();
-    match command {
-        Command::Connect { project, token: None, .. } => format!("connect {} anonymous", quoted(project)),
-        Command::Connect { project, token: Some(token), .. } => {
-            format!("connect {} {}", quoted(project), quoted(token.expose()))
-        }
-        Command::Renew { token } => format!("renew {}", quoted(token.expose())),
-        Command::Subscribe { channel, .. } => format!("subscribe {}", quoted(channel)),
-        Command::Unsubscribe { channel } => format!("unsubscribe {}", quoted(channel)),
-        Command::Publish(NewMessage { channel, event, data, .. }) => {
-            format!("publish {} {} {}", quoted(channel), quoted(event), data.as_str())
-        }
-        Command::SetState { channel, change: StateChange::Replace(state), .. } => {
-            format!("set_state {} {}", quoted(channel), state.as_str())
-        }
-        other => format!("{other:?}"),
     }
 }
 
@@ -143,21 +93,51 @@ fn answer(rest: &str) -> Result<Told<'_>, String> {
         "not_allowed" => Ok(Reply::NotAllowed),
         "not_subscribed" => Ok(Reply::NotSubscribed),
         "connected" => Ok(Reply::Connected(Box::new(json::<ConnectedText>(rest)?.read()?))),
-        "error" => {
-            let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == rest);
-            Err(Error::new(*kind.ok_or_else(|| format!("there is no error `{rest}`"))?, "As the transcript says."))
-        }
+        "published" => Ok(Reply::Published(published(rest)?)),
+        "batch" => Ok(Reply::Batch(json::<BatchText>(rest)?.read()?)),
+        "state_changed" => Ok(Reply::StateChanged(json(rest)?)),
+        "version_mismatch" => Ok(Reply::VersionMismatch(json(rest)?)),
+        "history" => Ok(Reply::History(json::<HistoryText>(rest)?.read()?)),
+        "position_lost" => Ok(Reply::PositionLost(position(rest)?)),
+        "members" => Ok(Reply::Members(json::<MembersText>(rest)?.read()?)),
+        "error" => Err(error(rest)?),
         _ => return Err(format!("there is no answer `{word}`")),
     };
     Ok(Told::Answer(RequestNumber(number), result))
 }
 
+/// An error by its code, and after how many milliseconds trying again can help where that is said.
+pub(super) fn error(text: &str) -> Result<Error, String> {
+    let (code, after) = text.split_once(' ').map_or((text, None), |(code, after)| (code, Some(after)));
+    let kind = ErrorKind::ALL.iter().find(|kind| kind.code() == code);
+    let kind = *kind.ok_or_else(|| format!("there is no error `{code}`"))?;
+    let retry_after_ms = after.map(json).transpose()?;
+    Ok(Error { retry_after_ms, ..Error::new(kind, "As the transcript says.") })
+}
+
+pub(super) fn position(text: &str) -> Result<Position, String> {
+    text.parse().map_err(|error: Error| error.to_string())
+}
+
+/// What became of a message: `18c3f-41`, `duplicate 18c3f-41` or `conflated`.
+pub(super) fn published(text: &str) -> Result<Published, String> {
+    Ok(match text.split_once(' ') {
+        None if text == "conflated" => Published::Conflated,
+        None => Published::At(position(text)?),
+        Some(("duplicate", at)) => Published::Duplicate(position(at)?),
+        Some(_) => return Err(format!("cannot read `{text}`")),
+    })
+}
+
 fn notice(rest: &str) -> Result<Notice, String> {
     let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     Ok(match word {
-        "subscribed" => Notice::Subscribed(Box::new(begun(json::<ChannelText>(rest)?.read()?))),
+        "subscribed" => Notice::Subscribed(Box::new(json::<ChannelText>(rest)?.read()?)),
         "unsubscribed" => Notice::Unsubscribed(channel_id(&json::<String>(rest)?)?),
-        "direct" => Notice::Direct(None, json::<PublicationText>(rest)?.read()?),
+        "direct" => {
+            let (at, publication) = json::<PublicationText>(rest)?.read()?;
+            Notice::Direct(at, publication)
+        }
         "expiry" if rest == "never" => Notice::ExpiryChanged(None),
         "expiry" => Notice::ExpiryChanged(Some(expiry(rest)?)),
         _ => return Err(format!("there is no notice `{word}`")),
@@ -172,18 +152,24 @@ fn expiry(text: &str) -> Result<Expiry, String> {
 fn delivery(rest: &str) -> Result<Delivery, String> {
     let (word, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     if word == "direct" {
-        return Ok(Delivery::Direct { position: None, publication: json::<PublicationText>(rest)?.read()? });
+        let (position, publication) = json::<PublicationText>(rest)?.read()?;
+        return Ok(Delivery::Direct { position, publication });
     }
     // The channel's id is a JSON string without spaces here; that is enough for transcripts.
     let (channel, rest) = rest.split_once(' ').unwrap_or((rest, ""));
     let channel = channel_id(&json::<String>(channel)?)?;
     Ok(match word {
-        "message" => Delivery::Message {
-            channel,
-            position: Position { epoch: 1, offset: 1 },
-            publication: json::<PublicationText>(rest)?.read()?,
-        },
-        "state" => Delivery::State { channel, state: object(&json::<Box<RawValue>>(rest)?)?, version: 1 },
+        "message" => {
+            let (at, publication) = json::<PublicationText>(rest)?.read()?;
+            Delivery::Message { channel, position: at.unwrap_or(Position { epoch: 1, offset: 1 }), publication }
+        }
+        "state" => {
+            let (version, state) =
+                rest.split_once(' ').filter(|(version, _)| version.parse::<u64>().is_ok()).unwrap_or(("1", rest));
+            Delivery::State { channel, state: object(&json::<Box<RawValue>>(state)?)?, version: json(version)? }
+        }
+        "restarted" => Delivery::Restarted { channel, position: position(rest)? },
+        "presence" => json::<PresenceText>(rest)?.read(channel)?,
         "deleted" => Delivery::Deleted { channel },
         _ => return Err(format!("there is no delivery `{word}`")),
     })
@@ -211,98 +197,14 @@ fn close_reason(word: &str) -> Result<CloseReason, String> {
     all.into_iter().find(|reason| reason.word() == word).ok_or_else(|| format!("there is no close reason `{word}`"))
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ConnectedText {
-    cid: String,
-    count: u32,
-    project: String,
-    token: Option<TokenText>,
-    channels: Vec<ChannelText>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TokenText {
-    state: Option<Box<RawValue>>,
-    expires_in_ms: Option<u64>,
-    life_ms: Option<u64>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChannelText {
-    id: String,
-    project: String,
-    r#type: String,
-    capabilities: u64,
-    state: Box<RawValue>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PublicationText {
-    e: String,
-    d: Box<RawValue>,
-}
-
-impl ConnectedText {
-    fn read(self) -> Result<Connected, String> {
-        let token = |token: TokenText| {
-            let state = token.state.as_deref().map(object).transpose()?;
-            let expiry = |left_ms: u64| Expiry { left_ms, life_ms: token.life_ms.unwrap_or(left_ms) };
-            Ok::<_, String>(ConnectedToken {
-                id: TokenId::new(1),
-                user: None,
-                state,
-                expiry: token.expires_in_ms.map(expiry),
-            })
-        };
-        Ok(Connected {
-            connection: self.cid.parse::<ConnectionId>().map_err(|error| error.to_string())?,
-            project: self.project.parse::<ProjectId>().map_err(|error| error.to_string())?,
-            token: self.token.map(token).transpose()?,
-            connection_count: self.count,
-            session: None,
-            resumed: false,
-            direct: None,
-            direct_lost: false,
-            channels: self.channels.into_iter().map(|one| one.read().map(begun)).collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-impl ChannelText {
-    fn read(self) -> Result<ChannelSnapshot, String> {
-        Ok(ChannelSnapshot {
-            project: self.project.parse().map_err(|error: Error| error.to_string())?,
-            channel: channel_id(&self.id)?,
-            kind: ChannelType::from_word(&self.r#type).ok_or_else(|| format!("no channel type `{}`", self.r#type))?,
-            capabilities: Capabilities::from_bits(self.capabilities).ok_or("capabilities with unknown bits")?,
-            settings: ChannelSettings::default(),
-            durable_epoch: None,
-            state: object(&self.state)?,
-            version: 1,
-            sequence: 1,
-        })
-    }
-}
-
-impl PublicationText {
-    fn read(self) -> Result<Publication, String> {
-        let data = JsonValue::from_raw(&self.d, MESSAGE_BYTES_MAX).map_err(|error| error.to_string())?;
-        Ok(Publication::new(&self.e, data, UnixMillis(0)))
-    }
-}
-
-fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| format!("cannot read `{text}`: {error}"))
 }
 
-fn object(raw: &RawValue) -> Result<JsonObject, String> {
+pub(super) fn object(raw: &RawValue) -> Result<JsonObject, String> {
     JsonObject::from_raw(raw, MESSAGE_BYTES_MAX).map_err(|error| error.to_string())
 }
 
-fn channel_id(text: &str) -> Result<ChannelId, String> {
+pub(super) fn channel_id(text: &str) -> Result<ChannelId, String> {
     ChannelId::new(text).map_err(|error| error.to_string())
 }
