@@ -46,8 +46,8 @@ pub struct Connected<'a> {
 /// The token of a connection.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Token<'a> {
-    /// Its public id.
-    #[serde(borrow)]
+    /// Its public id; empty in the reply to `renew`, where it is absent.
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
     pub id: Cow<'a, str>,
     /// Its user, if it has one.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
