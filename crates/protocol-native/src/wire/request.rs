@@ -219,6 +219,8 @@ pub struct Ack {
 macro_rules! requests {
     ($($(#[doc = $doc:literal])* $name:ident($body:ty) => $word:literal;)*) => {
         /// A request's name and body.
+        // One at a time lives on the stack, and `connect` comes once.
+        #[allow(clippy::large_enum_variant)]
         #[derive(Clone, Debug)]
         pub enum Request<'a> { $($(#[doc = $doc])* $name($body),)* }
 
@@ -281,6 +283,8 @@ pub enum Malformed {
 }
 
 /// A frame of a client.
+// As above.
+#[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug)]
 pub enum ClientFrame<'a> {
     /// `{}`: the answer to a ping.
