@@ -86,6 +86,10 @@ fn connected() -> Connected {
         project: ProjectId::new(1),
         token: None,
         connection_count: 1,
+        session: None,
+        resumed: false,
+        direct: None,
+        direct_lost: false,
         channels: Vec::new(),
     }
 }
