@@ -106,10 +106,17 @@ test('a nudge cuts waiting short, once in a second, and asks a connected server 
 	bench.lost(1006);
 	bench.pass(250);
 	bench.lost(1006);
-	same(bench.did((machine, now) => machine.nudge(now)));
 	bench.pass(500);
 	bench.lost(1006);
 	bench.pass(1_000);
+	bench.lost(1006);
+	same(bench.did((machine, now) => machine.nudge(now)));
+	same(bench.pass(999));
+	same(bench.pass(1), 'connecting', 'open websocket');
+	same(bench.did((machine, now) => machine.nudge(now)));
+	bench.lost(1006);
+	same(bench.pass(999));
+	same(bench.pass(1), 'connecting', 'open websocket');
 	bench.lost(1006);
 	bench.pass(1_500);
 	same(bench.did((machine, now) => machine.nudge(now)), 'connecting', 'open websocket');

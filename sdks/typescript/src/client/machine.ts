@@ -76,6 +76,8 @@ export class Machine {
 	#connectedAt = 0;
 	#triedAt = -Infinity;
 	#tries = 0;
+	/** Something changed while a try was under way: if it fails, the next comes soon. */
+	#isHurried = false;
 	#unopened = 0;
 	#opened = false;
 	#probeUntil = Infinity;
@@ -282,7 +284,9 @@ export class Machine {
 
 	/** The machine woke up, is online again, or its page is looked at: what waits is tried, what seems alive is asked. */
 	nudge(now: number): void {
+		if (this.state === 'connecting') this.#isHurried = true;
 		if (this.state === 'waiting' && now - this.#triedAt >= NUDGE_MS) this.#attempt(now);
+		else if (this.state === 'waiting') this.#deadline = Math.min(this.#deadline, this.#triedAt + NUDGE_MS);
 		if (this.state !== 'connected' || this.#probeUntil !== Infinity) return;
 		if (now >= this.#heardAt + this.#silenceMs) return this.#dead(now, 'silent');
 		this.#probeUntil = now + PROBE_MS;
@@ -410,6 +414,7 @@ export class Machine {
 		if (ok.direct_lost === true || (this.#isDirectUnknown && !this.#direct)) this.#tell('', { is: 'direct_lost' });
 		if (direct && (ok.direct_lost === true || !this.#direct || this.#direct.epoch !== direct.epoch)) this.#direct = direct;
 		this.#isDirectUnknown = false;
+		this.#isHurried = false;
 		this.#enter('connected', null);
 		this.channels.connected(text(ok.connection), entries(ok));
 	}
@@ -458,7 +463,8 @@ export class Machine {
 		const delay = retryDelay(close, this.#tries, this.options.random());
 		if (delay === null) return this.#stop(error, error);
 		this.#tries += 1;
-		this.#deadline = now + delay;
+		this.#deadline = now + (this.#isHurried ? Math.min(delay, NUDGE_MS) : delay);
+		this.#isHurried = false;
 		this.#enter('waiting', error);
 	}
 
