@@ -103,10 +103,11 @@ impl Shard {
     /// Tells the home of a channel with presence that a connection has entered it, or shows another face.
     pub(super) fn show_face(&mut self, connection: ConnectionKey, place: u32, outlet: &mut dyn Outlet) {
         let Some(local) = self.locals.get(place) else { return };
-        if !matches!(&local.standing, Standing::Live(snapshot) if snapshot.settings.presence) {
+        let Standing::Live(snapshot) = &local.standing else { return };
+        if !snapshot.settings.presence {
             return;
         }
-        let (channel, me) = (local.key.clone(), self.reference(connection));
+        let (channel, sequence, me) = (local.key.clone(), snapshot.sequence, self.reference(connection));
         let Some(link) = link_mut(&mut self.links, connection) else { return };
         let known = link.rare.as_ref().and_then(|rare| rare.name.clone());
         let name = known.unwrap_or_else(|| {
@@ -118,7 +119,7 @@ impl Shard {
         });
         let face = Face { name, data: link.data_in(&channel.channel) };
         let home = self.hub.home(&channel);
-        self.pass_on(home, PeerWord::Entered(channel, me, face), outlet);
+        self.pass_on(home, PeerWord::Entered(channel, sequence, me, face), outlet);
     }
 
     /// Tells the home that a connection has left a channel where it showed its face.
@@ -132,9 +133,11 @@ impl Shard {
     ) {
         let Some(name) = name else { return };
         // Even if no faces are wanted now: the home may have wanted them when this one came, and want them again.
-        let Some(channel) = self.locals.get(place).map(|local| local.key.clone()) else { return };
+        let Some(local) = self.locals.get(place) else { return };
+        let Standing::Live(snapshot) = &local.standing else { return };
+        let (channel, sequence) = (local.key.clone(), snapshot.sequence);
         let (me, home) = (self.reference(connection), self.hub.home(&channel));
-        self.pass_on(home, PeerWord::Left(channel, me, name, for_good), outlet);
+        self.pass_on(home, PeerWord::Left(channel, sequence, me, name, for_good), outlet);
     }
 
     /// Presence was switched on in a channel: whoever is in it shows its face.

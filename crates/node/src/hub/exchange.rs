@@ -174,24 +174,21 @@ impl Shard {
             PeerWord::Begun(connection, channel, number, beginning) => {
                 self.begun(connection, &channel, number, *beginning, outlet);
             }
-            PeerWord::Entered(channel, connection, face) => {
+            PeerWord::Entered(channel, sequence, connection, face) => {
                 let (at, now) = (self.directory.now(), self.now);
-                let Some(place) = self.home_place(&channel) else { return };
-                self.homes.with(place, |channel| {
-                    if channel.settings.presence {
-                        channel.rare_mut().presence.enter(connection, face, at, now);
+                self.on_presence(&channel, sequence, |home| {
+                    if home.settings.presence {
+                        home.rare_mut().presence.enter(connection, face, at, now);
                     }
                 });
             }
-            PeerWord::Left(channel, connection, name, for_good) => {
+            PeerWord::Left(channel, sequence, connection, name, for_good) => {
                 let now = self.now;
-                if let Some(place) = self.homes.find(&channel) {
-                    self.homes.with(place, |channel| {
-                        if let Some(rare) = &mut channel.rare {
-                            rare.presence.leave(connection, &name, for_good, now);
-                        }
-                    });
-                }
+                self.on_presence(&channel, sequence, |home| {
+                    if let Some(rare) = &mut home.rare {
+                        rare.presence.leave(connection, &name, for_good, now);
+                    }
+                });
             }
             PeerWord::Attend(connection, project, token, from, goes_on, format) => {
                 self.attend(connection, (project, token), (from, goes_on), format, outlet);
@@ -207,9 +204,13 @@ impl Shard {
                 let is_meant = |local: &LocalChannel| matches!(&local.standing, Standing::Live(snapshot) if snapshot.sequence == sequence);
                 if self.locals.get(place).is_some_and(is_meant) {
                     self.append(&channel, None, false, &frames);
+                    let expectant = self.expectant(place);
                     self.forget_gatherers(place, outlet);
                     self.locals.set_deleted(place);
                     self.enqueue(place);
+                    for connection in expectant {
+                        self.join(connection, channel.clone(), outlet);
+                    }
                 }
             }
         }

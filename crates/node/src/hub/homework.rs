@@ -8,6 +8,7 @@ use tollgate_core::delivery::{Delivery, Position, Publication};
 use tollgate_core::ids::ChannelKey;
 use tollgate_core::ports::broker::{History, PublishHow};
 
+use super::home::HomeChannel;
 use super::past::Past;
 use super::presence::Presence;
 use super::shard::{Outlet, Shard};
@@ -125,9 +126,16 @@ impl Shard {
         let home = self.homes.find(channel).and_then(|place| self.homes.at(place));
         // One with a larger number is a successor, and the subscribers of this one have been told already.
         let Some(sequence) = home.map(|home| home.sequence).filter(|own| *own <= sequence) else { return };
-        let word = |channel, frames| PeerWord::Deleted(channel, sequence, frames);
-        self.hand_over(channel, outlet, word, |channel| Delivery::Deleted { channel });
+        let interested: Vec<_> = self.homes.interested(channel).collect();
+        // Before anybody is told: who then asks for the successor must not find this one.
         self.homes.remove(channel);
+        if interested.is_empty() {
+            return;
+        }
+        let frames = self.hub.encode(&Delivery::Deleted { channel: channel.channel.clone() });
+        for shard in interested {
+            self.pass_on(shard, PeerWord::Deleted(channel.clone(), sequence, Arc::clone(&frames)), outlet);
+        }
     }
 
     /// A channel's settings changed.
@@ -226,6 +234,14 @@ impl Shard {
         match home.and_then(|home| home.rare.as_deref()) {
             Some(rare) => rare.presence.page(query, random),
             None => MembersPage { count: 0, members: Vec::new(), more: false },
+        }
+    }
+
+    /// Works on a channel that this shard orders, if it is the one with this number still: faces of an earlier one are not shown in its successor.
+    pub(super) fn on_presence(&mut self, channel: &ChannelKey, sequence: u64, work: impl FnOnce(&mut HomeChannel)) {
+        let is_meant = |place: &u32| self.homes.at(*place).is_some_and(|home| home.sequence == sequence);
+        if let Some(place) = self.homes.find(channel).filter(is_meant) {
+            self.homes.with(place, work);
         }
     }
 

@@ -11,7 +11,7 @@ use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelKey;
 use tollgate_core::model::ChannelType;
 
-use super::link::{Admission, Gathering, Held, NEVER, Phase, Renewal};
+use super::link::{Admission, Gathering, Held, Link, NEVER, Phase, Renewal};
 use super::local::{LocalChannel, Standing, Waiter};
 use super::shard::{Outlet, Shard, link_mut};
 use super::{ConnectionKey, FormatIndex, PeerWord};
@@ -34,7 +34,8 @@ impl Shard {
         if is_gathering {
             self.gather_one(connection, channel, outlet);
         } else if is_connected {
-            let place = self.ensure(channel, outlet);
+            let known = self.locals.find(&channel);
+            let place = known.unwrap_or_else(|| self.locals.add(channel));
             let Some(local) = self.locals.get_mut(place) else { return };
             match &mut local.standing {
                 // The channel that an anonymous client was allowed to enter may have been deleted meanwhile; this one is another.
@@ -43,7 +44,13 @@ impl Shard {
                     self.drop_if_unused(place, outlet);
                 }
                 Standing::Live(_) => self.enter(connection, place, outlet),
-                Standing::Asked(_, waiters) => waiters.push(Waiter::Join(connection)),
+                Standing::Asked(_, waiters) => {
+                    // It waits before the home is asked: that may be this very shard, and then the answer comes within the call.
+                    waiters.push(Waiter::Join(connection));
+                    if known.is_none() {
+                        self.ask_home(place, outlet);
+                    }
+                }
             }
         }
     }
@@ -270,18 +277,6 @@ impl Shard {
         }
     }
 
-    /// The place of a channel, asking its home for it if it is not here yet.
-    fn ensure(&mut self, channel: ChannelKey, outlet: &mut dyn Outlet) -> u32 {
-        self.locals.find(&channel).unwrap_or_else(|| {
-            let place = self.locals.add(channel);
-            // A waiter that is nobody: the answer may come within the call, and must not find the channel unused.
-            self.hold(place, 1);
-            self.ask_home(place, outlet);
-            self.hold(place, -1);
-            place
-        })
-    }
-
     pub(super) fn hold(&mut self, place: u32, by: isize) {
         if let Some(local) = self.locals.get_mut(place) {
             local.gatherers = local.gatherers.saturating_add_signed(by);
@@ -403,6 +398,28 @@ impl Shard {
             }
         }
         self.drop_if_unused(place, outlet);
+    }
+
+    /// Of those who are in a channel that is about to be dissolved, or on their way in: whose tokens are subscribed to its successor. Who came in the
+    /// time between that and the word of the deletion was taken into the old one, and no other word tells it of the new one.
+    pub(super) fn expectant(&self, place: u32) -> Vec<ConnectionKey> {
+        let Some(local) = self.locals.get(place) else { return Vec::new() };
+        let (project, channel) = (local.key.project, &local.key.channel);
+        if self.directory.snapshot(&local.key).is_none() {
+            return Vec::new();
+        }
+        let is_in = |link: &Link| {
+            let gathers = matches!(&link.phase, Phase::Gathering(gathering) if gathering.wanted.contains(&place));
+            gathers || link.is_beginning(place) || link.subscriptions.iter().any(|held| held.channel == place)
+        };
+        let is_expectant = |link: &Link| {
+            is_in(link) && link.token.is_some_and(|token| self.directory.is_subscribed(project, token, channel))
+        };
+        let links = (0_u32..).zip(&self.links).filter_map(|(slot, link)| Some((slot, link.as_ref()?)));
+        links
+            .filter(|(_, link)| is_expectant(link))
+            .map(|(slot, link)| ConnectionKey { slot, generation: link.generation })
+            .collect()
     }
 
     /// Before a channel is dissolved: connections that have gathered it and are not told yet go on without it.

@@ -329,6 +329,10 @@ impl Shard {
         if let (Command::Unsubscribe { channel }, Some(project)) = (command, project)
             && let Ok(channel) = ChannelId::new(channel)
         {
+            if let Some(link) = link_mut(&mut self.links, connection) {
+                // If it is subscribed again by somebody else, it enters without.
+                let _unwanted = link.take_wish(&channel);
+            }
             self.leave(connection, &ChannelKey { project, channel }, false, outlet);
         }
         let link = self.link(connection)?;

@@ -104,10 +104,10 @@ pub enum PeerWord {
     Begin(Box<Begin>),
     /// From the home, the answer to the question with this number: what is to be written first, and from then on every later word.
     Begun(ConnectionKey, ChannelKey, u64, Box<Beginning>),
-    /// To a channel's home: this connection has entered it.
-    Entered(ChannelKey, ConnectionRef, Face),
-    /// To a channel's home: this connection of this member has left it; for good, or it broke.
-    Left(ChannelKey, ConnectionRef, Arc<str>, bool),
+    /// To a channel's home: this connection has entered the channel with this number.
+    Entered(ChannelKey, u64, ConnectionRef, Face),
+    /// To a channel's home: this connection of this member has left the channel with this number; for good, or it broke.
+    Left(ChannelKey, u64, ConnectionRef, Arc<str>, bool),
     /// To a token's home: a connection of it begins to hear direct messages, behind this position if it had one. The flag says whether it goes on with
     /// its session.
     Attend(ConnectionRef, ProjectId, TokenId, Option<Position>, bool, FormatIndex),
