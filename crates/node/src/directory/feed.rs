@@ -23,7 +23,8 @@ impl Changes for Directory {
             Change::RowDeleted(name) => self.remove_row(name, now),
             Change::ChannelCreated(channel) => self.insert_channel(channel),
             Change::ChannelState { project, channel, state, version } => {
-                self.change_channel(&ChannelKey { project, channel }, Request::StateChanged, |snapshot| {
+                let word = |snapshot, _| Request::StateChanged(snapshot);
+                self.change_channel(&ChannelKey { project, channel }, word, |snapshot| {
                     (snapshot.state, snapshot.version) = (state, version)
                 });
             }
@@ -141,6 +142,7 @@ impl Directory {
         let entry = ChannelEntry {
             created_at: channel.created_at,
             offset: channel.offset,
+            revision: 0,
             tokens: BTreeSet::new(),
             anonymous: 0,
             deserted_at: now,
@@ -162,14 +164,8 @@ impl Directory {
         });
     }
 
-    /// A durable history that begins anew begins at offset 0; one that goes on, where it is.
     fn change_settings(&self, key: &ChannelKey, capabilities: Capabilities, settings: ChannelSettings, run: u32) {
-        let before = self.snapshot(key).and_then(|snapshot| snapshot.durable_epoch);
         let epoch = |sequence| settings.history.durable.then(|| durable_epoch(sequence, run));
-        let begins = self.snapshot(key).is_some_and(|snapshot| epoch(snapshot.sequence) != before);
-        if begins {
-            self.with(key.project, |records| records.note_offset(&key.channel, 0));
-        }
         self.change_channel(key, Request::SettingsChanged, |snapshot| {
             (snapshot.capabilities, snapshot.settings) = (capabilities, settings);
             snapshot.durable_epoch = epoch(snapshot.sequence);
@@ -179,12 +175,12 @@ impl Directory {
     fn change_channel(
         &self,
         key: &ChannelKey,
-        word: fn(Arc<ChannelSnapshot>) -> Request,
+        word: fn(Arc<ChannelSnapshot>, u64) -> Request,
         change: impl FnOnce(&mut ChannelSnapshot),
     ) {
-        let snapshot = self.with(key.project, |records| records.change_channel(&key.channel, change)).flatten();
-        if let (Some(snapshot), Some(hub)) = (snapshot, self.hub.get()) {
-            hub.tell(hub.home(key), word(snapshot));
+        let changed = self.with(key.project, |records| records.change_channel(&key.channel, change)).flatten();
+        if let (Some((snapshot, revision)), Some(hub)) = (changed, self.hub.get()) {
+            hub.tell(hub.home(key), word(snapshot, revision));
         }
     }
 }

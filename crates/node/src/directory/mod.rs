@@ -210,11 +210,11 @@ impl Directory {
         self.project(channel.project)?.read().channel(&channel.channel).map(|entry| Arc::clone(&entry.snapshot))
     }
 
-    /// The channel as it is now, and the offset of the last message of its durable history.
-    pub(crate) fn described(&self, channel: &ChannelKey) -> Option<(Arc<ChannelSnapshot>, u64)> {
+    /// The channel as it is now, the offset of the last message of its durable history, and how often the snapshot was changed.
+    pub(crate) fn described(&self, channel: &ChannelKey) -> Option<(Arc<ChannelSnapshot>, u64, u64)> {
         let project = self.project(channel.project)?;
         let records = project.read();
-        records.channel(&channel.channel).map(|entry| (Arc::clone(&entry.snapshot), entry.offset))
+        records.channel(&channel.channel).map(|entry| (Arc::clone(&entry.snapshot), entry.offset, entry.revision))
     }
 
     /// What time it is.

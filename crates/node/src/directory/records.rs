@@ -27,6 +27,8 @@ pub(crate) struct ChannelEntry {
     pub(crate) created_at: UnixMillis,
     /// The offset of the last message of its durable history.
     pub(crate) offset: u64,
+    /// Counts the changes of its snapshot: a home that knows it as it is now passes over the words of earlier ones.
+    pub(crate) revision: u64,
     /// Tokens subscribed to it.
     pub(crate) tokens: BTreeSet<TokenId>,
     /// Anonymous connections subscribed to it.
@@ -213,12 +215,17 @@ impl Records {
         &mut self,
         channel: &ChannelId,
         change: impl FnOnce(&mut ChannelSnapshot),
-    ) -> Option<Arc<ChannelSnapshot>> {
+    ) -> Option<(Arc<ChannelSnapshot>, u64)> {
         let entry = self.channels.get_mut(channel)?;
         let mut snapshot = ChannelSnapshot::clone(&entry.snapshot);
         change(&mut snapshot);
+        if snapshot.durable_epoch != entry.snapshot.durable_epoch {
+            // A durable history that begins anew begins at offset 0; one that goes on, where it is.
+            entry.offset = 0;
+        }
         entry.snapshot = Arc::new(snapshot);
-        Some(Arc::clone(&entry.snapshot))
+        entry.revision += 1;
+        Some((Arc::clone(&entry.snapshot), entry.revision))
     }
 
     /// Removes a channel; answers its number.

@@ -23,7 +23,11 @@ impl Shard {
     pub(super) fn enter(&mut self, connection: ConnectionKey, place: u32, outlet: &mut dyn Outlet) {
         let Some(Standing::Live(snapshot)) = self.locals.get(place).map(|local| &local.standing) else { return };
         let snapshot = Arc::clone(snapshot);
+        let now = self.now;
         let Some(link) = link_mut(&mut self.links, connection).filter(|link| link.is_connected()) else { return };
+        if link.has_ended_by(now, outlet) {
+            return self.end(connection, CloseReason::TokenExpired, outlet);
+        }
         let wish = link.take_wish(&snapshot.channel);
         let is_wished = wish != Default::default();
         let held = link.subscriptions.iter().find(|held| held.channel == place).copied();

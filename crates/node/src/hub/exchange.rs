@@ -44,7 +44,7 @@ impl Shard {
                     |channel| Delivery::State { channel, state, version },
                 );
             }
-            Request::SettingsChanged(snapshot) => self.settings_changed(&snapshot, outlet),
+            Request::SettingsChanged(snapshot, revision) => self.settings_changed(&snapshot, revision, outlet),
             Request::Deleted(channel, sequence) => self.deleted(&channel, sequence, outlet),
             Request::Join(connection, channel) => {
                 self.pass_on(connection.shard, PeerWord::Join(connection.key, channel), outlet);
@@ -247,14 +247,15 @@ impl Shard {
                 *current = Arc::clone(snapshot);
                 self.append(&key, None, false, frames);
             }
-            None if snapshot.version >= current.version => {
-                *current = Arc::clone(snapshot);
+            None => {
+                if snapshot.version >= current.version {
+                    *current = Arc::clone(snapshot);
+                }
                 // Even if it was on already: this shard may have learned of it before the home, which then wanted no faces yet.
-                if snapshot.settings.presence {
+                if current.settings.presence {
                     self.show_all_faces(place, outlet);
                 }
             }
-            None => {}
         }
     }
 

@@ -32,6 +32,8 @@ pub(super) struct HomeChannel {
     interested: u64,
     /// The number of the channel: tells it from an earlier one with the same id.
     pub(super) sequence: u64,
+    /// How many changes of the channel are in this.
+    pub(super) revision: u64,
     pub(super) settings: ChannelSettings,
     /// Whether its messages get their places from the store.
     pub(super) is_durable: bool,
@@ -182,17 +184,17 @@ impl HomeChannels {
         self.places.get(key).copied()
     }
 
-    /// The place of a channel; `describe` says how it stands (what it is, and the last offset of its durable history) when it is not here yet.
+    /// The place of a channel; `describe` says how it stands (as [`crate::directory::Directory::described`]) when it is not here yet.
     /// Nothing if there is no such channel: what is asked of one that was deleted meanwhile must leave nothing behind for its successor.
     pub(super) fn place(
         &mut self,
         key: &ChannelKey,
-        describe: impl FnOnce() -> Option<(Arc<ChannelSnapshot>, u64)>,
+        describe: impl FnOnce() -> Option<(Arc<ChannelSnapshot>, u64, u64)>,
     ) -> Option<u32> {
         if let Some(place) = self.find(key) {
             return Some(place);
         }
-        let (snapshot, offset) = describe()?;
+        let (snapshot, offset, revision) = describe()?;
         let position = match snapshot.durable_epoch {
             Some(epoch) => Position { epoch, offset },
             None => Position { epoch: self.new_epoch(), offset: 0 },
@@ -201,6 +203,7 @@ impl HomeChannels {
             key: key.clone(),
             interested: 0,
             sequence: snapshot.sequence,
+            revision,
             settings: snapshot.settings,
             is_durable: snapshot.durable_epoch.is_some(),
             past: Past::new(position),
@@ -339,7 +342,7 @@ mod tests {
 
     use super::*;
 
-    fn described() -> Option<(Arc<ChannelSnapshot>, u64)> {
+    fn described() -> Option<(Arc<ChannelSnapshot>, u64, u64)> {
         let snapshot = ChannelSnapshot {
             project: ProjectId::new(1),
             channel: ChannelId::from_number(1),
@@ -351,7 +354,7 @@ mod tests {
             version: 1,
             sequence: 5,
         };
-        Some((Arc::new(snapshot), 0))
+        Some((Arc::new(snapshot), 0, 0))
     }
 
     fn advance(homes: &mut HomeChannels, key: &ChannelKey) -> Position {

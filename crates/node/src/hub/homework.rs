@@ -139,10 +139,12 @@ impl Shard {
     }
 
     /// A channel's settings changed.
-    pub(super) fn settings_changed(&mut self, snapshot: &Arc<ChannelSnapshot>, outlet: &mut dyn Outlet) {
+    pub(super) fn settings_changed(&mut self, snapshot: &Arc<ChannelSnapshot>, revision: u64, outlet: &mut dyn Outlet) {
         let key = ChannelKey { project: snapshot.project, channel: snapshot.channel.clone() };
         let Some(place) = self.homes.find(&key) else { return };
-        let home = self.homes.at(place).filter(|home| home.sequence == snapshot.sequence);
+        // The channel may have been known as it is now, or another, before the word of this change came.
+        let is_news = |home: &&HomeChannel| home.sequence == snapshot.sequence && home.revision < revision;
+        let home = self.homes.at(place).filter(is_news);
         let Some(is_durable) = home.map(|home| home.is_durable) else { return };
         if snapshot.settings.conflate_per_second == 0 {
             // Behind what is published from now on it would be old, and in a durable history it would have the place of another.
@@ -158,7 +160,7 @@ impl Shard {
         };
         let now = self.directory.now();
         self.homes.with(place, |channel| {
-            channel.settings = snapshot.settings;
+            (channel.settings, channel.revision) = (snapshot.settings, revision);
             channel.is_durable = snapshot.durable_epoch.is_some();
             if let (false, Some(rare)) = (snapshot.settings.presence, &mut channel.rare) {
                 rare.presence = Presence::default();

@@ -194,6 +194,9 @@ impl Shard {
         if !matches!(&link.phase, Phase::Gathering(gathering) if gathering.outstanding == 0 && !gathering.asking) {
             return;
         }
+        if link.has_ended_by(self.now, outlet) {
+            return self.end(connection, CloseReason::TokenExpired, outlet);
+        }
         let Phase::Gathering(gathering) = std::mem::replace(&mut link.phase, Phase::Connected) else { return };
         let Gathering { admission, wanted, held, attended, .. } = *gathering;
         let mut connected = admission.connected;

@@ -368,7 +368,12 @@ impl Shard {
                 if let Some(link) = link_mut(&mut self.links, connection) {
                     link.see_in(channel.channel.clone(), data);
                 }
-                if let Some(place) = self.locals.find(&channel) {
+                // It may have left meanwhile, and then nothing would ever take its face away.
+                let is_in = |place: &u32| {
+                    self.link(connection)
+                        .is_some_and(|link| link.subscriptions.iter().any(|held| held.channel == *place))
+                };
+                if let Some(place) = self.locals.find(&channel).filter(is_in) {
                     self.show_face(connection, place, outlet);
                 }
                 Some(Reply::Done)

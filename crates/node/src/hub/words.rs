@@ -42,8 +42,8 @@ pub enum Request {
     Members(ChannelKey, MembersQuery, u64, oneshot::Sender<MembersPage>),
     /// To a channel's home: its state changed. Arrives in commit order.
     StateChanged(Arc<ChannelSnapshot>),
-    /// To a channel's home: its settings changed.
-    SettingsChanged(Arc<ChannelSnapshot>),
+    /// To a channel's home: its settings changed. The number counts the changes of the channel.
+    SettingsChanged(Arc<ChannelSnapshot>, u64),
     /// To a channel's home: the channel with this number was deleted. One with the same id may have been created since.
     Deleted(ChannelKey, u64),
     /// To a channel's home, for a connection's shard: its token was subscribed to the channel.
