@@ -316,7 +316,12 @@ impl Records {
         };
         if ephemeral && !entry.is_online() {
             entry.live_mut().offline_at = now;
-            self.endings.push_back((now.plus(SESSION_GRACE_MS), Ending::Session(token)));
+            // A session that waits for its token goes on waiting from here, and ends with what is subscribed now.
+            if entry.session().is_some() {
+                self.sessions.push_back((now.plus(NATIVE_SESSION_MS), token));
+            } else {
+                self.endings.push_back((now.plus(SESSION_GRACE_MS), Ending::Session(token)));
+            }
         }
         let live = entry.live_mut();
         if let Some(known) = live.subscriptions.iter_mut().find(|(one, _)| one == channel) {
