@@ -334,7 +334,7 @@ fn change_settings(world: &mut World, rng: &mut Rng) {
     let channel = "open-flux";
     world.truth.borrow_mut().promise(channel, &settings);
     let (node, caller, id) = (world.node.clone(), world.key, ChannelId::new(channel).unwrap());
-    let update = ChannelUpdate { settings: Some(settings), ..ChannelUpdate::default() };
+    let update = ChannelUpdate { settings: Some(settings.into()), ..ChannelUpdate::default() };
     world.spawn(async move { node.change_channel(&caller, &id, update).await.map(drop) });
 }
 
