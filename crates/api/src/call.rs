@@ -63,6 +63,11 @@ impl Call {
         ChannelId::new(&percent::decode("channel id", self.param("channel"), false)?)
     }
 
+    /// The credential that the request came with.
+    pub(crate) fn presented(&self) -> Result<PresentedSecret> {
+        credential(&self.parts.headers)
+    }
+
     /// The token of the path, by its secret or its public id.
     pub(crate) fn token(&self) -> Result<PresentedSecret> {
         match self.param("token") {

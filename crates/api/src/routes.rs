@@ -184,6 +184,7 @@ pub(crate) static ROUTES: &[Route] = &[
     bearer!(GET "/v2/me" => me::get),
     bearer!(DELETE "/v2/me" => me::revoke),
     bearer!(GET "/v2/me/subscriptions" => me::subscriptions),
+    bearer!(POST "/v2/tickets" => tickets::create),
     v2!(GET "/v2/channels" => channels::list),
     v2!(POST "/v2/channels" => channels::create),
     v2!(GET "/v2/channels/:channel" => channels::get),

@@ -47,6 +47,7 @@ pub use operations::selector::{Selector, kind_word};
 pub use operations::sessions::{SessionRequest, SessionView, VisitorProof};
 pub use operations::signing::{AccessToken, AccessWish};
 pub use operations::signing_keys::{SigningKeyStatus, SigningKeyView};
+pub use operations::tickets::TICKET_MS;
 pub use operations::token_views::{
     ConnectionView, Introspection, IssuedToken, PreviousSecret, SubscriptionView, TokenDetail, TokenFilter, TokenPage,
     TokenStatus,
@@ -95,6 +96,7 @@ pub struct Node {
     issuers: operations::issuer_keys::Issuers,
     fetches: operations::history::Fetches,
     mailboxes: operations::mailbox::MailboxLocks,
+    tickets: operations::tickets::Tickets,
     /// Held while an issuer is registered.
     registering: tokio::sync::Mutex<()>,
     verified: verified::VerifiedJwts,

@@ -112,6 +112,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         issuers: crate::operations::issuer_keys::Issuers::default(),
         fetches: crate::operations::history::Fetches::default(),
         mailboxes: crate::operations::mailbox::MailboxLocks::default(),
+        tickets: crate::operations::tickets::Tickets::default(),
         registering: tokio::sync::Mutex::default(),
         verified: crate::verified::VerifiedJwts::default(),
         user_names: crate::operations::users::UserNames::default(),

@@ -94,9 +94,6 @@ impl NativeDialect {
     }
 
     fn end_with(&mut self, code: u16, text: &str, reason: CloseReason, effects: &mut Vec<Effect>) {
-        if self.is_stream() && self.phase != Phase::Ended {
-            self.push("closed", write::closed(code, text), effects);
-        }
         self.busy = None;
         self.phase = Phase::Ended;
         effects.push(Effect::Close { code, text: text.to_owned(), reason });
@@ -130,7 +127,7 @@ impl NativeDialect {
     /// The request was not done. `channel` is what it was about, for streams, which know no request.
     fn fail(&mut self, id: u32, channel: &str, failure: &Failure, effects: &mut Vec<Effect>) {
         if self.is_stream() {
-            self.push("refused", write::refused(Some(channel), failure), effects);
+            self.push("refused", write::refused(channel, failure), effects);
         } else {
             self.reply(id, write::error(id, failure), effects);
         }
@@ -224,11 +221,9 @@ impl NativeDialect {
     fn not_connected(&mut self, id: u32, error: Error, effects: &mut Vec<Effect>) {
         let (close, reason) = refused_connect(error.kind);
         let text = close.word();
-        let failure = error.into();
-        if self.is_stream() {
-            self.push("refused", write::refused(None, &failure), effects);
-        } else {
-            effects.push(Effect::Send(write::error(id, &failure)));
+        // A stream that never began is answered for by whoever carries it, from the code.
+        if !self.is_stream() {
+            effects.push(Effect::Send(write::error(id, &error.into())));
         }
         self.end_with(close.code(), text, reason, effects);
     }

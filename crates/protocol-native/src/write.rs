@@ -386,25 +386,12 @@ pub(crate) fn expiring(left_ms: u64) -> Bytes {
     push("expiring", format!("\"in_ms\":{left_ms}").as_bytes())
 }
 
-/// Push `refused`: of a channel, or of the connection itself.
-pub(crate) fn refused(channel: Option<&str>, why: &Failure) -> Bytes {
+/// Push `refused`, of a channel.
+pub(crate) fn refused(channel: &str, why: &Failure) -> Bytes {
     let mut fields = Vec::with_capacity(160 + why.message.len());
-    if let Some(channel) = channel {
-        raw(&mut fields, "\"channel\":");
-        string(&mut fields, channel);
-        fields.push(b',');
-    }
-    raw(&mut fields, "\"error\":");
+    raw(&mut fields, "\"channel\":");
+    string(&mut fields, channel);
+    raw(&mut fields, ",\"error\":");
     failure(&mut fields, why);
     push("refused", &fields)
-}
-
-/// Push `closed`.
-pub(crate) fn closed(code: u16, message: &str) -> Bytes {
-    let mut fields = Vec::with_capacity(48 + message.len());
-    raw(&mut fields, "\"code\":");
-    number(&mut fields, code.into());
-    raw(&mut fields, ",\"message\":");
-    string(&mut fields, message);
-    push("closed", &fields)
 }

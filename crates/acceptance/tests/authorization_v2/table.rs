@@ -44,6 +44,7 @@ pub(crate) const ROWS: &[Row] = &[
     unwritten("queryOnline", r#"{"tokens":["{token}"]}"#),
     unwritten("messageUser", r#"{"event":"X"}"#),
     row("createAuthToken", r#"{"user_id":"{new}"}"#),
+    row("createTicket", r#"{"token":"{token}"}"#),
     row("revokeMe", ""),
     row("createChannel", r#"{"id":"{new}","type":"private"}"#),
     row("changeChannel", r#"{"settings":{"retain":true}}"#),

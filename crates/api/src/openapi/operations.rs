@@ -89,6 +89,9 @@ operations! {
         DELETE "/v2/me" revokeMe "token" "Revoke the calling token: its connections are closed" () -> 204;
         GET "/v2/me/subscriptions" listMySubscriptions "token" "The channels that the calling token is subscribed to" () -> 200 Subscriptions;
     }
+    "Tickets" {
+        POST "/v2/tickets" createTicket "create_leap_token" "Make a ticket: it stands for a token once, for 30 seconds, where a token cannot be sent. A token makes one for itself; a project key names the token" () NewTicket -> 201 Ticket;
+    }
     "Channels" {
         GET "/v2/channels" listChannels "read_channels" "Channels, oldest first" ("limit", "cursor") -> 200 ChannelPage;
         POST "/v2/channels" createChannel "create_channel" "Create a channel; without an id it gets one" () NewChannel -> 201 Channel;

@@ -66,6 +66,8 @@ fn wishes() -> Value {
     wanted["channels"] = or_null(&list(&json!({"type": "string", "minLength": 1, "maxLength": 255}), 1_024));
     wanted["device_id"] = or_null(&text(1, 150));
     json!({
+        "NewTicket": taken(&json!({"token": or_null(&text(1, 4_096))}), &[]),
+        "Ticket": answered(&json!({"ticket": {"type": "string"}, "expires_in_ms": {"type": "integer"}})),
         "NewToken": taken(&wanted, &[]),
         "TokenChange": taken(&changed, &[]),
         "State": {"type": "object"},

@@ -73,6 +73,7 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("POST", "/v2/tokens/:token/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
         ("PUT" | "DELETE", "/v2/tokens/:token/subscriptions/:channel") => (P::MANAGE_CHANNEL_SUBSCRIBERS, ""),
         // For tokens only, and no permission makes a key one.
+        ("POST", "/v2/tickets") => (P::CREATE_LEAP_TOKEN, r#"{"token":"x"}"#),
         ("GET" | "DELETE", "/v2/me") | ("GET", "/v2/me/subscriptions") => return None,
         ("POST", "/v2/tokens/:token/access-tokens") => (P::MANAGE_TOKENS, "{}"),
         ("GET", "/v2/signing-keys" | "/v2/issuers" | "/v2/issuers/:issuer") => (P::MANAGE_KEYS, ""),

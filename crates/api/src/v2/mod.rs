@@ -19,6 +19,7 @@ pub(crate) mod project;
 mod project_hook;
 pub(crate) mod revoke;
 pub(crate) mod signing_keys;
+pub(crate) mod tickets;
 pub(crate) mod token_shown;
 pub(crate) mod token_state;
 pub(crate) mod token_use;

@@ -14,6 +14,7 @@ mod master_key;
 mod project_key;
 mod random_spelling;
 mod sealing;
+mod ticket;
 mod token_secret;
 mod visitor;
 mod webhook_signature;
@@ -30,6 +31,7 @@ pub use key_ring::{KeyRing, RING_KEYS_MAX, RingError, RingKey};
 pub use master_key::{MasterKey, MasterKeyError, WrongMasterKey};
 pub use project_key::{PROJECT_KEY_CHARS, ProjectKeyHash, ProjectKeyRefusal, ProjectKeySecret};
 pub use sealing::{DataKey, DataKeys, RowBinding, RowKind, SEAL_OVERHEAD_BYTES, SealRefusal};
+pub use ticket::Ticket;
 pub use token_secret::{TokenClaims, TokenRefusal, TokenSecret, TokenSpelling, UnverifiedToken};
 pub use visitor::verify_visitor;
 pub use webhook_signature::{

@@ -136,6 +136,7 @@ impl Node {
             // Identified within one poll, at its end: the connection is registered and then settled with nothing in between. Only a JWT that needs
             // something first, a hook that is asked, and a past that has to be fetched make it wait, and then before.
             Command::Connect { project, token, resume } => {
+                let token = token.map(|presented| self.exchanged(&project, presented));
                 let came = Origin { request_id: None, address: client.place().address };
                 let due =
                     resume.as_deref().map_or_else(Vec::new, |resume| self.to_fetch(&project, token.as_ref(), resume));

@@ -46,6 +46,7 @@ pub(crate) mod signing_keys;
 mod state;
 mod subscriptions;
 mod terms;
+pub(crate) mod tickets;
 pub(crate) mod token_views;
 mod tokens;
 pub(crate) mod tokens_change;

@@ -14,3 +14,4 @@ mod read;
 mod refusals;
 mod rotate;
 mod signing;
+mod tickets;
