@@ -51,6 +51,16 @@ test('what may be sent again is, first and in its order; the rest is told that n
 	same(bench.reply({ position: 'a-1', duplicate: true }, 2), '1 ok {"position":"a-1","duplicate":true}');
 });
 
+test('what was sent is sent again before what still waits', () => {
+	const bench = new Bench();
+	bench.up(limits(1));
+	same(bench.call('publish', { id: 'x' }, { resendMs: 110_000 }), '> {"id":2,"publish":{"id":"x"}}');
+	same(bench.call('publish', { id: 'y' }, { resendMs: 110_000 }));
+	bench.lost(1006);
+	bench.next();
+	same(bench.again(limits(2)), 'connected', '> {"id":2,"publish":{"id":"x"}}', '> {"id":3,"publish":{"id":"y"}}');
+});
+
 test('an id is good for two minutes: what was sent longer ago is not sent again', () => {
 	const bench = new Bench();
 	bench.up();

@@ -273,6 +273,39 @@ test('another connection of the token subscribes: known at once, and nothing mov
 	same(bench.message('room', 6), 'room message a-6 6');
 });
 
+/** A client in `room` whose token is being exchanged for another one. */
+function renewing() {
+	const bench = new Bench({ provider: true });
+	bench.subscribe('room');
+	bench.did((machine, now) => machine.connect(now));
+	bench.did((machine, now) => machine.provided(now, bench.flight, 'tgt_1'));
+	bench.again({ direct: '5a-7' });
+	bench.reply(room());
+	bench.hear({ push: 'expiring', in_ms: 1 });
+	bench.did((machine, now) => machine.provided(now, bench.flight, 'tgt_2'));
+	return bench;
+}
+
+test('another token has subscriptions of its own: what only the one before had is entered again where it stood', () => {
+	const bench = renewing();
+	same(bench.hear({ push: 'unsubscribed', channel: 'room', reason: 'ended' }));
+	same(bench.reply({ token: { id: 'tok_2' } }, bench.sent.id), '> {"id":4,"subscribe":{"channel":"room","position":"a-4"}}');
+	same(bench.reply(room({ position: 'a-4', recovered: true })), 'room subscribed a-4');
+	same(bench.message('room', 5), 'room message a-5 5');
+	same(bench.hear({ push: 'unsubscribed', channel: 'room', reason: 'ended' }), 'room unsubscribed ended');
+});
+
+test('another token counts direct messages by itself: none is taken for an old one, and that some may be lost is told when it comes back', () => {
+	const bench = renewing();
+	bench.reply({ token: { id: 'tok_2' } }, bench.sent.id);
+	same(bench.hear({ push: 'direct', offset: 1, event: 'e', data: 'new', at: 1 }), ' direct null "new"');
+	bench.lost(1006);
+	bench.next();
+	bench.did((machine, now) => machine.opened(now, bench.socket));
+	assert.equal('direct' in bench.sent.connect, false);
+	same(bench.reply({ direct: '6b-3', channels: [room()] }).slice(0, 2), ' direct_lost', 'connected');
+});
+
 test('direct messages: each once, in order, and a loss is told', () => {
 	const bench = new Bench({ token: 'tgt_1' });
 	bench.up({ direct: '5a-7' });
