@@ -1,6 +1,15 @@
 //! The simulation of positions, sessions, presence, histories and settings: clients that speak as the native protocol does, and as Leap does, in the
 //! same channels, that come back with what they had. Not the simulation of plain lines, which is beside it.
 
+// What to run is said in the environment and what was tried is printed; a client's command is one table of its answers.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    clippy::needless_pass_by_value,
+    clippy::manual_is_multiple_of
+)]
+
 mod acts;
 mod client;
 mod device;
