@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tollgate_client::{Client, Event, State};
 use tollgate_testkit::Server;
 
@@ -69,19 +69,35 @@ struct Heard {
     holes: u64,
 }
 
+/// What networks do to their clients.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Gathering,
+    Disrupted,
+    Calm,
+}
+
 /// When the connections of a client were let through.
 type Made = Arc<Mutex<Vec<Instant>>>;
 
-/// A client's own network: every so often it is cut, and lets nothing through for a while; until `ended`. It ends with its task.
+/// A client's own network: while it is disrupted it is cut every so often, and lets nothing through for a while. It ends with its task.
 async fn network(
     listener: TcpListener,
     target: SocketAddr,
     (plan, phase): (Plan, Duration),
-    ended: watch::Receiver<bool>,
+    mut stage: watch::Receiver<Stage>,
     made: Made,
 ) {
-    let mut until = Instant::now() + phase;
     let mut relays = JoinSet::new();
+    let mut until = loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                made.lock().unwrap().push(Instant::now());
+                relays.spawn(relay(accepted.unwrap().0, target));
+            }
+            _ = stage.wait_for(|stage| *stage == Stage::Disrupted) => break Instant::now() + phase,
+        }
+    };
     loop {
         while let Ok(accepted) = timeout_at(until, listener.accept()).await {
             let (inbound, _) = accepted.unwrap();
@@ -89,7 +105,7 @@ async fn network(
             relays.spawn(relay(inbound, target));
             while relays.try_join_next().is_some() {}
         }
-        if !*ended.borrow() {
+        if *stage.borrow() == Stage::Disrupted {
             relays.shutdown().await;
             let back = Instant::now() + plan.offline;
             while let Ok(accepted) = timeout_at(back, listener.accept()).await {
@@ -180,16 +196,16 @@ fn replays(since: &[Instant], heard: &Heard, acknowledged: &[(u64, Instant)]) ->
 async fn run(name: &str, mut server: Server, settings: &serde_json::Value, restart: bool) {
     let plan = Plan::asked_for();
     room(&server, "unprotected", settings);
-    let (end, ended) = watch::channel(false);
+    let (stage, staged) = watch::channel(Stage::Gathering);
     let (mut networks, mut listeners) = (JoinSet::new(), JoinSet::new());
     for (number, secret) in secrets(&server, plan.clients).into_iter().enumerate() {
         let local = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", local.local_addr().unwrap());
         let phase = plan.every * u32::try_from(number + 1).unwrap() / u32::try_from(plan.clients).unwrap();
-        let (target, ended) = (server.addr, ended.clone());
+        let (target, staged) = (server.addr, staged.clone());
         let made = Made::default();
-        let phases = (plan, Duration::from_secs(2) + phase);
-        networks.spawn(network(local, target, phases, ended, Arc::clone(&made)));
+        let phases = (plan, phase);
+        networks.spawn(network(local, target, phases, staged, Arc::clone(&made)));
         // One in four has no token, and no session.
         let builder = Client::builder(&url, &server.project);
         let builder = if number % 4 == 3 { builder } else { builder.token(secret) };
@@ -212,7 +228,8 @@ async fn run(name: &str, mut server: Server, settings: &serde_json::Value, resta
             sleep(Duration::from_millis(20)).await;
         }
     };
-    soon("everybody to be in", everybody_in).await;
+    timeout(Duration::from_secs(120), everybody_in).await.expect("everybody to be in");
+    stage.send_replace(Stage::Disrupted);
     let begun = Instant::now();
     let restarting = async {
         if restart {
@@ -224,7 +241,7 @@ async fn run(name: &str, mut server: Server, settings: &serde_json::Value, resta
         }
     };
     let (acknowledged, ()) = tokio::join!(publisher(&publishing, plan), restarting);
-    end.send_replace(true);
+    stage.send_replace(Stage::Calm);
     let mut all: Vec<Heard> = (0..plan.clients).map(|_| Heard::default()).collect();
     let gathering = async {
         while let Some(done) = listeners.join_next().await {
