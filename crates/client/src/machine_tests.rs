@@ -392,3 +392,14 @@ fn presence_is_asked_for_once_on_each_connection() {
     bench.heard(&subscribed("a-5", true));
     assert_eq!(bench.sent(), [] as [&str; 0]);
 }
+
+#[test]
+fn a_state_that_is_older_than_the_known_one_is_left_out() {
+    let mut bench = Bench::connected(&entry("a-5", ""));
+    bench.effects();
+    for version in [3, 2, 3, 4] {
+        bench.heard(&format!(r#"{{"push":"state","channel":"room","state":{{"v":{version}}},"version":{version}}}"#));
+    }
+    assert_eq!(bench.told(), [r#"room state 3 {"v":3}"#, r#"room state 4 {"v":4}"#]);
+    assert_eq!(bench.machine.counters().strays, 1);
+}
