@@ -17,7 +17,7 @@ pub use close::{CloseAdvice, CloseCode, reconnect_delay_ms};
 pub use error::{ErrorCode, Retry, WireError};
 pub use position::PositionText;
 pub use push::{
-    Closed, Direct, Expiring, History, Member, Message, MessageBody, Moved, Presence, Push, Refused, Sender, State,
+    Direct, Expiring, History, Member, Message, MessageBody, Moved, Presence, Push, Refused, Sender, State,
     Unsubscribed, UnsubscribedReason,
 };
 pub use reply::{

@@ -181,22 +181,12 @@ pub struct Expiring {
 /// Push `refused`, of event streams: what was asked for in the address was not done.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Refused<'a> {
-    /// The channel; absent when it is the connection itself.
-    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
-    pub channel: Option<Cow<'a, str>>,
+    /// The channel.
+    #[serde(borrow)]
+    pub channel: Cow<'a, str>,
     /// Why.
     #[serde(borrow)]
     pub error: WireError<'a>,
-}
-
-/// Push `closed`, of event streams: the last event.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Closed<'a> {
-    /// What a WebSocket's close frame would have as its code.
-    pub code: u16,
-    /// One sentence for a person.
-    #[serde(borrow)]
-    pub message: Cow<'a, str>,
 }
 
 /// A push.
@@ -222,8 +212,6 @@ pub enum Push<'a> {
     Expiring(Expiring),
     /// `refused`.
     Refused(Refused<'a>),
-    /// `closed`.
-    Closed(Closed<'a>),
     /// A kind that this version does not know: to be ignored.
     Unknown,
 }
@@ -244,7 +232,6 @@ impl<'a> Push<'a> {
             "direct" => Self::Direct(serde_json::from_str(text)?),
             "presence" => Self::Presence(serde_json::from_str(text)?),
             "refused" => Self::Refused(serde_json::from_str(text)?),
-            "closed" => Self::Closed(serde_json::from_str(text)?),
             "expiring" => Self::Expiring(serde_json::from_str(text)?),
             _ => Self::Unknown,
         })
