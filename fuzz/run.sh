@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 seconds=${1:-10}
 shift || true
-[ $# -gt 0 ] || set -- frame_codec jwt leap_dialect token_parser
+[ $# -gt 0 ] || set -- frame_codec jwt leap_dialect native_dialect token_parser
 
 if ! cargo fuzz --version >/dev/null 2>&1; then
     echo "SKIPPED: fuzz: cargo-fuzz is not installed (cargo install cargo-fuzz --locked)"

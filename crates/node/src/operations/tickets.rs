@@ -158,6 +158,6 @@ mod tests {
             assert!(tickets.keep(hash, ProjectId::new(1), secret.clone(), Monotonic(0)));
         }
         assert!(!tickets.keep([9; 32], ProjectId::new(1), secret.clone(), Monotonic(1)));
-        assert!(tickets.keep([9; 32], ProjectId::new(1), secret.clone(), Monotonic(TICKET_MS)));
+        assert!(tickets.keep([9; 32], ProjectId::new(1), secret, Monotonic(TICKET_MS)));
     }
 }
