@@ -3,6 +3,7 @@
 //! `SLOW_READER=strict` holds the slow reader to a quiet machine's bound. The tests print their figures.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, clippy::large_futures)]
 
+mod mixed;
 mod storm;
 mod wire;
 
