@@ -74,13 +74,20 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let (project, key) = first_project(&node).await?;
     let leap = Arc::new(parts::leap(config));
     let service = tollgate_api::router(Arc::clone(&node), parts::api(config, entropy.as_ref()));
-    let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::new(parts::native(config))));
+    let native = Arc::new(parts::native(config));
+    let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::clone(&native)));
     let (node_of_gateway, proxies) = (Arc::clone(&node), config.proxies.clone());
     let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
     let gateway = Gateway::start(setup)?;
     let counters = Arc::clone(gateway.counters());
-    let totals =
-        Totals { node: Arc::clone(&node), gateway: counters, leap, hook: hook.counters, outbound: outbound_counters };
+    let totals = Totals {
+        node: Arc::clone(&node),
+        gateway: counters,
+        leap,
+        native,
+        hook: hook.counters,
+        outbound: outbound_counters,
+    };
     let mut tasks = tend(&node, &folder)?;
 
     let key = key.as_ref().map(Secret::expose);

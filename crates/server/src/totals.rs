@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tollgate_node::Node;
 use tollgate_protocol_leap::LeapConfig;
+use tollgate_protocol_native::NativeConfig;
 
 use crate::hook::HookCounters;
 use crate::outbound::OutboundCounters;
@@ -13,6 +14,7 @@ pub(crate) struct Totals {
     pub(crate) node: Arc<Node>,
     pub(crate) gateway: Arc<tollgate_gateway::counters::Counters>,
     pub(crate) leap: Arc<LeapConfig>,
+    pub(crate) native: Arc<NativeConfig>,
     /// Without a hook there is nothing to count.
     pub(crate) hook: Option<Arc<HookCounters>>,
     pub(crate) outbound: Arc<OutboundCounters>,
@@ -26,6 +28,7 @@ impl Totals {
             ("", self.gateway.all()),
             ("", self.node.counters().all()),
             ("leap_", self.leap.counters.all()),
+            ("native_", self.native.counters.all()),
             ("hook_", of_hook),
             ("outbound_", self.outbound.all()),
         ];
