@@ -90,7 +90,7 @@ operations! {
         GET "/v2/me/subscriptions" listMySubscriptions "token" "The channels that the calling token is subscribed to" () -> 200 Subscriptions;
     }
     "Tickets" {
-        POST "/v2/tickets" createTicket "create_leap_token" "Make a ticket: it stands for a token once, for 30 seconds, where a token cannot be sent. A token makes one for itself; a project key names the token" () NewTicket -> 201 Ticket;
+        POST "/v2/tickets" createTicket "token or create_leap_token" "Make a ticket: it stands for a token once, for 30 seconds, where a token cannot be sent. A token makes one for itself; a project key names the token" () NewTicket -> 201 Ticket;
     }
     "Channels" {
         GET "/v2/channels" listChannels "read_channels" "Channels, oldest first" ("limit", "cursor") -> 200 ChannelPage;

@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 use tollgate_core::clock::{Clock, Monotonic, UnixMillis};
 use tollgate_core::command::{ChannelSnapshot, Expiry};
 use tollgate_core::credentials::{DataKeys, KeyRing, MasterKey};
-use tollgate_core::ids::{ChannelId, ChannelKey, KeyId, ProjectId, TokenId};
+use tollgate_core::ids::{ChannelId, ChannelKey, ConnectionId, KeyId, ProjectId, TokenId};
 use tollgate_core::model::Project;
 use tollgate_core::records::{KeyRecord, SettingsRecord};
 
@@ -229,11 +229,15 @@ impl Directory {
         Some(records.user_name_of(token).unwrap_or_else(|| token.to_string().into()))
     }
 
-    /// A token's connections, and whether it has a session that outlives them. Nothing if there is no such token.
-    pub(crate) fn session_of(&self, project: ProjectId, token: TokenId) -> Option<(Vec<ConnectionRef>, bool)> {
+    /// A token's connections, and its session, which outlives them, if it has one. Nothing if there is no such token.
+    pub(crate) fn session_of(
+        &self,
+        project: ProjectId,
+        token: TokenId,
+    ) -> Option<(Vec<ConnectionRef>, Option<ConnectionId>)> {
         let project = self.project(project)?;
         let records = project.read();
-        records.token(token).map(|found| (found.connections(), found.session().is_some()))
+        records.token(token).map(|found| (found.connections(), found.session()))
     }
 
     /// Whether the token is durably subscribed to the channel.

@@ -8,7 +8,7 @@ use tollgate_core::CloseReason;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::StartFrom;
 use tollgate_core::delivery::{Delivery, Position, Publication};
-use tollgate_core::ids::{ProjectId, TokenId};
+use tollgate_core::ids::{ConnectionId, ProjectId, TokenId};
 use tollgate_core::limits::{DIRECT_KEPT_BYTES_MAX, DIRECT_KEPT_MAX, NATIVE_SESSION_MS};
 use tollgate_core::model::{ChannelSettings, HistorySettings};
 
@@ -27,10 +27,9 @@ const KEPT: ChannelSettings = ChannelSettings {
 };
 
 /// The direct messages of the tokens whose home this shard is. A token is here from its first message until its session is over.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Directs {
     tokens: HashMap<TokenId, (ProjectId, Past)>,
-    epoch: u64,
     /// Rounds of upkeep since all were looked at.
     rounds: u32,
 }
@@ -39,17 +38,15 @@ pub(super) struct Directs {
 const LOOKED_AT_EVERY: u32 = 30;
 
 impl Directs {
-    pub(super) fn new(epoch: u64) -> Self {
-        Self { tokens: HashMap::new(), epoch, rounds: 0 }
-    }
-
     pub(super) fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Where a token's direct messages are. `run` says how often its project's mailboxes were switched on: what was kept before means nothing since.
-    fn position(&self, token: TokenId, run: u32) -> Position {
-        let start = Position { epoch: self.epoch.wrapping_add(u64::from(run)) & !(1 << 63), offset: 0 };
+    /// Where a token's direct messages are. Each session has an epoch of its own: what is forgotten with one is never mistaken for what the next is sent.
+    /// `run` says how often its project's mailboxes were switched on: what was kept before means nothing since.
+    fn position(&self, token: TokenId, session: ConnectionId, run: u32) -> Position {
+        let epoch = (session.get() ^ u64::from(run) << 44) & !(1 << 63);
+        let start = Position { epoch, offset: 0 };
         let known = self.tokens.get(&token).map(|(_, past)| past.position());
         known.filter(|known| known.epoch == start.epoch).unwrap_or(start)
     }
@@ -64,18 +61,19 @@ impl Shard {
         publication: &Publication,
         outlet: &mut dyn Outlet,
     ) -> u32 {
-        let Some((connections, has_session)) = self.directory.session_of(project, token) else { return 0 };
-        if connections.is_empty() && !has_session {
+        let Some((connections, session)) = self.directory.session_of(project, token) else { return 0 };
+        if connections.is_empty() && session.is_none() {
             return 0;
         }
         let (run, has_mailbox) = self.directory.mailbox_run(project);
-        // Mailboxes were switched on while it was on its way: it has no place there, and is not kept here any more.
-        let place = (!has_mailbox).then(|| {
-            let last = self.directs.position(token, run);
+        // Without a session nobody can go on from a place. And where mailboxes were switched on while it was on its way, it has no place there, and is
+        // not kept here any more.
+        let place = session.filter(|_| !has_mailbox).map(|session| {
+            let last = self.directs.position(token, session, run);
             Position { offset: last.offset + 1, ..last }
         });
         let frames = self.hub.encode(&Delivery::Direct { position: place, publication: publication.clone() });
-        if let Some(position) = place.filter(|_| has_session) {
+        if let Some(position) = place {
             let last = Position { offset: position.offset - 1, ..position };
             let (_, past) = self.directs.tokens.entry(token).or_insert_with(|| (project, Past::new(last)));
             if past.position() != last {
@@ -151,7 +149,9 @@ impl Shard {
                 count: waiting.messages.len(),
             }
         } else {
-            let last = self.directs.position(token, self.directory.mailbox_run(project).0);
+            let session = self.directory.session_of(project, token).and_then(|(_, session)| session);
+            let run = self.directory.mailbox_run(project).0;
+            let last = session.map_or(Position::default(), |session| self.directs.position(token, session, run));
             let from = from.filter(|_| goes_on);
             match self.directs.tokens.get_mut(&token).filter(|(_, past)| past.position() == last) {
                 Some((_, past)) => past.beginning(from.map(StartFrom::Position), format, encode),
@@ -224,9 +224,7 @@ impl Shard {
         let directory = &self.directory;
         self.directs.tokens.retain(|token, (project, past)| {
             past.trim(&KEPT, now);
-            directory
-                .session_of(*project, *token)
-                .is_some_and(|(connections, has_session)| has_session || !connections.is_empty())
+            directory.session_of(*project, *token).is_some_and(|(_, session)| session.is_some())
         });
     }
 }

@@ -101,8 +101,6 @@ impl Shard {
         counters: Arc<Counters>,
         first_epoch: u64,
     ) -> Self {
-        let mut homes = HomeChannels::new(first_epoch);
-        let directs = Directs::new(homes.new_epoch());
         Self {
             index,
             hub,
@@ -111,8 +109,8 @@ impl Shard {
             now: Monotonic(0),
             links: Vec::new(),
             locals: LocalChannels::default(),
-            homes,
-            directs,
+            homes: HomeChannels::new(first_epoch),
+            directs: Directs::default(),
             queue: VecDeque::new(),
             pending_bytes: 0,
             blocked: Vec::new(),
