@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stdout, clippy::large_futures)]
 
 mod mixed;
+mod slow;
 mod storm;
 mod wire;
 

@@ -8,6 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tollgate_testkit::raw::{CLOSE, Frame, TEXT, upgrade_request};
 
+const FILL_BYTES: usize = 16 * 1024;
+
 /// Something that came.
 #[derive(Debug)]
 pub(crate) enum Incoming {
@@ -22,8 +24,6 @@ pub(crate) struct Wire {
     /// What came and is not taken yet: from `taken` on.
     bytes: Vec<u8>,
     taken: usize,
-    /// Most bytes read at a time.
-    pub(crate) sip: usize,
 }
 
 impl Wire {
@@ -40,7 +40,7 @@ impl Wire {
         }
         let stream = socket.connect(addr).await?;
         stream.set_nodelay(true)?;
-        let mut wire = Self { stream, bytes: Vec::new(), taken: 0, sip: 16 * 1024 };
+        let mut wire = Self { stream, bytes: Vec::new(), taken: 0 };
         wire.stream.write_all(&upgrade_request("/connect", &[("Sec-WebSocket-Protocol", b"tollgate.v1")])).await?;
         wire.send(&json!({"id": 1, "connect": fields})).await?;
         loop {
@@ -51,7 +51,7 @@ impl Wire {
                 wire.taken = end + 4;
                 return Ok(wire);
             }
-            wire.fill().await?;
+            wire.sip(FILL_BYTES).await?;
         }
     }
 
@@ -63,7 +63,7 @@ impl Wire {
     pub(crate) async fn next(&mut self) -> io::Result<Incoming> {
         loop {
             let Some((opcode, payload)) = self.whole() else {
-                self.fill().await?;
+                self.sip(FILL_BYTES).await?;
                 continue;
             };
             match opcode {
@@ -102,10 +102,11 @@ impl Wire {
         Some((opcode, payload))
     }
 
-    async fn fill(&mut self) -> io::Result<()> {
+    /// Reads at most so many bytes, and leaves them for later.
+    pub(crate) async fn sip(&mut self, most: usize) -> io::Result<()> {
         self.bytes.drain(..self.taken);
         self.taken = 0;
-        let mut buffer = vec![0; self.sip];
+        let mut buffer = vec![0; most];
         match self.stream.read(&mut buffer).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             len => {
