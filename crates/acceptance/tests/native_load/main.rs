@@ -11,7 +11,11 @@ mod wire;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::sync::Mutex;
 use tollgate_testkit::Server;
+
+/// The tests measure times, so they run one after another.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// One request to `/v2` that must succeed.
 fn v2(server: &Server, method: &str, path: &str, body: &Value) -> Value {

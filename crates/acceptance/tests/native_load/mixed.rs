@@ -12,7 +12,7 @@ use tollgate_testkit::poll::SOON;
 use tollgate_testkit::{Leap, Server};
 
 use crate::wire::Wire;
-use crate::{channel, tokens};
+use crate::{TURN, channel, tokens};
 
 /// Of each publisher.
 const EACH: u64 = 100;
@@ -153,6 +153,7 @@ fn check(who: &str, heard: &Heard, others: &Heard) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn clients_of_all_protocols_hear_the_same_in_the_same_order() {
+    let _turn = TURN.lock().await;
     let server = Arc::new(Server::start());
     channel(&server, "room", &json!({}));
     let secrets = tokens(&server, &["room"], 7);

@@ -9,7 +9,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tollgate_testkit::Server;
 
 use crate::wire::{Incoming, Wire};
-use crate::{channel, percentile, tokens};
+use crate::{TURN, channel, percentile, tokens};
 
 /// Those that read as fast as they can.
 const FAST: usize = 99;
@@ -154,6 +154,7 @@ async fn run(with_slow: bool) -> (Duration, Option<Way>) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_slow_reader_comes_back_with_everything_and_nobody_else_notices() {
+    let _turn = TURN.lock().await;
     let (beside, way) = run(true).await;
     let (alone, _) = run(false).await;
     let way = way.unwrap();

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tollgate_testkit::{Server, Setup};
 
 use crate::wire::Wire;
-use crate::{channel, percentile, tokens};
+use crate::{TURN, channel, percentile, tokens};
 
 /// A durable channel and one whose history is in memory alone.
 const CHANNELS: [&str; 2] = ["kept", "brief"];
@@ -210,6 +210,7 @@ fn check_reads(server: &Server, what: &str, allowed: RangeInclusive<usize>, resu
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn everybody_comes_back_at_once_and_has_missed_nothing() {
+    let _turn = TURN.lock().await;
     let count: usize = std::env::var("NATIVE_LOAD").map_or(300, |count| count.parse().unwrap());
     let mut server = Setup::default().config("[drain]\nspread_ms = 200\n").start();
     channel(&server, CHANNELS[0], &json!({"history": {"durable": true, "size": 1_000, "ttl_ms": 3_600_000}}));
