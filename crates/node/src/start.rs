@@ -74,7 +74,9 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         0 => {}
         unreadable => return Err(StartError::Damaged(unreadable)),
     }
-    let (hub, inboxes) = Hub::new(shards, formats);
+    let mut secret = [0; 8];
+    entropy.fill(&mut secret);
+    let (hub, inboxes) = Hub::new(shards, formats, u64::from_ne_bytes(secret));
     directory.connect(Arc::clone(&hub));
     // Epochs must differ from those of earlier runs; a channel is created or first used at most once a microsecond or so.
     let first_epoch = clock.unix().0 * 1_000;

@@ -31,7 +31,9 @@ impl Shard {
         let wish = link.take_wish(&snapshot.channel);
         let is_wished = wish != Default::default();
         let held = link.subscriptions.iter().find(|held| held.channel == place).copied();
-        let watches = if is_wished { wish.watches } else { held.is_some_and(|held| held.watches) };
+        // Who says nothing of it goes on as it is, or is about to be.
+        let as_before = || link.will_watch(place).unwrap_or_else(|| held.is_some_and(|held| held.watches));
+        let watches = if is_wished { wish.watches } else { as_before() };
         if let Some(data) = wish.data {
             link.see_in(snapshot.channel.clone(), Some(data));
         }

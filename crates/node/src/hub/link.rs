@@ -214,6 +214,12 @@ impl Link {
         wishes.push((channel, wish));
     }
 
+    /// Whether it will watch, or not, in a channel whose past was asked for last.
+    pub(super) fn will_watch(&self, place: u32) -> Option<bool> {
+        let asked = self.rare.as_ref()?.beginning.iter().rev();
+        asked.filter(|(one, ..)| *one == place).map(|(.., watches)| *watches).next()
+    }
+
     /// Whether the past of this channel was asked for, and not yet had.
     pub(super) fn is_beginning(&self, place: u32) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.beginning.iter().any(|(one, ..)| *one == place))

@@ -21,7 +21,7 @@ mod shard;
 mod usage;
 mod words;
 
-use std::hash::{BuildHasher, RandomState};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -113,29 +113,36 @@ pub struct Hub {
     formats: Vec<WireFormat>,
     requests: Vec<mpsc::Sender<Request>>,
     peers: Vec<mpsc::Sender<PeerWord>>,
-    hasher: RandomState,
+    /// Known to nobody: who chooses ids cannot choose their homes.
+    secret: u64,
 }
 
 impl Hub {
     /// A hub of `shards` shards (1 to 64) and the receiving ends of their inboxes.
-    pub(crate) fn new(shards: usize, formats: Vec<WireFormat>) -> (Arc<Self>, Vec<Inboxes>) {
+    pub(crate) fn new(shards: usize, formats: Vec<WireFormat>, secret: u64) -> (Arc<Self>, Vec<Inboxes>) {
         let shards = shards.clamp(1, SHARDS_MAX);
         let (requests, requests_out): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(REQUESTS_MAX)).unzip();
         let (peers, peers_out): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(PEER_WORDS_MAX)).unzip();
-        let hub = Self { formats, requests, peers, hasher: RandomState::new() };
+        let hub = Self { formats, requests, peers, secret };
         (Arc::new(hub), requests_out.into_iter().zip(peers_out).collect())
     }
 
     /// The shard that orders this channel.
     pub(crate) fn home(&self, channel: &ChannelKey) -> ShardIndex {
-        let shards = self.requests.len() as u64;
-        ShardIndex(u16::try_from(self.hasher.hash_one(channel) % shards).expect("invariant: at most 64 shards"))
+        self.home_of(channel)
     }
 
     /// The shard that orders the direct messages of this token.
     pub(crate) fn home_of_token(&self, token: TokenId) -> ShardIndex {
+        self.home_of(&token)
+    }
+
+    fn home_of(&self, whose: &impl Hash) -> ShardIndex {
+        let mut hasher = DefaultHasher::new();
+        hasher.write_u64(self.secret);
+        whose.hash(&mut hasher);
         let shards = self.requests.len() as u64;
-        ShardIndex(u16::try_from(self.hasher.hash_one(token) % shards).expect("invariant: at most 64 shards"))
+        ShardIndex(u16::try_from(hasher.finish() % shards).expect("invariant: at most 64 shards"))
     }
 
     /// All shards.

@@ -284,7 +284,7 @@ impl Conn {
             }
             News::Members(channel, names, count) => self.members(&channel, names, count),
             News::Renewed(token, generation) => {
-                let is_other = self.token != Some(token);
+                let is_other = (self.token, self.generation) != (Some(token), generation);
                 (self.token, self.generation) = (Some(token), generation);
                 if is_other {
                     self.direct = None;
