@@ -447,7 +447,7 @@ fn webhooks() -> Value {
 
 fn online() -> Value {
     // Of any length: what no name can be is a name that nobody has.
-    let names = json!({"type": "array", "maxItems": 500, "items": {"type": "string"}});
+    let names = json!({"type": "array", "maxItems": 1000, "items": {"type": "string"}});
     let one = answered(&json!({
         "online": {"type": "boolean"}, "connections": {"type": "integer"}, "last_seen_at": maybe_time(),
     }));
