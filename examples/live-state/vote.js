@@ -18,7 +18,11 @@ client.on('state', ({ state }) => {
 	$('state').textContent = state;
 });
 vote.on('state', ({ state }) => {
-	for (const drink of ['tea', 'coffee']) $(drink).querySelector('span').textContent = state[drink];
+	for (const drink of ['tea', 'coffee']) {
+		$(drink).querySelector('span').textContent = state[drink];
+		// Connected is not yet subscribed: only now there is a count to add to.
+		$(drink).disabled = false;
+	}
 });
 
 /** Until a state comes that is newer than this version. */

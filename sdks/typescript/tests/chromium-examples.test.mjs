@@ -26,9 +26,10 @@ async function example(name) {
 	const backend = installed.start(`${folder}/backend.mjs`, { TOLLGATE_URL: url, TOLLGATE_PROJECT: project, TOLLGATE_KEY: key, PORT: '0' });
 	const [, address] = await backend.line(/ at (http:\S+)\n/);
 	const errors = [];
-	const visit = async (visitor) => {
+	const visit = async (visitor, script = () => {}) => {
 		const page = await (await browser.newContext()).newPage();
 		page.on('pageerror', (error) => errors.push(String(error)));
+		await page.addInitScript(script);
 		await page.goto(`${address}/?name=${visitor}`);
 		await page.waitForFunction(() => document.getElementById('state').textContent === 'connected');
 		return page;
@@ -64,7 +65,22 @@ test('chat: two visitors talk, one is away for a while and reads everything, in 
 test('live-state: every vote counts, also those of the same moment', async () => {
 	const { visit, errors } = await example('live-state');
 	const pages = [await visit('ann'), await visit('ben')];
+	for (const page of pages) await page.waitForSelector('#tea:enabled');
 	await Promise.all(pages.flatMap((page) => [page, page, page].map((one) => one.evaluate(() => document.getElementById('tea').click()))));
 	for (const page of pages) await page.waitForFunction(() => document.querySelector('#tea span').textContent === '6');
+	assert.deepEqual(errors, []);
+});
+
+/** Clicks the moment the page says that it is connected: before the channel's state can have come. */
+const atOnce = () => {
+	new MutationObserver(() => document.getElementById('state')?.textContent === 'connected' && document.getElementById('tea').click())
+		.observe(document, { subtree: true, childList: true });
+};
+
+test('live-state: nobody votes before the count is there, however quick they are', async () => {
+	const { visit, errors } = await example('live-state');
+	const page = await visit('ann', atOnce);
+	await page.waitForSelector('#tea:enabled');
+	assert.equal(await page.textContent('#state'), 'connected');
 	assert.deepEqual(errors, []);
 });
