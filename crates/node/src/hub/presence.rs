@@ -32,6 +32,8 @@ struct Present {
     since: UnixMillis,
     /// When its last connection went; it stays until its session is over.
     left_at: Option<Monotonic>,
+    /// Its place among the names.
+    place: usize,
 }
 
 /// What is to be told: how many there are, and who came and went unless there are too many.
@@ -41,6 +43,8 @@ pub(super) type News = (u64, Option<(Vec<Member>, Vec<Arc<str>>)>);
 #[derive(Debug, Default)]
 pub(super) struct Presence {
     members: BTreeMap<Arc<str>, Present>,
+    /// All their names, in no order: what samples are drawn from.
+    names: Vec<Arc<str>>,
     /// Who may be leaving, in order of time.
     leaving: VecDeque<(Monotonic, Arc<str>)>,
     /// Who came, or changed, and who went since the last news.
@@ -53,13 +57,12 @@ pub(super) struct Presence {
 impl Presence {
     /// A connection has entered the channel.
     pub(super) fn enter(&mut self, connection: ConnectionRef, face: Face, at: UnixMillis, now: Monotonic) {
-        let is_new = !self.members.contains_key(&face.name);
-        let member = self.members.entry(Arc::clone(&face.name)).or_insert_with(|| Present {
-            connections: Vec::new(),
-            data: None,
-            since: at,
-            left_at: None,
+        let place = self.names.len();
+        let member = self.members.entry(Arc::clone(&face.name)).or_insert_with(|| {
+            self.names.push(Arc::clone(&face.name));
+            Present { connections: Vec::new(), data: None, since: at, left_at: None, place }
         });
+        let is_new = member.place == place;
         member.left_at = None;
         if !member.connections.contains(&connection) {
             member.connections.push(connection);
@@ -87,7 +90,12 @@ impl Presence {
     }
 
     fn remove(&mut self, name: &Arc<str>, now: Monotonic) {
-        self.members.remove(name);
+        if let Some(Present { place, .. }) = self.members.remove(name) {
+            self.names.swap_remove(place);
+            if let Some(moved) = self.names.get(place).and_then(|name| self.members.get_mut(name)) {
+                moved.place = place;
+            }
+        }
         // Told even of who came since the last news: somebody may have read of it, or heard of it earlier and now of another face.
         self.joined.remove(name);
         self.left.insert(Arc::clone(name));
@@ -156,25 +164,21 @@ impl Presence {
         MembersPage { count, members, more: limit > 0 && behind.next().is_some() }
     }
 
-    /// So many members at random: all are as likely, and none comes twice. Walks past those that are not taken, which a channel of 100,000 bears.
+    /// So many members at random: all are as likely, and none comes twice. Costs by how many are drawn, not by how many there are (Floyd's algorithm).
     fn sample(&self, limit: usize, mut random: u64) -> Vec<Member> {
-        let (mut left, mut wanted) = (self.members.len(), limit.min(self.members.len()));
-        let mut taken = Vec::with_capacity(wanted);
-        for member in &self.members {
-            if wanted == 0 {
-                break;
-            }
+        let count = self.names.len();
+        let mut drawn = BTreeSet::new();
+        for last in count - limit.min(count)..count {
             // xorshift: a sample is no secret.
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            if random % (left as u64) < wanted as u64 {
-                taken.push(shown(member));
-                wanted -= 1;
+            let place = (random % (last as u64 + 1)) as usize;
+            if !drawn.insert(place) {
+                drawn.insert(last);
             }
-            left -= 1;
         }
-        taken
+        drawn.into_iter().filter_map(|place| self.members.get_key_value(&self.names[place])).map(shown).collect()
     }
 }
 
@@ -266,5 +270,32 @@ mod tests {
         let distinct: BTreeSet<_> = sample.iter().map(|member| &member.name).collect();
         assert_eq!((sample.len(), distinct.len()), (100, 100));
         assert!(sample.iter().any(|member| &*member.name > "u02500"), "not the first ones");
+        assert_eq!(presence.page(&query(None, 1_000_000, true), 7).members.len(), MEMBERS_PAGE_MAX);
+    }
+
+    #[test]
+    fn everybody_who_is_there_is_drawn_as_often_and_nobody_who_has_gone() {
+        let mut presence = Presence::default();
+        for slot in 0..20 {
+            presence.enter(at(slot), face(&format!("u{slot:02}")), UnixMillis(1), Monotonic(0));
+        }
+        for gone in [19, 0, 7, 18] {
+            presence.leave(at(gone), &format!("u{gone:02}").into(), true, Monotonic(1));
+        }
+        let mut drawn = BTreeMap::<String, u32>::new();
+        for random in 1..=10_000_u64 {
+            let query = MembersQuery { after: None, limit: 4, sample: true };
+            for member in presence.page(&query, random.wrapping_mul(0x9e37_79b9_7f4a_7c15)).members {
+                *drawn.entry(member.name.to_string()).or_default() += 1;
+            }
+        }
+        assert_eq!(drawn.len(), 16, "{drawn:?}");
+        assert!(drawn.values().all(|times| (2_300..2_700).contains(times)), "{drawn:?}");
+        let all = presence.page(&MembersQuery { after: None, limit: 100, sample: true }, 1).members;
+        let names: Vec<_> = all.iter().map(|member| &*member.name).collect();
+        assert_eq!(BTreeSet::from_iter(&names).len(), 16);
+        for name in ["u00", "u07", "u18", "u19"] {
+            assert!(!names.contains(&name), "{name} has gone");
+        }
     }
 }
