@@ -1,7 +1,8 @@
 //! T1: what a token costs. Durable creations beside a bare SQLite loop on the same core, memory of a live token, and how
 //! long a revocation takes until everybody it hits is cut off.
-use crate::audience::{Audience, Role};
+use crate::audience::Audience;
 use crate::child::Measured;
+use crate::dialect::{Channels, leap::Leap};
 use crate::failure::{Doing, Outcome, cannot};
 use crate::kernel::{self, Poller};
 use crate::rest::{self, Api};
@@ -133,9 +134,10 @@ fn revoke(server: &Measured, api: &Api, count: usize) -> Outcome<Duration> {
     stage::create_channel(api, "private")?;
     let tokens = stage::create_tokens(api, count)?;
     stage::subscribe_tokens(api, &tokens)?;
-    let role = Role::Tokens { project: &server.project, channel: stage::CHANNEL, tokens: &tokens };
+    let (project, channels) = (server.project.as_str(), Channels::one(stage::CHANNEL));
+    let dialect = Leap { api, project, channels, tokens: Some(&tokens) };
     let mut poller = Poller::new()?;
-    let audience = Audience::gather(count, 0, server.address, role, &mut poller)?;
+    let audience = Audience::gather(count, 0, server.address, &dialect, &mut poller)?;
     stage::await_online(api, audience.len())?;
     let secrets: Vec<String> = tokens.iter().map(|token| format!("\"{token}\"")).collect();
     let body = format!(r#"{{"tokens":[{}]}}"#, secrets.join(","));

@@ -1,11 +1,12 @@
 //! One measured phase: publications to a whole audience with so many pending, every delivery counted, CPU read before
 //! and after. Knows neither rounds nor targets.
 use crate::audience::Audience;
+use crate::dialect::{Dialect, Publishing};
 use crate::failure::{Doing, Failure, Outcome, cannot};
 use crate::frame::{self, Template};
 use crate::kernel::{self, Poller};
 use crate::ledger::{Faults, Ledger};
-use crate::rest::{Api, Pool};
+use crate::rest::Pool;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
@@ -84,26 +85,39 @@ impl Control {
 #[derive(Debug)]
 pub(crate) enum Publisher<'a> {
     /// One request for each publication, as many connections as may be pending.
-    Rest { pool: Pool, api: &'a Api, path: String, padding: usize },
+    Requests { pool: Pool, dialect: &'a dyn Dialect, padding: usize },
+    /// The first subscriber says them.
+    Messages { dialect: &'a dyn Dialect, padding: usize },
     /// All pending ones as one contiguous buffer.
     Floor(&'a mut Control),
 }
 
 impl<'a> Publisher<'a> {
-    pub(crate) fn rest(api: &'a Api, channel: &str, padding: usize, plan: Plan, poller: &Poller) -> Outcome<Self> {
-        let size = usize::try_from(plan.pending).unwrap_or(usize::MAX);
-        let pool = Pool::connect(api.address, size, poller, REST_BASE)?;
-        Ok(Publisher::Rest { pool, api, path: format!("/v1/channels/{channel}/messages"), padding })
+    /// Publishes as the protocol does.
+    pub(crate) fn of(dialect: &'a dyn Dialect, padding: usize, plan: Plan, poller: &Poller) -> Outcome<Self> {
+        match dialect.publishing() {
+            Publishing::Requests(address) => {
+                let size = usize::try_from(plan.pending).unwrap_or(usize::MAX);
+                Ok(Publisher::Requests { pool: Pool::connect(address, size, poller, REST_BASE)?, dialect, padding })
+            }
+            Publishing::Messages => Ok(Publisher::Messages { dialect, padding }),
+        }
     }
 
     /// Publishes until `pending` publications are under way.
-    fn fill(&mut self, pending: u64, ledger: &mut Ledger) -> Outcome<()> {
+    fn fill(&mut self, pending: u64, audience: &mut Audience<'_>, ledger: &mut Ledger) -> Outcome<()> {
         match self {
-            Publisher::Rest { pool, api, path, padding } => {
+            Publisher::Requests { pool, dialect, padding } => {
                 while ledger.pending() < pending && pool.idle() > 0 {
                     let sequence = ledger.publish();
-                    let body = body(sequence, *padding);
-                    pool.ask(&api.request("POST", path, &body), sequence)?;
+                    pool.ask(&dialect.publish(0, &frame::payload(sequence, *padding)), sequence)?;
+                }
+                Ok(())
+            }
+            Publisher::Messages { dialect, padding } => {
+                while ledger.pending() < pending {
+                    let sequence = ledger.publish();
+                    audience.say(&dialect.publish(0, &frame::payload(sequence, *padding)))?;
                 }
                 Ok(())
             }
@@ -120,34 +134,29 @@ impl<'a> Publisher<'a> {
 
     fn is_quiet(&self) -> bool {
         match self {
-            Publisher::Rest { pool, .. } => pool.is_quiet(),
-            Publisher::Floor(_) => true,
+            Publisher::Requests { pool, .. } => pool.is_quiet(),
+            Publisher::Messages { .. } | Publisher::Floor(_) => true,
         }
     }
 
     fn ready(&mut self, number: u64) -> Outcome<()> {
-        if let Publisher::Rest { pool, .. } = self
+        if let Publisher::Requests { pool, .. } = self
             && let Some((_, response)) = pool.ready(number)?
         {
-            response.data()?;
+            response.accepted()?;
         }
         Ok(())
     }
 
     /// Whether the order of publishing is known, and not only that it is the same for all.
     fn is_ordered(&self, plan: Plan) -> bool {
-        matches!(self, Publisher::Floor(_)) || plan.pending == 1
+        !matches!(self, Publisher::Requests { .. }) || plan.pending == 1
     }
-}
-
-/// Hop's body of a publish.
-pub(crate) fn body(sequence: u64, padding: usize) -> String {
-    format!(r#"{{"e":"tick","d":"{}"}}"#, frame::payload(sequence, padding))
 }
 
 /// An audience with the frame that it expects.
 pub(crate) struct Hall<'a> {
-    pub(crate) audience: Audience,
+    pub(crate) audience: Audience<'a>,
     pub(crate) poller: Poller,
     pub(crate) template: &'a Template,
     pub(crate) next_sequence: u64,
@@ -190,7 +199,7 @@ impl Hall<'_> {
         let (mut heard, mut deliveries) = (kernel::now(), ledger.deliveries());
         loop {
             if more(ledger) {
-                publisher.fill(plan.pending, ledger)?;
+                publisher.fill(plan.pending, &mut self.audience, ledger)?;
             } else if ledger.pending() == 0 && publisher.is_quiet() {
                 return Ok(());
             }

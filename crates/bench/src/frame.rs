@@ -1,81 +1,93 @@
-//! The little of WebSocket and of Leap that a load generator needs: the broadcast frame as a template with a sequence
-//! number in it, client frames, frame heads. Not a codec: fragments and extensions are refused.
+//! The little of WebSocket that a load generator needs: a publication's frame as a template with a sequence number in it, client
+//! frames, frame heads. Not a codec: fragments and extensions are refused.
+use crate::dialect::{Hole, Shape};
 use crate::failure::{Outcome, cannot};
 
 /// Stands in front of the sequence number in the payload, so that it is found in any envelope.
 const MARK: &[u8] = b"seq:";
 const DIGITS: usize = 16;
 
-/// What varies beside the sequence number in a frame of the native protocol: numbers of as many digits as they like.
-const NUMBERS: [&[u8]; 2] = [b"\"offset\":", b"\"at\":"];
-
-/// A broadcast frame as it goes over the wire, WebSocket head included, in which only the sequence number varies; in a frame of the native protocol
-/// also the offset and the moment.
-#[derive(Debug, Clone, PartialEq)]
+/// The frame of a publication, WebSocket head included, in which only the sequence number varies, and what the protocol's
+/// [`Hole`]s name.
+#[derive(Debug, Clone)]
 pub(crate) struct Template {
     bytes: Vec<u8>,
     digits_at: usize,
-    /// Where other numbers begin, and how many digits they have here.
-    numbers: Vec<(usize, usize)>,
+    /// What a message consists of, in its order, but for the bytes behind the last gap.
+    parts: Vec<Part>,
+    tail_at: usize,
+}
+
+/// Bytes that every message has, and the gap behind them.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    from: usize,
+    to: usize,
+    /// None is the sequence number.
+    hole: Option<Hole>,
 }
 
 impl Template {
-    /// Learns from a whole frame that carries a [`payload`].
-    pub(crate) fn learn(frame: &[u8]) -> Option<Template> {
-        let at = frame.windows(MARK.len()).position(|window| window == MARK)? + MARK.len();
-        parse_digits(frame.get(at..at + DIGITS)?)?;
-        let number = |word: &[u8]| {
-            let begin = frame.windows(word.len()).position(|window| window == word)? + word.len();
-            Some((begin, frame[begin..].iter().take_while(|byte| byte.is_ascii_digit()).count()))
-        };
-        let mut numbers: Vec<_> = NUMBERS.into_iter().filter_map(number).collect();
-        numbers.sort_unstable();
-        Some(Template { bytes: frame.to_vec(), digits_at: at, numbers })
+    /// Learns from a message that carries a [`payload`].
+    pub(crate) fn learn(opcode: u8, message: &[u8], holes: &[Hole]) -> Option<Template> {
+        sequence(message)?;
+        let bytes = server(opcode, message);
+        let message_at = bytes.len() - message.len();
+        let behind = |word: &[u8]| Some(message_at + find(message, word)? + word.len());
+        let digits_at = behind(MARK)?;
+        let mut gaps = vec![(digits_at, digits_at + DIGITS, None)];
+        for hole in holes {
+            if let Some(begin) = behind(hole.after) {
+                gaps.push((begin, begin + taken(*hole, &bytes[begin..]), Some(*hole)));
+            }
+        }
+        gaps.sort_unstable_by_key(|(begin, ..)| *begin);
+        let (mut parts, mut from) = (Vec::new(), message_at);
+        for (begin, end, hole) in gaps {
+            parts.push(Part { from, to: begin, hole });
+            from = end;
+        }
+        Some(Template { bytes, digits_at, parts, tail_at: from })
     }
 
-    /// The broadcast at the front of a buffer: its sequence number, and its bytes. Nothing if it is none, or not whole.
-    pub(crate) fn first(&self, buffer: &[u8]) -> Option<(u64, usize)> {
-        if self.numbers.is_empty() {
-            return buffer.get(..self.len()).and_then(|frame| self.sequence(frame)).map(|number| (number, self.len()));
+    /// The publication at the front of a frame's payload: its sequence number, and its bytes. Nothing if it is none as
+    /// expected. It runs for every delivery, so it neither allocates nor searches.
+    pub(crate) fn first(&self, opcode: u8, payload: &[u8]) -> Option<(u64, usize)> {
+        if self.bytes[0] & 0x0f != opcode {
+            return None;
         }
-        let length = receive(buffer).ok()??.length;
-        let frame = &buffer[..length];
-        // The heads say lengths, which vary, too: what is compared begins behind them.
-        let head = |frame: &[u8]| if frame[1] == 126 { 4 } else { 2 };
-        let (mut mine, mut theirs, mut sequence) = (head(&self.bytes), head(frame), None);
-        let marks = self.numbers.iter().map(|(at, digits)| (*at, *digits, false));
-        let mut marks: Vec<_> = marks.chain([(self.digits_at, DIGITS, true)]).collect();
-        marks.sort_unstable();
-        for (at, digits, is_sequence) in marks {
-            let same = at - mine;
-            if frame.get(theirs..theirs + same)? != &self.bytes[mine..at] {
+        let (mut at, mut sequence) = (0, 0);
+        for part in &self.parts {
+            let same = &self.bytes[part.from..part.to];
+            if payload.get(at..at + same.len())? != same {
                 return None;
             }
-            theirs += same;
-            let theirs_digits = frame[theirs..].iter().take_while(|byte| byte.is_ascii_digit()).count();
-            if is_sequence {
-                sequence = parse_digits(frame.get(theirs..theirs + DIGITS)?);
-                theirs += DIGITS;
-            } else {
-                theirs += theirs_digits;
-            }
-            mine = at + digits;
+            at += same.len();
+            at += match part.hole {
+                Some(hole) => taken(hole, &payload[at..]),
+                None => {
+                    sequence = parse_digits(payload.get(at..at + DIGITS)?)?;
+                    DIGITS
+                }
+            };
         }
-        (frame.get(theirs..)? == &self.bytes[mine..]).then_some((sequence?, length))
+        let tail = &self.bytes[self.tail_at..];
+        (payload.get(at..at + tail.len())? == tail).then_some((sequence, at + tail.len()))
     }
 
     /// The frame that Hop's documentation describes, `bytes` long on the wire.
     pub(crate) fn documented(bytes: usize) -> Outcome<Template> {
         let frame = |padding| {
             let payload = payload(0, padding);
-            server_text(&format!(
-                r#"{{"op":0,"d":{{"c":"bench","u":false,"e":"MESSAGE","d":{{"e":"tick","d":"{payload}"}}}}}}"#
-            ))
+            let message =
+                format!(r#"{{"op":0,"d":{{"c":"bench","u":false,"e":"MESSAGE","d":{{"e":"tick","d":"{payload}"}}}}}}"#);
+            Template::learn(Shape::TEXT.opcode, message.as_bytes(), Shape::TEXT.holes)
         };
-        let bare = frame(0).len();
+        let length = |template: &Option<Template>| template.as_ref().map_or(0, Template::len);
+        let bare = length(&frame(0));
         // The head grows by two bytes at 126, so the padding is found by trying.
-        let fitting = (0..=bytes.saturating_sub(bare)).rev().map(frame).find(|frame| frame.len() == bytes);
-        match fitting.as_deref().and_then(Template::learn) {
+        let fitting = (0..=bytes.saturating_sub(bare)).rev().map(frame).find(|frame| length(frame) == bytes);
+        match fitting.flatten() {
             Some(template) => Ok(template),
             None => cannot(format!("no frame of {bytes} bytes exists; the smallest has {bare}")),
         }
@@ -91,15 +103,6 @@ impl Template {
         out[start..start + DIGITS].copy_from_slice(format!("{sequence:016}").as_bytes());
     }
 
-    /// The sequence number, if `frame` equals the template in every other byte.
-    pub(crate) fn sequence(&self, frame: &[u8]) -> Option<u64> {
-        let after = self.digits_at + DIGITS;
-        let same = frame.len() == self.len()
-            && frame[..self.digits_at] == self.bytes[..self.digits_at]
-            && frame[after..] == self.bytes[after..];
-        if same { parse_digits(&frame[self.digits_at..after]) } else { None }
-    }
-
     /// Spelling for the floor server's control connection.
     pub(crate) fn to_hex(&self) -> String {
         self.bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -108,8 +111,24 @@ impl Template {
     pub(crate) fn from_hex(hex: &str) -> Option<Template> {
         let pair = |at| u8::from_str_radix(hex.get(at..at + 2)?, 16).ok();
         let bytes: Option<Vec<u8>> = (0..hex.len()).step_by(2).map(pair).collect();
-        Template::learn(&bytes?)
+        let bytes = bytes?;
+        let frame = receive(&bytes).ok()??;
+        Template::learn(frame.opcode, frame.payload, &[])
     }
+}
+
+/// The sequence number of any message that carries a [`payload`].
+pub(crate) fn sequence(message: &[u8]) -> Option<u64> {
+    let at = find(message, MARK)? + MARK.len();
+    parse_digits(message.get(at..at + DIGITS)?)
+}
+
+fn find(message: &[u8], word: &[u8]) -> Option<usize> {
+    message.windows(word.len()).position(|window| window == word)
+}
+
+fn taken(hole: Hole, bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| (hole.takes)(byte)).count()
 }
 
 /// The text that a publication carries; needs no escaping in JSON.
@@ -123,11 +142,11 @@ fn parse_digits(digits: &[u8]) -> Option<u64> {
     })
 }
 
-/// An unmasked text frame, as a server sends it.
-fn server_text(text: &str) -> Vec<u8> {
-    let mut frame = vec![0x81];
-    push_length(text.len(), 0, &mut frame);
-    frame.extend_from_slice(text.as_bytes());
+/// An unmasked frame, as a server sends it.
+fn server(opcode: u8, payload: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x80 | opcode];
+    push_length(payload.len(), 0, &mut frame);
+    frame.extend_from_slice(payload);
     frame
 }
 
@@ -193,6 +212,13 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
 
+    /// What one finds at the front of a buffer: the sequence number, and the bytes of the whole frame.
+    fn first(template: &Template, wire: &[u8]) -> Option<(u64, usize)> {
+        let frame = receive(wire).ok()??;
+        let (sequence, length) = template.first(frame.opcode, frame.payload)?;
+        (length == frame.payload.len()).then_some((sequence, frame.length))
+    }
+
     #[test]
     fn a_documented_template_has_the_size_asked_for_and_carries_its_number() {
         for size in [120, 127, 131, 200, 1000, 70_000] {
@@ -201,10 +227,9 @@ mod tests {
             template.append(42, &mut wire);
             template.append(43, &mut wire);
             assert_eq!(wire.len(), 2 * size);
-            assert_eq!(template.sequence(&wire[..size]), Some(42));
-            assert_eq!(template.sequence(&wire[size..]), Some(43));
-            assert_eq!(receive(&wire).unwrap().unwrap().length, size);
-            assert_eq!(Template::from_hex(&template.to_hex()).unwrap(), template);
+            assert_eq!(first(&template, &wire), Some((42, size)));
+            assert_eq!(first(&template, &wire[size..]), Some((43, size)));
+            assert_eq!(Template::from_hex(&template.to_hex()).unwrap().bytes, template.bytes);
         }
         assert!(Template::documented(20).is_err());
     }
@@ -213,22 +238,33 @@ mod tests {
     fn numbers_of_the_native_protocol_may_vary_and_nothing_else() {
         let native = |offset: u64, sequence: u64, at: u64| {
             let data = payload(sequence, 120);
-            server_text(&format!(
+            format!(
                 r#"{{"push":"message","channel":"bench","offset":{offset},"event":"tick","data":"{data}","at":{at}}}"#
-            ))
+            )
         };
-        let template = Template::learn(&native(9, 1, 99)).unwrap();
-        let mut wire = native(1_000, 2, 1_700_000_000_000);
+        let template = Template::learn(1, native(9, 1, 99).as_bytes(), crate::dialect::native::HOLES).unwrap();
+        let mut wire = server(1, native(1_000, 2, 1_700_000_000_000).as_bytes());
         let length = wire.len();
-        wire.extend(native(1_001, 3, 1));
-        assert_eq!(template.first(&wire), Some((2, length)));
-        assert_eq!(template.first(&wire[length..]).unwrap().0, 3);
-        assert_eq!(template.first(&wire[..length - 1]), None);
-        for at in 4..length {
-            let mut altered = wire.clone();
+        wire.extend(server(1, native(1_001, 3, 1).as_bytes()));
+        assert_eq!(first(&template, &wire), Some((2, length)));
+        assert_eq!(first(&template, &wire[length..]).unwrap().0, 3);
+        assert_eq!(first(&template, &wire[..length - 1]), None);
+        for at in 0..length {
+            let mut altered = wire[..length].to_vec();
             altered[at] ^= 0x40;
-            assert_eq!(template.first(&altered), None, "byte {at}");
+            assert_eq!(first(&template, &altered), None, "byte {at}");
         }
+    }
+
+    #[test]
+    fn several_messages_of_one_frame_are_taken_one_after_the_other() {
+        let message = |sequence| format!(r#"{{"pub":{{"data":"{}"}}}}"#, payload(sequence, 3));
+        let template = Template::learn(1, message(1).as_bytes(), &[]).unwrap();
+        let both = format!("{}\n{}", message(5), message(6));
+        let (sequence, length) = template.first(1, both.as_bytes()).unwrap();
+        assert_eq!((sequence, both.as_bytes()[length]), (5, b'\n'));
+        assert_eq!(template.first(1, &both.as_bytes()[length + 1..]).unwrap().0, 6);
+        assert_eq!(template.first(2, both.as_bytes()), None, "a binary frame");
     }
 
     #[test]
@@ -239,14 +275,14 @@ mod tests {
         for at in 0..wire.len() {
             let mut altered = wire.clone();
             altered[at] ^= 0x10;
-            assert_ne!(template.sequence(&altered), Some(7), "byte {at}");
+            assert_ne!(first(&template, &altered), Some((7, 200)), "byte {at}");
         }
     }
 
     #[test]
     fn heads_of_every_length_are_read_and_incomplete_ones_wait() {
         for length in [0, 1, 125, 126, 127, 65_535, 65_536] {
-            let frame = server_text(&"x".repeat(length));
+            let frame = server(1, "x".repeat(length).as_bytes());
             let whole = receive(&frame).unwrap().unwrap();
             assert_eq!((whole.opcode, whole.payload.len(), whole.length), (1, length, frame.len()));
             for cut in [0, 1, 2, 3, 9, frame.len() - 1] {

@@ -3,11 +3,13 @@
 //!
 //! Memory that the allocator kept from earlier work can hold the first connections for nothing. So the connections come
 //! in steps, and the figure is the larger of two: growth over all of them, and growth over the second half.
-use crate::audience::{Audience, Role};
+use crate::audience::Audience;
 use crate::child::Measured;
+use crate::dialect::{Channels, Dialect, leap::Leap, native::Native};
 use crate::failure::Outcome;
 use crate::fanout::{Hall, Plan, Publisher};
 use crate::kernel::{self, Poller};
+use crate::rest::Api;
 use crate::settings::Settings;
 use crate::{say, stage};
 use std::time::Duration;
@@ -68,14 +70,13 @@ pub(crate) fn run(settings: &Settings, rounds: usize, is_native: bool) -> Outcom
 fn measure(settings: &Settings, is_native: bool) -> Outcome<Idle> {
     let server = Measured::server(&settings.server, &settings.server_arguments, settings.cores)?;
     let api = stage::api(&server);
-    let (project, channel) = (server.project.as_str(), stage::CHANNEL);
     stage::create_channel(&api, "private")?;
     let warm_up = stage::create_tokens(&api, WARM_UP_CONNECTIONS)?;
     stage::subscribe_tokens(&api, &warm_up)?;
-    let role = role(is_native, project, channel, &warm_up);
-    let (template, padding) = stage::learn_frame(&server, role, settings.frame_bytes)?;
+    let dialect = protocol(is_native, &api, &server.project, &warm_up);
+    let (template, padding) = stage::learn_frame(server.address, &*dialect, settings.frame_bytes)?;
     let mut poller = Poller::new()?;
-    drop(Audience::gather(WARM_UP_CONNECTIONS, 0, server.address, role, &mut poller)?);
+    drop(Audience::gather(WARM_UP_CONNECTIONS, 0, server.address, &*dialect, &mut poller)?);
     stage::await_online(&api, 0)?;
     let empty_kib = settle(server.pid())?;
 
@@ -83,26 +84,31 @@ fn measure(settings: &Settings, is_native: bool) -> Outcome<Idle> {
     stage::subscribe_tokens(&api, &tokens)?;
     let mut steps_kib = vec![settle(server.pid())?];
 
-    let role = self::role(is_native, project, channel, &tokens);
+    let dialect = protocol(is_native, &api, &server.project, &tokens);
     let mut poller = Poller::new()?;
-    let mut audience = Audience::gather(0, 1, server.address, role, &mut poller)?;
+    let mut audience = Audience::gather(0, 1, server.address, &*dialect, &mut poller)?;
     for step in 1..=STEPS {
         let connections = settings.subscribers * step / STEPS;
-        audience.grow(connections, role, &mut poller)?;
+        audience.grow(connections, &mut poller)?;
         stage::await_online(&api, connections)?;
         steps_kib.push(settle(server.pid())?);
     }
 
     // The connections that were weighed must also be alive: two publications reach every one of them.
     let plan = Plan { pending: 1, span: Duration::ZERO, warm_up: 2 };
-    let publisher = Publisher::rest(&api, channel, padding, plan, &poller)?;
+    let publisher = Publisher::of(&*dialect, padding, plan, &poller)?;
     let mut hall = Hall { audience, poller, template: &template, next_sequence: 1, pid: server.pid() };
     hall.run(plan, publisher)?;
     Ok(Idle { connections: settings.subscribers, empty_kib, steps_kib })
 }
 
-fn role<'a>(is_native: bool, project: &'a str, channel: &'a str, tokens: &'a [String]) -> Role<'a> {
-    if is_native { Role::NativeTokens { project, channel, tokens } } else { Role::Tokens { project, channel, tokens } }
+fn protocol<'a>(is_native: bool, api: &'a Api, project: &'a str, tokens: &'a [String]) -> Box<dyn Dialect + 'a> {
+    let (channels, tokens) = (Channels::one(stage::CHANNEL), Some(tokens));
+    if is_native {
+        Box::new(Native { api, project, channels, tokens, from: None })
+    } else {
+        Box::new(Leap { api, project, channels, tokens })
+    }
 }
 
 /// Resident memory once it has stopped changing, or after the deadline.

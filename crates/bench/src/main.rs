@@ -26,6 +26,7 @@
 mod audience;
 mod child;
 mod credentials;
+mod dialect;
 mod failure;
 mod fanout;
 mod floor;

@@ -25,6 +25,14 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// That the request was granted, whatever the answer says beside that.
+    pub(crate) fn accepted(&self) -> Outcome<()> {
+        match self.status {
+            200..=299 => Ok(()),
+            status => cannot(format!("an answer was {status}: {}", String::from_utf8_lossy(&self.body))),
+        }
+    }
+
     /// The `data` of Hop's envelope, or all of an answer that has none; null for one without content.
     pub(crate) fn data(&self) -> Outcome<Value> {
         match self.status {
@@ -52,18 +60,26 @@ impl Api {
 
     /// One request on a connection of its own; gives the envelope's `data`.
     pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> Outcome<Value> {
-        let mut stream = TcpStream::connect(self.address).doing("connect for REST")?;
-        stream.set_read_timeout(Some(PATIENCE)).doing("set a deadline")?;
-        stream.write_all(&self.request(method, path, body)).doing("send a REST request")?;
-        let (mut inbox, mut chunk) = (Vec::new(), [0; 16 * 1024]);
-        loop {
-            if let Some((response, _)) = parse(&inbox)? {
-                return response.data();
+        exchange(self.address, &self.request(method, path, body))?.data()
+    }
+}
+
+/// A whole request on a connection of its own, and its answer.
+pub(crate) fn exchange(address: SocketAddr, request: &[u8]) -> Outcome<Response> {
+    let mut stream = TcpStream::connect(address).doing("connect for REST")?;
+    stream.set_read_timeout(Some(PATIENCE)).doing("set a deadline")?;
+    stream.write_all(request).doing("send a REST request")?;
+    let (mut inbox, mut chunk) = (Vec::new(), [0; 16 * 1024]);
+    loop {
+        if let Some((response, _)) = parse(&inbox)? {
+            return Ok(response);
+        }
+        match stream.read(&mut chunk).doing("read a REST answer")? {
+            0 => {
+                let first = String::from_utf8_lossy(request.split(|byte| *byte == b'\r').next().unwrap_or_default());
+                return cannot(format!("the server closed the connection instead of answering {first}"));
             }
-            match stream.read(&mut chunk).doing("read a REST answer")? {
-                0 => return cannot(format!("the server closed the connection instead of answering {method} {path}")),
-                count => inbox.extend_from_slice(&chunk[..count]),
-            }
+            count => inbox.extend_from_slice(&chunk[..count]),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! H1: thousands of clients come back to a channel at once, each having missed as many messages. Beside that, in the same round: the same messages to
 //! the same clients while they are there, and clients that come without having missed anything, which is what connecting costs.
-use crate::audience::{Audience, Role};
+use crate::audience::Audience;
 use crate::child::Measured;
+use crate::dialect::{Channels, native::Native};
 use crate::failure::{Outcome, cannot};
 use crate::fanout::{Hall, Plan, Publisher};
 use crate::kernel::{self, Poller};
@@ -58,18 +59,19 @@ fn measure(settings: &Settings, wave: u8) -> Outcome<Resumed> {
     let server = Measured::server(&settings.server, &settings.server_arguments, settings.cores)?;
     let (api, project, channel) = (stage::api(&server), server.project.as_str(), stage::CHANNEL);
     stage::create_channel(&api, "unprotected")?;
-    let fresh = Role::Native { project, channel, from: None };
-    let (template, padding) = stage::learn_frame(&server, fresh, settings.frame_bytes)?;
+    let channels = Channels::one(channel);
+    let fresh = Native { api: &api, project, channels: channels.clone(), tokens: None, from: None };
+    let (template, padding) = stage::learn_frame(server.address, &fresh, settings.frame_bytes)?;
     // The first messages warm the server up; then as many live ones as will be missed.
     let mut poller = Poller::new()?;
-    let audience = Audience::gather(settings.subscribers, wave, server.address, fresh, &mut poller)?;
+    let audience = Audience::gather(settings.subscribers, wave, server.address, &fresh, &mut poller)?;
     let plan = Plan { pending: 1, span: Duration::ZERO, warm_up: 20 };
     let mut hall = Hall { audience, poller, template: &template, next_sequence: 1, pid: server.pid() };
-    let publisher = Publisher::rest(&api, channel, padding, plan, &hall.poller)?;
+    let publisher = Publisher::of(&fresh, padding, plan, &hall.poller)?;
     hall.run(plan, publisher)?;
     let before = kernel::cpu_time(server.pid())?;
     let plan = Plan { pending: 1, span: Duration::ZERO, warm_up: MISSED };
-    let publisher = Publisher::rest(&api, channel, padding, plan, &hall.poller)?;
+    let publisher = Publisher::of(&fresh, padding, plan, &hall.poller)?;
     hall.run(plan, publisher)?;
     let live = kernel::cpu_time(server.pid())?.saturating_sub(before);
     let first = hall.next_sequence;
@@ -78,7 +80,7 @@ fn measure(settings: &Settings, wave: u8) -> Outcome<Resumed> {
 
     let (before, began) = (kernel::cpu_time(server.pid())?, kernel::now());
     let mut poller = Poller::new()?;
-    drop(Audience::gather(settings.subscribers, wave + 1, server.address, fresh, &mut poller)?);
+    drop(Audience::gather(settings.subscribers, wave + 1, server.address, &fresh, &mut poller)?);
     let connecting_wall = began.elapsed();
     stage::await_online(&api, 0)?;
     let connecting = kernel::cpu_time(server.pid())?.saturating_sub(before);
@@ -95,8 +97,8 @@ fn measure(settings: &Settings, wave: u8) -> Outcome<Resumed> {
 
     let (before, began) = (kernel::cpu_time(server.pid())?, kernel::now());
     let mut poller = Poller::new()?;
-    let back = Role::Native { project, channel, from: Some(&position) };
-    let mut audience = Audience::gather(settings.subscribers, wave + 2, server.address, back, &mut poller)?;
+    let back = Native { api: &api, project, channels, tokens: None, from: Some(&position) };
+    let mut audience = Audience::gather(settings.subscribers, wave + 2, server.address, &back, &mut poller)?;
     audience.catch_up(MISSED, &template, &mut poller)?;
     let wall = began.elapsed();
     drop(audience);

@@ -1,10 +1,12 @@
 //! F1 and F3: rounds that take the floor and the server in turn, so that whatever else the machine does strikes both.
-use crate::audience::{Audience, Role};
+use crate::audience::Audience;
 use crate::child::Measured;
+use crate::dialect::{Channels, Dialect, leap::Leap, native::Native, text::Bare};
 use crate::failure::{Failure, Outcome};
 use crate::fanout::{Control, Figures, Hall, Plan, Publisher};
 use crate::frame::Template;
 use crate::kernel::Poller;
+use crate::rest::Api;
 use crate::settings::Settings;
 use crate::{say, stage};
 
@@ -78,7 +80,7 @@ fn floor_wave(
 ) -> Outcome<Vec<Figures>> {
     let mut poller = Poller::new()?;
     control.say(&format!("accept {}", settings.subscribers))?;
-    let audience = Audience::gather(settings.subscribers, wave, floor.address, Role::Bare, &mut poller)?;
+    let audience = Audience::gather(settings.subscribers, wave, floor.address, &Bare, &mut poller)?;
     control.await_ok()?;
     let mut hall = Hall { audience, poller, template, next_sequence: 1, pid: floor.pid() };
     let mut figures = Vec::with_capacity(plans.len());
@@ -104,11 +106,13 @@ impl Prepared {
     fn start(settings: &Settings) -> Outcome<Prepared> {
         let process = Measured::server(&settings.server, &settings.server_arguments, settings.cores)?;
         let prepare = || {
-            stage::create_channel(&stage::api(&process), "unprotected")?;
-            let role = Role::Anonymous { project: &process.project, channel: stage::CHANNEL };
-            let leap = stage::learn_frame(&process, role, settings.frame_bytes)?;
-            let role = Role::Native { project: &process.project, channel: stage::CHANNEL, from: None };
-            Ok((leap, stage::learn_frame(&process, role, settings.frame_bytes)?))
+            let api = stage::api(&process);
+            stage::create_channel(&api, "unprotected")?;
+            let learn = |is_native| {
+                let dialect = protocol(is_native, &api, &process.project);
+                stage::learn_frame(process.address, &*dialect, settings.frame_bytes)
+            };
+            Ok((learn(false)?, learn(true)?))
         };
         let ((template, padding), native) = explain(prepare(), "preparing the server", &process)?;
         Ok(Prepared { process, template, padding, native })
@@ -116,26 +120,30 @@ impl Prepared {
 
     fn wave(&self, settings: &Settings, plans: &[Plan], wave: u8, is_native: bool) -> Outcome<Vec<Figures>> {
         let api = stage::api(&self.process);
-        let (project, channel) = (self.process.project.as_str(), stage::CHANNEL);
-        let role = if is_native {
-            Role::Native { project, channel, from: None }
-        } else {
-            Role::Anonymous { project, channel }
-        };
+        let dialect = protocol(is_native, &api, &self.process.project);
         stage::await_online(&api, 0)?;
         let mut poller = Poller::new()?;
-        let audience = Audience::gather(settings.subscribers, wave, self.process.address, role, &mut poller)?;
+        let audience = Audience::gather(settings.subscribers, wave, self.process.address, &*dialect, &mut poller)?;
         stage::await_online(&api, settings.subscribers)?;
         let (template, padding) =
             if is_native { (&self.native.0, self.native.1) } else { (&self.template, self.padding) };
         let mut hall = Hall { audience, poller, template, next_sequence: 1, pid: self.process.pid() };
         let mut figures = Vec::with_capacity(plans.len());
         for plan in plans {
-            let publisher = Publisher::rest(&api, stage::CHANNEL, padding, *plan, &hall.poller)?;
+            let publisher = Publisher::of(&*dialect, padding, *plan, &hall.poller)?;
             figures.push(hall.run(*plan, publisher)?);
         }
         drop(hall);
         stage::await_online(&api, 0)?;
         Ok(figures)
+    }
+}
+
+fn protocol<'a>(is_native: bool, api: &'a Api, project: &'a str) -> Box<dyn Dialect + 'a> {
+    let channels = Channels::one(stage::CHANNEL);
+    if is_native {
+        Box::new(Native { api, project, channels, tokens: None, from: None })
+    } else {
+        Box::new(Leap { api, project, channels, tokens: None })
     }
 }

@@ -1,12 +1,12 @@
-//! What the measured server is asked to prepare: a channel, tokens, and the exact frame it sends. Everything by Hop's
-//! REST and Leap, as any user would.
-use crate::audience::{Audience, Role};
+//! What Tollgate is asked to prepare: a channel, tokens; and the exact frame that any server sends. Everything as any user would.
+use crate::audience::Audience;
 use crate::child::Measured;
+use crate::dialect::{Dialect, Publishing};
 use crate::failure::{Outcome, cannot};
-use crate::fanout;
-use crate::frame::Template;
+use crate::frame::{self, Template};
 use crate::kernel::{self, Poller};
 use crate::rest::{self, Api};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 pub(crate) const CHANNEL: &str = "bench";
@@ -56,14 +56,13 @@ pub(crate) fn await_online(api: &Api, count: usize) -> Outcome<()> {
 }
 
 /// The frame of a publication with enough padding to be `bytes` long on the wire, and that padding.
-pub(crate) fn learn_frame(server: &Measured, role: Role<'_>, bytes: usize) -> Outcome<(Template, usize)> {
-    let api = api(server);
+pub(crate) fn learn_frame(to: SocketAddr, dialect: &dyn Dialect, bytes: usize) -> Outcome<(Template, usize)> {
     let mut poller = Poller::new()?;
-    let mut audience = Audience::gather(1, 0, server.address, role, &mut poller)?;
+    let mut audience = Audience::gather(1, 0, to, dialect, &mut poller)?;
     let mut padding = 0;
     // A longer frame may need a longer head, so the first correction can be off by that.
     for _ in 0..4 {
-        let template = observe(&api, &mut audience, &mut poller, padding)?;
+        let template = observe(dialect, &mut audience, &mut poller, padding)?;
         match (padding + bytes).checked_sub(template.len()) {
             Some(right) if right == padding => return Ok((template, padding)),
             Some(better) => padding = better,
@@ -73,8 +72,17 @@ pub(crate) fn learn_frame(server: &Measured, role: Role<'_>, bytes: usize) -> Ou
     cannot(format!("no padding makes the server's frame {bytes} bytes long"))
 }
 
-fn observe(api: &Api, audience: &mut Audience, poller: &mut Poller, padding: usize) -> Outcome<Template> {
-    api.call("POST", &format!("/v1/channels/{CHANNEL}/messages"), &fanout::body(0, padding))?;
+fn observe(
+    dialect: &dyn Dialect,
+    audience: &mut Audience<'_>,
+    poller: &mut Poller,
+    padding: usize,
+) -> Outcome<Template> {
+    let publication = dialect.publish(0, &frame::payload(0, padding));
+    match dialect.publishing() {
+        Publishing::Requests(address) => rest::exchange(address, &publication)?.accepted()?,
+        Publishing::Messages => audience.say(&publication)?,
+    }
     let (start, mut ready) = (kernel::now(), Vec::new());
     while start.elapsed() < PATIENCE {
         poller.wait(Duration::from_millis(100), &mut ready)?;
