@@ -133,6 +133,8 @@ impl Shard {
         format: FormatIndex,
         outlet: &mut dyn Outlet,
     ) {
+        // A token that was deleted meanwhile: word is on its way that ends the connection, and nothing could be said of where it is.
+        let Some((_, session)) = self.directory.session_of(project, token) else { return };
         let hub = &self.hub;
         let encode = |position, publication: &Publication| {
             hub.encode(&Delivery::Direct { position: Some(position), publication: publication.clone() })
@@ -149,7 +151,6 @@ impl Shard {
                 count: waiting.messages.len(),
             }
         } else {
-            let session = self.directory.session_of(project, token).and_then(|(_, session)| session);
             let run = self.directory.mailbox_run(project).0;
             let last = session.map_or(Position::default(), |session| self.directs.position(token, session, run));
             let from = from.filter(|_| goes_on);

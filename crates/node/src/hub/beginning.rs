@@ -19,7 +19,8 @@ use super::{ConnectionKey, PeerWord};
 
 impl Shard {
     /// A connection that has been told that it is connected enters a channel that is live here, as it wished to; then it is told. One that is in
-    /// already leaves and enters again, so that what it is told of the position is true.
+    /// already leaves and enters again, so that what it is told of the position is true; but it stays in until an answer of the home that it has to
+    /// wait for is here: an answer to an earlier question may come first, and say nothing of what was published meanwhile.
     pub(super) fn enter(&mut self, connection: ConnectionKey, place: u32, outlet: &mut dyn Outlet) {
         let Some(Standing::Live(snapshot)) = self.locals.get(place).map(|local| &local.standing) else { return };
         let snapshot = Arc::clone(snapshot);
@@ -37,13 +38,11 @@ impl Shard {
         if let Some(data) = wish.data {
             link.see_in(snapshot.channel.clone(), Some(data));
         }
-        if held.is_some() {
-            self.release(connection, place, outlet);
-        }
         // Behind an answer that is on its way.
         let is_beginning = self.link(connection).is_some_and(|link| link.is_beginning(place));
         if wish.from.is_none() && !is_beginning && (held.is_some() || !snapshot.settings.retain) {
             let position = self.locals.get(place).map(|local| local.position).unwrap_or_default();
+            self.release(connection, place, outlet);
             self.attach(connection, place, watches, outlet);
             let begun = Subscribed { channel: snapshot, position, recovered: None, is_resuming: false };
             return outlet.notify(connection, Notice::Subscribed(Box::new(begun)));

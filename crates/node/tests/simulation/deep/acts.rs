@@ -66,7 +66,13 @@ fn come(world: &mut World, rng: &mut Rng) {
 }
 
 fn open(world: &mut World, device: usize, rng: &mut Rng) {
-    let (shard, slot) = (rng.below(world.shards.len()), world.conns.borrow().len());
+    let shard = rng.below(world.shards.len());
+    open_at(world, device, shard, rng);
+}
+
+/// A device connects to this shard.
+pub(super) fn open_at(world: &mut World, device: usize, shard: usize, rng: &mut Rng) {
+    let slot = world.conns.borrow().len();
     let key = World::key_of(slot);
     let (native, token) = (world.devices.borrow()[device].native, world.devices.borrow()[device].token);
     let token_with = token.map(|token| (token, world.generations[token]));
@@ -361,7 +367,8 @@ fn replace_a_token(world: &mut World, rng: &mut Rng) {
         } else {
             node.delete_token(&caller, &old).await?;
         }
-        let is_doomed = |conn: &&mut Conn| conn.token == Some(at) && conn.generation == doomed;
+        // Whom the server takes it for: one that goes on with another token may not have read so yet.
+        let is_doomed = |conn: &&mut Conn| conn.acting == Some((at, doomed));
         conns.borrow_mut().iter_mut().filter(is_doomed).for_each(|conn| conn.dead = true);
         Ok(())
     });

@@ -219,7 +219,7 @@ impl World {
         (0..count).for_each(|at| self.is_ready(at));
     }
 
-    fn hear_peer(&mut self, shard: usize) {
+    pub(super) fn hear_peer(&mut self, shard: usize) {
         let (plant, one_in_four) = (self.plant, self.one_in_four());
         let mut held = self.shards[shard].held.take();
         self.on(shard, |parts, outlet| {
@@ -234,7 +234,7 @@ impl World {
         self.shards[shard].held = held;
     }
 
-    fn hear_request(&mut self, shard: usize) {
+    pub(super) fn hear_request(&mut self, shard: usize) {
         let (plant, one_in_four) = (self.plant, self.one_in_four());
         self.on(shard, |parts, outlet| {
             if parts.shard.accepts_requests()
