@@ -298,7 +298,7 @@ impl Directory {
     }
 
     /// All that was used since the last call, for upkeep to keep.
-    pub(crate) fn take_usage(&self) -> HashMap<UsageKey, UsageDelta> {
+    pub(crate) fn take_usage(&self) -> HashMap<UsageKey, Box<UsageDelta>> {
         self.usage.take()
     }
 

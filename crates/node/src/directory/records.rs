@@ -328,6 +328,9 @@ impl Records {
             known.1 = ephemeral;
             return Vec::new();
         }
+        if live.subscriptions.is_empty() {
+            live.subscriptions.reserve_exact(1);
+        }
         // The channel's own copy of its id: one allocation for all subscribers.
         live.subscriptions.push((indexed.snapshot.channel.clone(), ephemeral));
         indexed.tokens.insert(token);

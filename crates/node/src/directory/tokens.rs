@@ -226,7 +226,12 @@ impl TokenEntry {
 
     /// Adds an identified connection.
     pub(crate) fn connect(&mut self, connection: LiveConnection) {
-        self.live_mut().connections.push(connection);
+        let connections = &mut self.live_mut().connections;
+        if connections.is_empty() {
+            // Nearly every token has one, and a vector left to itself makes room for four.
+            connections.reserve_exact(1);
+        }
+        connections.push(connection);
     }
 
     pub(super) fn live_mut(&mut self) -> &mut Live {
@@ -297,5 +302,49 @@ pub(crate) struct Kept<T> {
 impl<T> Clone for Kept<T> {
     fn clone(&self) -> Self {
         Self { revision: self.revision, sealed_under: self.sealed_under, record: Arc::clone(&self.record) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::hub::{ConnectionKey, ShardIndex};
+
+    /// Every token that is in use has a [`Live`], and nearly every one a single connection.
+    #[test]
+    fn one_connection_takes_the_room_of_one() {
+        let record = TokenRecord {
+            generation: 1,
+            previous: None,
+            kind: TokenKind::UserToken,
+            user: None,
+            state: None,
+            state_version: 0,
+            created_at: UnixMillis(1),
+            not_before: None,
+            expires_at: None,
+            made_by: None,
+            key_number: 1,
+            issuer: None,
+            revoked: None,
+            terms: TokenTerms::default(),
+        };
+        let mut entry = TokenEntry::new(record, 1, 1);
+        let key = ConnectionKey { slot: 0, generation: 1 };
+        entry.connect(LiveConnection {
+            connection: ConnectionRef { shard: ShardIndex(0), key },
+            id: ConnectionId::new(1),
+            address: None,
+            origin: None,
+            generation: 1,
+            key_number: 1,
+            since: UnixMillis(1),
+            jwt: None,
+        });
+        let live = entry.live.as_deref().unwrap();
+        assert_eq!(live.connections.capacity() * size_of::<LiveConnection>(), size_of::<LiveConnection>());
+        assert!(size_of::<LiveConnection>() <= 80, "{} bytes", size_of::<LiveConnection>());
+        assert!(size_of::<Live>() <= 80, "{} bytes", size_of::<Live>());
     }
 }

@@ -54,6 +54,9 @@ impl UsageDelta {
         }
         self.last_at = self.last_at.max(other.last_at);
         self.seen_at = self.seen_at.max(other.seen_at);
+        if self.addresses.is_empty() {
+            self.addresses.reserve_exact(other.addresses.len().min(USAGE_ADDRESSES_MAX));
+        }
         for address in other.addresses {
             if self.addresses.contains(&address) {
                 continue;
@@ -70,9 +73,9 @@ impl UsageDelta {
 /// Whose use it is: a token's, or that of a project's anonymous clients.
 pub type UsageKey = (ProjectId, Option<TokenId>);
 
-/// The sums.
+/// The sums. Boxed: a storm of connections makes as many, and the table keeps room for twice as many.
 #[derive(Debug, Default)]
-pub(super) struct UsageSums(Mutex<HashMap<UsageKey, UsageDelta>>);
+pub(super) struct UsageSums(Mutex<HashMap<UsageKey, Box<UsageDelta>>>);
 
 impl UsageSums {
     /// Adds to several sums under one lock.
@@ -96,7 +99,7 @@ impl UsageSums {
         sums.get(&(project, Some(token))).and_then(|sum| sum.seen_at)
     }
 
-    pub(super) fn take(&self) -> HashMap<UsageKey, UsageDelta> {
+    pub(super) fn take(&self) -> HashMap<UsageKey, Box<UsageDelta>> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -117,7 +120,8 @@ mod tests {
         let key = (ProjectId::new(1), Some(TokenId::new(2)));
         sums.add(&counters, [(key, delta(1, 1, 7)), (key, delta(2, 1, 5)), ((key.0, None), delta(4, 2, 1))]);
         let taken = sums.take();
-        assert_eq!((taken.len(), &taken[&key]), (2, &delta(3, 1, 7)));
+        assert_eq!((taken.len(), &*taken[&key]), (2, &delta(3, 1, 7)));
+        assert_eq!(taken[&key].addresses.capacity(), 1, "a storm of connections makes as many sums");
         assert!(sums.take().is_empty());
     }
 

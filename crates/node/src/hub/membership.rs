@@ -300,6 +300,9 @@ impl Shard {
         }
         let Some(local) = self.locals.get_mut(place) else { return };
         let joined = local.lane(link.format, watches).join(connection);
+        if link.subscriptions.is_empty() {
+            link.subscriptions.reserve_exact(1);
+        }
         link.subscriptions.push(Held { channel: place, place: joined, watches });
         if let (None, Standing::Live(snapshot)) = (link.token, &local.standing) {
             self.directory.anonymous_joined(snapshot);

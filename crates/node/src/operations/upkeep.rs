@@ -101,7 +101,7 @@ impl Node {
 
     /// What tokens, and the anonymous clients of projects, used since the last call. Bounded: unless somebody takes it every minute or so, what
     /// finds no room is counted as lost.
-    pub fn take_usage(&self) -> std::collections::HashMap<UsageKey, UsageDelta> {
+    pub fn take_usage(&self) -> std::collections::HashMap<UsageKey, Box<UsageDelta>> {
         self.directory.take_usage()
     }
 

@@ -139,7 +139,7 @@ impl Node {
     pub async fn keep_usage(&self) {
         let mut by_project: BTreeMap<ProjectId, Vec<(Option<TokenId>, UsageDelta)>> = BTreeMap::new();
         for ((project, token), delta) in self.directory.take_usage() {
-            by_project.entry(project).or_default().push((token, delta));
+            by_project.entry(project).or_default().push((token, *delta));
         }
         for (project, deltas) in by_project {
             let Some(entry) = self.directory.project(project) else { continue };
