@@ -1,10 +1,11 @@
 //! The subscribers: thousands of sockets in one thread, from connecting to counting what arrives. Knows WebSocket's frames
 //! and no protocol; not the publisher.
+use crate::books::Books;
 use crate::dialect::{Client, Dialect, Heard, Shape};
 use crate::failure::{Doing, Failure, Outcome, cannot};
 use crate::frame::{self, Template};
 use crate::kernel::{self, Poller};
-use crate::ledger::Ledger;
+
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -42,7 +43,7 @@ struct Subscriber {
 /// What becomes of each message.
 enum Sink<'a> {
     Handshake,
-    Count(&'a Template, &'a mut Ledger),
+    Count(&'a Template, &'a mut Books),
     /// Counts what comes of the past.
     CatchUp(&'a Template),
     /// Keeps the message that has a sequence number in it.
@@ -63,6 +64,8 @@ pub(crate) struct Audience<'a> {
     dialect: &'a dyn Dialect,
     subscribers: Vec<Subscriber>,
     ready_count: usize,
+    /// So many of the last ones do not read any more.
+    mute: usize,
     scratch: Vec<u8>,
     wave: u8,
     to: SocketAddr,
@@ -79,7 +82,8 @@ impl<'a> Audience<'a> {
         poller: &mut Poller,
     ) -> Outcome<Audience<'a>> {
         let subscribers = Vec::with_capacity(count);
-        let mut audience = Audience { dialect, subscribers, ready_count: 0, scratch: vec![0; SCRATCH_BYTES], wave, to };
+        let mut audience =
+            Audience { dialect, subscribers, ready_count: 0, mute: 0, scratch: vec![0; SCRATCH_BYTES], wave, to };
         audience.grow(count, poller)?;
         Ok(audience)
     }
@@ -149,6 +153,11 @@ impl<'a> Audience<'a> {
         send(&mut first.stream, &frame::client(self.dialect.shape().opcode, message))
     }
 
+    /// How many of them read what they are sent: all but the mute ones.
+    pub(crate) fn listening(&self) -> usize {
+        self.len() - self.mute
+    }
+
     /// Reads until every subscriber was sent so many messages that it had missed, in order.
     pub(crate) fn catch_up(&mut self, count: u64, template: &Template, poller: &mut Poller) -> Outcome<()> {
         let (mut ready, mut heard) = (Vec::new(), kernel::now());
@@ -170,9 +179,9 @@ impl<'a> Audience<'a> {
         Ok(())
     }
 
-    /// Reads a ready subscriber and enters every message in the ledger.
-    pub(crate) fn count(&mut self, number: u64, template: &Template, ledger: &mut Ledger) -> Outcome<()> {
-        self.drain(number, &mut Sink::Count(template, ledger))
+    /// Reads a ready subscriber and enters every message in the books.
+    pub(crate) fn count(&mut self, number: u64, template: &Template, books: &mut Books) -> Outcome<()> {
+        self.drain(number, &mut Sink::Count(template, books))
     }
 
     /// Reads a ready subscriber and learns from the broadcast that it shows, if it shows one.
@@ -193,6 +202,9 @@ impl<'a> Audience<'a> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error).doing(&format!("read subscriber {index}")),
         };
+        if let Sink::Count(_, books) = sink {
+            books.tick();
+        }
         // What does not fit is still in the socket, and the poller says so again.
         let was_ready = subscriber.stage == Stage::Ready;
         let used = subscriber.take(self.dialect, &self.scratch[..filled], sink)?;
@@ -249,7 +261,7 @@ impl Subscriber {
             let first = sink.template().and_then(|template| template.first(frame.opcode, rest));
             let length = if let Some((sequence, length)) = first {
                 match sink {
-                    Sink::Count(_, ledger) => ledger.record(self.client.index, sequence),
+                    Sink::Count(_, books) => books.record(self.client.index, sequence),
                     _ => self.miss(sequence)?,
                 }
                 length

@@ -7,8 +7,9 @@ use crate::audience::Audience;
 use crate::child::Measured;
 use crate::dialect::{Channels, Dialect, leap::Leap, native::Native};
 use crate::failure::Outcome;
-use crate::fanout::{Hall, Plan, Publisher};
+use crate::fanout::{Hall, Plan};
 use crate::kernel::{self, Poller};
+use crate::publisher::{Pace, Publisher};
 use crate::rest::Api;
 use crate::settings::Settings;
 use crate::{say, stage};
@@ -95,9 +96,9 @@ fn measure(settings: &Settings, is_native: bool) -> Outcome<Idle> {
     }
 
     // The connections that were weighed must also be alive: two publications reach every one of them.
-    let plan = Plan { pending: 1, span: Duration::ZERO, warm_up: 2 };
+    let plan = Plan { pace: Pace::Pending(1), span: Duration::ZERO, warm_up: 2 };
     let publisher = Publisher::of(&*dialect, padding, plan, &poller)?;
-    let mut hall = Hall { audience, poller, template: &template, next_sequence: 1, pid: server.pid() };
+    let mut hall = Hall { audience, poller, template: &template, next_sequence: 1, channels: 1, pid: server.pid() };
     hall.run(plan, publisher)?;
     Ok(Idle { connections: settings.subscribers, empty_kib, steps_kib })
 }

@@ -24,6 +24,7 @@
 //! `--report-only` turns 1 into 0.
 
 mod audience;
+mod books;
 mod child;
 mod credentials;
 mod dialect;
@@ -34,12 +35,14 @@ mod frame;
 mod idle;
 mod kernel;
 mod ledger;
+mod publisher;
 mod report;
 mod rest;
 mod resume;
 mod rounds;
 mod settings;
 mod stage;
+mod workloads;
 
 use clap::Parser;
 use failure::{Doing, Failure, Outcome};
@@ -54,10 +57,11 @@ fn main() -> ExitCode {
         Command::FloorServer { fault } => return exit_code(floor::serve(*fault).map(|()| true), false),
         Command::F1(options) => (options, measure(options, &["F1"])),
         Command::F3(options) => (options, measure(options, &["F1", "F3"])),
+        Command::F2(options) => (options, measure(options, &["F2"])),
         Command::M1(options) => (options, measure(options, &["M1"])),
         Command::T1(options) => (options, measure(options, &["T1"])),
         Command::H1(options) => (options, measure(options, &["H1"])),
-        Command::Run(options) => (options, measure(options, &["F1", "F3", "M1", "T1", "H1"])),
+        Command::Run(options) => (options, measure(options, &["F1", "F3", "F2", "M1", "T1", "H1"])),
         Command::Floor(options) => (options, measure_floor(options)),
     };
     exit_code(outcome, options.report_only)
@@ -83,6 +87,9 @@ fn measure(options: &Options, wanted: &[&str]) -> Outcome<bool> {
     if wants("F1") {
         let plans = if wants("F3") { vec![settings.alone(), settings.queued()] } else { vec![settings.alone()] };
         rows.extend(report::fan_outs(&settings, &rounds::run(&settings, &plans, true)?));
+    }
+    if wants("F2") {
+        rows.extend(workloads::steady::rows(&settings, &workloads::steady::run(&settings)?));
     }
     if wants("M1") {
         let leap = idle::run(&settings, settings.idle_rounds(), false)?;

@@ -14,27 +14,27 @@ const GENERATOR_LIMIT: f64 = 0.95;
 /// One line of the table.
 #[derive(Debug)]
 pub(crate) struct Row {
-    id: &'static str,
-    workload: String,
-    floor: String,
-    server: String,
-    result: String,
-    target: String,
+    pub(crate) id: &'static str,
+    pub(crate) workload: String,
+    pub(crate) floor: String,
+    pub(crate) server: String,
+    pub(crate) result: String,
+    pub(crate) target: String,
     /// None where there is nothing to reach.
     pub(crate) reached: Option<bool>,
-    generator: String,
-    raw: Value,
+    pub(crate) generator: String,
+    pub(crate) raw: Value,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Spread {
-    median: f64,
-    least: f64,
-    most: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) most: f64,
 }
 
 impl Spread {
-    fn of(values: impl IntoIterator<Item = f64>) -> Spread {
+    pub(crate) fn of(values: impl IntoIterator<Item = f64>) -> Spread {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
@@ -44,11 +44,11 @@ impl Spread {
         Spread { median, least: at(0), most: at(values.len().wrapping_sub(1)) }
     }
 
-    fn thousands(self) -> String {
+    pub(crate) fn thousands(self) -> String {
         self.with(1e-3, 0, " k/s")
     }
 
-    fn with(self, factor: f64, digits: usize, unit: &str) -> String {
+    pub(crate) fn with(self, factor: f64, digits: usize, unit: &str) -> String {
         let Spread { median, least, most } = self;
         let [median, least, most] = [median, least, most].map(|value| format!("{:.digits$}", value * factor));
         format!("{median}{unit} ({least}–{most})")
@@ -64,8 +64,6 @@ fn fan_out(settings: &Settings, rounds: &[Round], index: usize, pending: u64) ->
     let floor = Spread::of(rounds.iter().filter_map(|round| rates(&round.floor, index)));
     let server = Spread::of(rounds.iter().filter_map(|round| rates(&round.server, index)));
     let measured = rounds.iter().flat_map(|round| round.floor.get(index).into_iter().chain(round.server.get(index)));
-    let generator = Spread::of(measured.map(Figures::generator_share));
-    let limited = if generator.most >= GENERATOR_LIMIT { ", **the generator was the limit**" } else { "" };
     let has_server = rounds.iter().any(|round| !round.server.is_empty());
     Row {
         id: if pending == 1 { "F1" } else { "F3" },
@@ -75,7 +73,7 @@ fn fan_out(settings: &Settings, rounds: &[Round], index: usize, pending: u64) ->
         result: "–".to_owned(),
         target: "–".to_owned(),
         reached: None,
-        generator: format!("{:.0}–{:.0} %{limited}", generator.least * 100.0, generator.most * 100.0),
+        generator: generator(measured),
         raw: json!({
             "pending": pending,
             "rounds": rounds.iter().map(|round| json!({
@@ -86,8 +84,19 @@ fn fan_out(settings: &Settings, rounds: &[Round], index: usize, pending: u64) ->
     }
 }
 
-fn figures(figures: &Figures) -> Value {
+/// How much of its core the generator used, and whether that was the limit.
+pub(crate) fn generator<'a>(measured: impl Iterator<Item = &'a Figures>) -> String {
+    let share = Spread::of(measured.map(Figures::generator_share));
+    let limited = if share.most >= GENERATOR_LIMIT { ", **the generator was the limit**" } else { "" };
+    format!("{:.0}–{:.0} %{limited}", share.least * 100.0, share.most * 100.0)
+}
+
+pub(crate) fn figures(figures: &Figures) -> Value {
+    let Figures { latency, backlog, latest, .. } = figures;
     json!({
+        "latency_s": latency.map(|one| json!({"p50": one.p50, "p99": one.p99, "p999": one.p999, "most": one.most})),
+        "backlog": backlog,
+        "published_late_at_most_s": latest.as_secs_f64(),
         "publications": figures.publications,
         "deliveries": figures.deliveries,
         "deliveries_per_core_second": figures.per_core_second(),

@@ -4,8 +4,9 @@ use crate::audience::Audience;
 use crate::child::Measured;
 use crate::dialect::{Channels, native::Native};
 use crate::failure::{Outcome, cannot};
-use crate::fanout::{Hall, Plan, Publisher};
+use crate::fanout::{Hall, Plan};
 use crate::kernel::{self, Poller};
+use crate::publisher::{Pace, Publisher};
 use crate::settings::Settings;
 use crate::{say, stage};
 use std::time::Duration;
@@ -65,12 +66,12 @@ fn measure(settings: &Settings, wave: u8) -> Outcome<Resumed> {
     // The first messages warm the server up; then as many live ones as will be missed.
     let mut poller = Poller::new()?;
     let audience = Audience::gather(settings.subscribers, wave, server.address, &fresh, &mut poller)?;
-    let plan = Plan { pending: 1, span: Duration::ZERO, warm_up: 20 };
-    let mut hall = Hall { audience, poller, template: &template, next_sequence: 1, pid: server.pid() };
+    let plan = Plan { pace: Pace::Pending(1), span: Duration::ZERO, warm_up: 20 };
+    let mut hall = Hall { audience, poller, template: &template, next_sequence: 1, channels: 1, pid: server.pid() };
     let publisher = Publisher::of(&fresh, padding, plan, &hall.poller)?;
     hall.run(plan, publisher)?;
     let before = kernel::cpu_time(server.pid())?;
-    let plan = Plan { pending: 1, span: Duration::ZERO, warm_up: MISSED };
+    let plan = Plan { pace: Pace::Pending(1), span: Duration::ZERO, warm_up: MISSED };
     let publisher = Publisher::of(&fresh, padding, plan, &hall.poller)?;
     hall.run(plan, publisher)?;
     let live = kernel::cpu_time(server.pid())?.saturating_sub(before);

@@ -3,9 +3,10 @@ use crate::audience::Audience;
 use crate::child::Measured;
 use crate::dialect::{Channels, Dialect, leap::Leap, native::Native, text::Bare};
 use crate::failure::{Failure, Outcome};
-use crate::fanout::{Control, Figures, Hall, Plan, Publisher};
+use crate::fanout::{Figures, Hall, Plan};
 use crate::frame::Template;
 use crate::kernel::Poller;
+use crate::publisher::{Control, Publisher};
 use crate::rest::Api;
 use crate::settings::Settings;
 use crate::{say, stage};
@@ -52,7 +53,7 @@ fn tell(label: &str, plans: &[Plan], figures: &[Figures]) {
     for (plan, figures) in plans.iter().zip(figures) {
         say(&format!(
             "{label}: {} pending: {:.0} deliveries per core-second ({} publications, server {:.0} %, generator {:.0} %)",
-            plan.pending,
+            plan.pending(),
             figures.per_core_second(),
             figures.publications,
             figures.server_share() * 100.0,
@@ -82,10 +83,10 @@ fn floor_wave(
     control.say(&format!("accept {}", settings.subscribers))?;
     let audience = Audience::gather(settings.subscribers, wave, floor.address, &Bare, &mut poller)?;
     control.await_ok()?;
-    let mut hall = Hall { audience, poller, template, next_sequence: 1, pid: floor.pid() };
+    let mut hall = Hall { audience, poller, template, next_sequence: 1, channels: 1, pid: floor.pid() };
     let mut figures = Vec::with_capacity(plans.len());
     for plan in plans {
-        figures.push(hall.run(*plan, Publisher::Floor(control))?);
+        figures.push(hall.run(*plan, Publisher::floor(control, plan.pending()))?);
     }
     drop(hall);
     control.say("part")?;
@@ -127,7 +128,7 @@ impl Prepared {
         stage::await_online(&api, settings.subscribers)?;
         let (template, padding) =
             if is_native { (&self.native.0, self.native.1) } else { (&self.template, self.padding) };
-        let mut hall = Hall { audience, poller, template, next_sequence: 1, pid: self.process.pid() };
+        let mut hall = Hall { audience, poller, template, next_sequence: 1, channels: 1, pid: self.process.pid() };
         let mut figures = Vec::with_capacity(plans.len());
         for plan in plans {
             let publisher = Publisher::of(&*dialect, padding, *plan, &hall.poller)?;

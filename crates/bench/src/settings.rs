@@ -4,6 +4,7 @@ use crate::failure::{Outcome, cannot};
 use crate::fanout::Plan;
 use crate::floor::Fault;
 use crate::kernel;
+use crate::publisher::Pace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     F1(Options),
     /// Fan-out with many publications pending, against F1
     F3(Options),
+    /// Fan-out at fixed rates: how long deliveries take
+    F2(Options),
     /// Memory of idle connections
     M1(Options),
     /// Tokens: durable creations, memory, revocation
@@ -87,6 +90,8 @@ pub(crate) struct Targets {
     pub(crate) of_floor: f64,
     /// F3: times F1.
     pub(crate) times_f1: f64,
+    /// F2: the 99th percentile of the highest rate, in seconds.
+    pub(crate) steady_p99: f64,
     /// M1: KiB for each connection.
     pub(crate) kib: f64,
     /// F1, F3 and M1 over the native protocol: part of Leap's rate, and times its memory.
@@ -104,6 +109,7 @@ pub(crate) struct Targets {
 const FULL: Targets = Targets {
     of_floor: 0.75,
     times_f1: 20.0,
+    steady_p99: 0.25,
     kib: 2.0,
     of_leap: 0.95,
     times_live: 2.0,
@@ -115,6 +121,7 @@ const FULL: Targets = Targets {
 const LAX: Targets = Targets {
     of_floor: 0.40,
     times_f1: 6.0,
+    steady_p99: 2.0,
     kib: 4.0,
     of_leap: 0.5,
     times_live: 8.0,
@@ -184,7 +191,7 @@ fn beside() -> PathBuf {
 impl Settings {
     /// One publication at a time.
     pub(crate) fn alone(&self) -> Plan {
-        Plan { pending: 1, span: self.span, warm_up: 5 }
+        Plan { pace: Pace::Pending(1), span: self.span, warm_up: 5 }
     }
 
     /// Memory hardly varies, and each round waits for it to settle.
@@ -194,6 +201,6 @@ impl Settings {
 
     /// Many at a time.
     pub(crate) fn queued(&self) -> Plan {
-        Plan { pending: self.pending, span: self.span, warm_up: 2 * self.pending }
+        Plan { pace: Pace::Pending(self.pending), span: self.span, warm_up: 2 * self.pending }
     }
 }

@@ -1,7 +1,7 @@
 //! What Tollgate is asked to prepare: a channel, tokens; and the exact frame that any server sends. Everything as any user would.
 use crate::audience::Audience;
 use crate::child::Measured;
-use crate::dialect::{Dialect, Publishing};
+use crate::dialect::{Channels, Dialect, Publishing};
 use crate::failure::{Outcome, cannot};
 use crate::frame::{self, Template};
 use crate::kernel::{self, Poller};
@@ -20,6 +20,14 @@ pub(crate) fn api(server: &Measured) -> Api {
 pub(crate) fn create_channel(api: &Api, kind: &str) -> Outcome<()> {
     let body = format!(r#"{{"type":"{kind}","state":{{}}}}"#);
     api.call("PUT", &format!("/v1/channels/{CHANNEL}"), &body).map(drop)
+}
+
+/// Channels that anybody may join.
+pub(crate) fn create_channels(api: &Api, channels: &Channels) -> Outcome<()> {
+    let body = r#"{"type":"unprotected","state":{}}"#;
+    let path = |channel| format!("/v1/channels/{}", channels.name(channel));
+    let requests: Vec<Vec<u8>> = (0..channels.count).map(|channel| api.request("PUT", &path(channel), body)).collect();
+    rest::call_all(api, &requests, CONCURRENCY).map(drop)
 }
 
 /// Creates tokens, many requests at a time so that the store can commit them in groups.
@@ -42,9 +50,14 @@ pub(crate) fn subscribe_tokens(api: &Api, tokens: &[String]) -> Outcome<()> {
 
 /// Waits until the server itself counts so many in the channel.
 pub(crate) fn await_online(api: &Api, count: usize) -> Outcome<()> {
+    await_online_in(api, CHANNEL, count)
+}
+
+/// The same in another channel.
+pub(crate) fn await_online_in(api: &Api, channel: &str, count: usize) -> Outcome<()> {
     let deadline = kernel::now() + PATIENCE;
     loop {
-        let stats = api.call("GET", &format!("/v1/channels/{CHANNEL}/stats"), "")?;
+        let stats = api.call("GET", &format!("/v1/channels/{channel}/stats"), "")?;
         if stats["online_count"] == count {
             return Ok(());
         }

@@ -1,5 +1,5 @@
 //! Hop's Leap: HELLO, IDENTIFY, INIT, and SUBSCRIBE where the token does not bring the channel along.
-use super::{Channels, Client, Dialect, Heard, Publishing, Upgrade};
+use super::{Channels, Client, Dialect, Heard, NUMBER_OF_CHANNEL, Publishing, Shape, Upgrade};
 use crate::failure::{Outcome, cannot};
 use crate::rest::Api;
 use serde_json::{Value, json};
@@ -54,6 +54,10 @@ impl Dialect for Leap<'_> {
             (JOINING, Some(0), Some("AVAILABLE")) => Ok(Heard::Joined),
             _ => Ok(Heard::Unexpected),
         }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape { holes: &[NUMBER_OF_CHANNEL], ..Shape::TEXT }
     }
 
     fn publishing(&self) -> Publishing {

@@ -24,7 +24,11 @@ pub(crate) struct Channels {
 
 impl Channels {
     pub(crate) fn one(name: &str) -> Channels {
-        Channels { name: name.to_owned(), count: 1 }
+        Channels::many(name, 1)
+    }
+
+    pub(crate) fn many(name: &str, count: usize) -> Channels {
+        Channels { name: name.to_owned(), count }
     }
 
     /// The channel that the subscriber with this number joins.
@@ -45,6 +49,9 @@ pub(crate) struct Upgrade {
     /// More head lines, each ending in `\r\n`.
     pub(crate) lines: String,
 }
+
+/// The number in the name of one of many channels. What a message of another channel is worth, its sequence number tells.
+pub(crate) const NUMBER_OF_CHANNEL: Hole = Hole::number(b"\"bench-");
 
 /// A part of a message that varies between publications beside the sequence number.
 #[derive(Debug, Clone, Copy)]
@@ -119,7 +126,7 @@ pub(crate) enum Publishing {
 }
 
 /// A protocol from the client's side. Messages are payloads of WebSocket frames, cut apart as [`Shape`] says.
-pub(crate) trait Dialect: fmt::Debug {
+pub(crate) trait Dialect: fmt::Debug + Sync {
     /// None where bytes are read from the first on, without a handshake: the floor.
     fn upgrade(&self, index: usize) -> Option<Upgrade>;
 
@@ -145,7 +152,7 @@ mod tests {
 
     #[test]
     fn subscribers_are_dealt_out_and_names_have_one_length() {
-        let (one, many) = (Channels::one("bench"), Channels { name: "s".to_owned(), count: 3 });
+        let (one, many) = (Channels::one("bench"), Channels::many("s", 3));
         assert_eq!((one.of(7), one.name(0)), (0, "bench".to_owned()));
         assert_eq!((0..5).map(|subscriber| many.of(subscriber)).collect::<Vec<_>>(), [0, 1, 2, 0, 1]);
         assert_eq!((many.name(2), many.name(0).len()), ("s-000002".to_owned(), many.name(999_999).len()));

@@ -1,5 +1,5 @@
 //! `tollgate.v1`: `connect`, and `subscribe` where the token does not bring the channel along. See docs/protocol/native.md.
-use super::{Channels, Client, Dialect, Heard, Hole, Publishing, Shape, Upgrade, leap};
+use super::{Channels, Client, Dialect, Heard, Hole, NUMBER_OF_CHANNEL, Publishing, Shape, Upgrade, leap};
 use crate::failure::{Outcome, cannot};
 use crate::rest::Api;
 use serde_json::{Value, json};
@@ -75,4 +75,4 @@ impl Dialect for Native<'_> {
 }
 
 /// The offset and the moment of a publication.
-pub(crate) const HOLES: &[Hole] = &[Hole::number(b"\"offset\":"), Hole::number(b"\"at\":")];
+pub(crate) const HOLES: &[Hole] = &[Hole::number(b"\"offset\":"), Hole::number(b"\"at\":"), NUMBER_OF_CHANNEL];
