@@ -1,7 +1,6 @@
 //! A client without sockets, timers and futures: time and what happened come in, effects go out on a list. docs/sdk/rust.md has its states;
 //! docs/protocol/native.md says what each frame means. The same machine as the TypeScript SDK's, in Rust.
 
-use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate_protocol_native::wire::{
     self, CloseAdvice, Push, REQUESTS_MAX, Request, Retry, Secret, ServerFrame, reconnect_delay_ms,
@@ -40,18 +39,6 @@ pub(crate) enum Effect {
     Settle(u64, Result<String, Error>),
     Tell(String, Event),
     TellDirect(Direct),
-}
-
-/// Of the reply to `renew`: how long the new token lives is all that matters here.
-#[derive(Deserialize)]
-struct Renewed {
-    token: Life,
-}
-
-#[derive(Deserialize)]
-struct Life {
-    #[serde(default)]
-    expires_in_ms: Option<u64>,
 }
 
 /// What a client is made with.
@@ -421,9 +408,17 @@ impl Machine {
                 });
             }
             (For::Renew, Ok(ok)) => {
-                let renewed: Renewed = serde_json::from_str(ok.get()).ok()?;
+                let renewed: wire::Renewed<'_> = serde_json::from_str(ok.get()).ok()?;
                 self.renew_tries = 0;
                 self.holds(now, renewed.token.expires_in_ms);
+                // Of the same token nothing else changes; another one has a session and direct messages of its own.
+                if let Some(session) = renewed.session {
+                    self.session = Some(session.into_owned());
+                    self.direct = renewed.direct.map(Position);
+                    if renewed.direct_lost {
+                        self.effects.push(Effect::TellDirect(Direct::Lost));
+                    }
+                }
             }
             (For::Renew, Err(_)) => self.renew_later(now),
         }

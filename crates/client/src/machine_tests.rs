@@ -305,7 +305,7 @@ fn tokens_are_asked_for_once_and_renewed_before_they_end() {
     assert_eq!(bench.effects(), [Effect::AskToken]);
     bench.machine.provided(bench.now, Ok("two".into()));
     assert_eq!(bench.sent(), [r#"{"id":2,"renew":{"token":"two"}}"#]);
-    bench.heard(r#"{"id":2,"ok":{"token":{"expires_in_ms":1000000}}}"#);
+    bench.heard(r#"{"id":2,"ok":{"token":{"id":"tok_1","expires_in_ms":1000000}}}"#);
 
     // The same is good for the next connection, until the server says that it is not.
     bench.lose(BROKEN);
@@ -315,6 +315,40 @@ fn tokens_are_asked_for_once_and_renewed_before_they_end() {
     assert_eq!(bench.machine.state(), State::NeedsToken);
     bench.machine.provided(bench.now, Err(Error::token_never("logged out")));
     assert_eq!(bench.machine.state(), State::Closed);
+}
+
+#[test]
+fn another_token_has_a_session_and_direct_messages_of_its_own() {
+    let renewed = |reply: &str| {
+        let mut bench = Bench::new(Setup { has_provider: true, ..Setup::default() });
+        bench.machine.provided(bench.now, Ok("one".into()));
+        bench.reach("");
+        bench.heard(r#"{"push":"expiring","in_ms":60000}"#);
+        bench.machine.provided(bench.now, Ok("two".into()));
+        bench.effects();
+        bench.heard(&format!(r#"{{"id":2,"ok":{{"token":{{"id":"tok_2"}}{reply}}}}}"#));
+        bench
+    };
+    let mut bench = renewed(r#","session":"ses_2","direct":"6b-3""#);
+    bench.heard(r#"{"push":"direct","offset":4,"event":"e","data":1,"at":1}"#);
+    let effects = bench.effects();
+    assert!(
+        matches!(&effects[..], [Effect::TellDirect(Direct::Message(_))]),
+        "not lost, and not an old one: {effects:?}"
+    );
+    bench.lose(BROKEN);
+    let said = bench.reach("");
+    assert!(said.contains(r#""session":"ses_2""#) && said.contains(r#""direct":"6b-4""#), "{said}");
+    // Of its mailbox more may be gone than is kept.
+    let mut bench = renewed(r#","session":"ses_2","direct":"1-3","direct_lost":true"#);
+    assert_eq!(bench.effects(), [Effect::TellDirect(Direct::Lost)]);
+    // The same token, spelled anew, counts on.
+    let mut bench = renewed("");
+    bench.heard(r#"{"push":"direct","offset":8,"event":"e","data":1,"at":1}"#);
+    bench.effects();
+    bench.lose(BROKEN);
+    let said = bench.reach("");
+    assert!(said.contains(r#""session":"ses_1""#) && said.contains(r#""direct":"5a-8""#), "{said}");
 }
 
 #[test]

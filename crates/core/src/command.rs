@@ -254,8 +254,8 @@ pub enum Reply {
     /// Done; what follows from it arrives as notices and deliveries. A subscribe that succeeded is always told by
     /// [`Notice::Subscribed`], never by its reply, so that the snapshot and the first delivery cannot swap places.
     Done,
-    /// The connection goes on with the token of its [`Command::Renew`], until then, or without an end.
-    Renewed(Option<Expiry>),
+    /// The connection goes on with the token of its [`Command::Renew`].
+    Renewed(Box<Renewed>),
     /// The message was taken.
     Published(Published),
     /// What became of each message of a batch, in order.
@@ -299,6 +299,19 @@ pub struct Connected {
     pub channels: Vec<Subscribed>,
 }
 
+/// With what a connection goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The token.
+    pub token: ConnectedToken,
+    /// The session that the connection belongs to from now on, if the token is another one and its protocol knows sessions.
+    pub session: Option<Arc<str>>,
+    /// Then also where the direct messages begin that it hears from now on.
+    pub direct: Option<Position>,
+    /// And whether there was something before them that it is not sent.
+    pub direct_lost: bool,
+}
+
 /// A subscription, as it begins.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subscribed {
@@ -313,7 +326,7 @@ pub struct Subscribed {
 }
 
 /// What a connected client may know of its token.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectedToken {
     /// Its public id.
     pub id: TokenId,

@@ -413,7 +413,7 @@ pub struct UsageRecord {
     /// When it last had a connection: when the last one ended, as far as that was written down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<UnixMillis>,
-    /// Connections that it opened.
+    /// Connections that it opened, or that went on with it in place of another token.
     pub connections: u64,
     /// Messages that its connections sent.
     pub messages_in: u64,

@@ -42,7 +42,7 @@ pub(crate) fn outcome(kind: Kind, result: Result<Reply>) -> Outcome {
 fn succeeded(kind: Kind, reply: Reply) -> Outcome {
     match (kind, reply) {
         (Kind::Connect, Reply::Connected(connected)) => Outcome::Init(connected),
-        (Kind::Renew, Reply::Renewed(expiry)) => Outcome::Renewed(Ok(expiry)),
+        (Kind::Renew, Reply::Renewed(renewed)) => Outcome::Renewed(Ok(renewed.token.expiry)),
         (Kind::Publish, Reply::Published(_)) | (Kind::SetState, Reply::StateChanged(_)) => Outcome::Nothing,
         (Kind::Connect | Kind::Renew, Reply::Done | Reply::NotAllowed | Reply::NotSubscribed)
         | (

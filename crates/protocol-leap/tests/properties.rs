@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::Value;
 use tollgate_core::clock::{Monotonic, UnixMillis};
-use tollgate_core::command::{Connected, ConnectedToken, Expiry, Notice, Reply, Subscribed};
+use tollgate_core::command::{Connected, ConnectedToken, Expiry, Notice, Renewed, Reply, Subscribed};
 use tollgate_core::delivery::{Delivery, Encoder, Position, Publication};
 use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
 use tollgate_core::json::{JsonObject, JsonValue};
@@ -129,7 +129,10 @@ fn reply() -> impl Strategy<Value = Result<Reply, Error>> {
     let kinds = (0..ErrorKind::ALL.len()).prop_map(|index| Err(Error::new(ErrorKind::ALL[index], "no")));
     prop_oneof![
         4 => Just(Ok(Reply::Done)),
-        1 => proptest::option::of(expiry()).prop_map(|expiry| Ok(Reply::Renewed(expiry))),
+        1 => proptest::option::of(expiry()).prop_map(|expiry| {
+            let token = ConnectedToken { id: TokenId::new(1), user: None, state: None, expiry };
+            Ok(Reply::Renewed(Box::new(Renewed { token, session: None, direct: None, direct_lost: false })))
+        }),
         2 => Just(Ok(Reply::NotAllowed)),
         2 => Just(Ok(Reply::NotSubscribed)),
         1 => connected().prop_map(|connected| Ok(Reply::Connected(Box::new(connected)))),

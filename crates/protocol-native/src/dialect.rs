@@ -369,9 +369,9 @@ impl Dialect for NativeDialect {
             Outcome::NotConnected(error) => self.not_connected(pending.id, error, effects),
             Outcome::Renewed(renewed) => {
                 if let Phase::Live { expiry } = &mut self.phase {
-                    expiry.set(now, renewed);
+                    expiry.set(now, renewed.token.expiry);
                 }
-                self.reply(pending.id, write::ok(pending.id, &write::renewed(renewed)), effects);
+                self.reply(pending.id, write::ok(pending.id, &write::renewed(&renewed)), effects);
             }
             Outcome::Waits => self.busy().wait(pending),
             Outcome::Left => self.left(&pending, effects),

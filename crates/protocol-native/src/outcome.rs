@@ -1,6 +1,6 @@
 //! What the outcome of a command means to a client: one table, no state. Not how it is spelled, which is `write`.
 
-use tollgate_core::command::{Connected, Expiry, Reply};
+use tollgate_core::command::{Connected, Renewed, Reply};
 use tollgate_core::delivery::Position;
 use tollgate_core::{Error, ErrorKind, Result};
 
@@ -69,7 +69,7 @@ pub(crate) enum Outcome {
     /// It is not, and ends.
     NotConnected(Error),
     /// The connection goes on with its new token.
-    Renewed(Option<Expiry>),
+    Renewed(Box<Renewed>),
     /// The subscription begins with the news of it.
     Waits,
     /// The subscription has ended.
@@ -92,7 +92,7 @@ pub(crate) fn outcome(kind: Kind, result: Result<Reply>) -> Outcome {
     match (kind, reply) {
         (Kind::Connect, Reply::Connected(connected)) => Outcome::Connected(connected),
         (Kind::Connect, _) | (_, Reply::Connected(_)) => Outcome::Nonsense,
-        (Kind::Renew, Reply::Renewed(expiry)) => Outcome::Renewed(expiry),
+        (Kind::Renew, Reply::Renewed(renewed)) => Outcome::Renewed(renewed),
         (Kind::Renew, _) | (_, Reply::Renewed(_)) => Outcome::Nonsense,
         (Kind::Subscribe, Reply::Done) => Outcome::Waits,
         (Kind::Unsubscribe, Reply::Done | Reply::NotSubscribed) => Outcome::Left,
@@ -130,6 +130,9 @@ pub(crate) fn outcome(kind: Kind, result: Result<Reply>) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use tollgate_core::command::ConnectedToken;
+    use tollgate_core::ids::TokenId;
+
     use super::*;
 
     /// Whoever finds a kind on another door finds it here under the same word, but for five that this protocol has no use for.
@@ -153,7 +156,9 @@ mod tests {
             assert!(matches!(outcome(kind, Ok(Reply::StateChanged(1))), Outcome::Nonsense), "{kind:?}");
         }
         for kind in [Kind::Connect, Kind::Subscribe, Kind::Unsubscribe, Kind::Other] {
-            assert!(matches!(outcome(kind, Ok(Reply::Renewed(None))), Outcome::Nonsense), "{kind:?}");
+            let token = ConnectedToken { id: TokenId::new(1), user: None, state: None, expiry: None };
+            let renewed = Box::new(Renewed { token, session: None, direct: None, direct_lost: false });
+            assert!(matches!(outcome(kind, Ok(Reply::Renewed(renewed))), Outcome::Nonsense), "{kind:?}");
         }
     }
 }

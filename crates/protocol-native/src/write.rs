@@ -2,7 +2,7 @@
 //! spelled in this file and nowhere else.
 
 use bytes::Bytes;
-use tollgate_core::command::{Connected, ConnectedToken, Expiry, HistoryPage, MembersPage, Published, Subscribed};
+use tollgate_core::command::{Connected, ConnectedToken, HistoryPage, MembersPage, Published, Renewed, Subscribed};
 use tollgate_core::delivery::{Member, Position, Publication};
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::JsonObject;
@@ -126,13 +126,7 @@ pub(crate) fn connected(config: &NativeConfig, connected: &Connected) -> Vec<u8>
         config.message_bytes
     );
     raw(&mut out, &limits);
-    if let Some(direct) = connected.direct {
-        raw(&mut out, ",\"direct\":");
-        position(&mut out, direct);
-    }
-    if connected.direct_lost {
-        raw(&mut out, ",\"direct_lost\":true");
-    }
+    directs(&mut out, connected.direct, connected.direct_lost);
     raw(&mut out, ",\"channels\":[");
     for (index, one) in connected.channels.iter().enumerate() {
         raw(&mut out, if index > 0 { ",{" } else { "{" });
@@ -161,9 +155,27 @@ fn token(out: &mut Vec<u8>, token: &ConnectedToken) {
 }
 
 /// The body of the reply to `renew`.
-pub(crate) fn renewed(expiry: Option<Expiry>) -> Vec<u8> {
-    let end = expiry.map_or(String::new(), |expiry| format!("\"expires_in_ms\":{}", expiry.left_ms));
-    format!("\"token\":{{{end}}}").into_bytes()
+pub(crate) fn renewed(renewed: &Renewed) -> Vec<u8> {
+    let mut out = Vec::with_capacity(256);
+    raw(&mut out, "\"token\":");
+    token(&mut out, &renewed.token);
+    if let Some(session) = &renewed.session {
+        raw(&mut out, ",\"session\":");
+        string(&mut out, session);
+    }
+    directs(&mut out, renewed.direct, renewed.direct_lost);
+    out
+}
+
+/// Where direct messages begin.
+fn directs(out: &mut Vec<u8>, direct: Option<Position>, is_lost: bool) {
+    if let Some(direct) = direct {
+        raw(out, ",\"direct\":");
+        position(out, direct);
+    }
+    if is_lost {
+        raw(out, ",\"direct_lost\":true");
+    }
 }
 
 /// A subscription as it begins: the fields of the reply to `subscribe`.

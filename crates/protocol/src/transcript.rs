@@ -13,7 +13,7 @@
 //! | `+10ms`, `+10s`, `+2m`, `+9h` | time goes by; the dialect is woken whenever it asked to be |
 //! | `answer 1 done`, `… not_allowed`, `… not_subscribed` | command 1 was carried out, with this reply |
 //! | `answer 1 error not_found` | command 1 failed, with this code |
-//! | `answer 2 renewed 5000`, `… renewed 5000 of 90000`, `… renewed never` | the connection goes on with the new token |
+//! | `answer 2 renewed 5000`, `… renewed 5000 of 90000`, `… renewed never`, `… renewed {"token":{…}}` | the connection goes on with the new token |
 //! | `answer 1 connected {"cid", "count", "project", "token": null or {"id"?, "user"?, "state", "expires_in_ms", "life_ms"?}, "session"?, "resumed"?, "direct"?, "direct_lost"?, "channels"}` | the client is identified |
 //! | `answer 2 published 1-43`, `… published duplicate 1-43`, `… published conflated`, `… batch ["1-43", {"error": code}]` | what became of messages |
 //! | `answer 2 state_changed 4`, `… version_mismatch 4`, `… history {"messages", "position", "more"?}`, `… position_lost 1-43`, `… members {"count", "members", "more"?}` | |

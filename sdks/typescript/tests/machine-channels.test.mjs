@@ -295,15 +295,27 @@ test('another token has subscriptions of its own: what only the one before had i
 	same(bench.hear({ push: 'unsubscribed', channel: 'room', reason: 'ended' }), 'room unsubscribed ended');
 });
 
-test('another token counts direct messages by itself: none is taken for an old one, and that some may be lost is told when it comes back', () => {
+test('another token has a session and direct messages of its own: they begin where the reply says, and it comes back with them', () => {
 	const bench = renewing();
-	bench.reply({ token: { id: 'tok_2' } }, bench.sent.id);
-	same(bench.hear({ push: 'direct', offset: 1, event: 'e', data: 'new', at: 1 }), ' direct null "new"');
+	same(bench.reply({ token: { id: 'tok_2' }, session: 'ses_2', direct: '6b-3' }, bench.sent.id));
+	assert.deepEqual(bench.machine.token, { id: 'tok_2' });
+	same(bench.hear({ push: 'direct', offset: 4, event: 'e', data: 'new', at: 1 }), ' direct 6b-4 "new"');
 	bench.lost(1006);
 	bench.next();
 	bench.did((machine, now) => machine.opened(now, bench.socket));
-	assert.equal('direct' in bench.sent.connect, false);
-	same(bench.reply({ direct: '6b-3', channels: [room()] }).slice(0, 2), ' direct_lost', 'connected');
+	assert.deepEqual([bench.sent.connect.session, bench.sent.connect.direct], ['ses_2', '6b-4']);
+	same(bench.reply({ session: 'ses_2', resumed: true, direct: '6b-4', channels: [room()] }).slice(0, 1), 'connected');
+});
+
+test('of a mailbox of the other token more may be gone than it keeps: told at once', () => {
+	const bench = renewing();
+	same(bench.reply({ token: { id: 'tok_2' }, session: 'ses_2', direct: '1-3', direct_lost: true }, bench.sent.id), ' direct_lost');
+});
+
+test('the same token spelled anew counts its direct messages on', () => {
+	const bench = renewing();
+	bench.reply({ token: { id: 'tok_1' } }, bench.sent.id);
+	same(bench.hear({ push: 'direct', offset: 8, event: 'e', data: 'on', at: 1 }), ' direct 5a-8 "on"');
 });
 
 test('direct messages: each once, in order, and a loss is told', () => {

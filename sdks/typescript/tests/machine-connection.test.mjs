@@ -144,7 +144,7 @@ test('an early token: asked for when its end is announced, exchanged in place', 
 	same(bench.hear({ push: 'expiring', in_ms: 12_000 }), 'ask for a token');
 	same(bench.hear({ push: 'expiring', in_ms: 11_000 }));
 	same(bench.did((machine, now) => machine.provided(now, bench.flight, 'tgt_2')), '> {"id":2,"renew":{"token":"tgt_2"}}');
-	same(bench.reply({ token: { id: 'tok_1', expires_in_ms: 3_600_000 } }));
+	same(bench.reply({ token: { id: 'tok_1', user: 'ann', expires_in_ms: 3_600_000 } }));
 	assert.deepEqual(bench.machine.token, { id: 'tok_1', user: 'ann', expires_in_ms: 3_600_000 });
 	bench.lost(1006);
 	bench.pass(250);

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
-use tollgate_core::command::{Connected, Notice};
+use tollgate_core::command::{Connected, Notice, Renewed};
 use tollgate_core::credentials::MasterKey;
 use tollgate_core::ids::{KeyId, ProjectId};
 use tollgate_core::permissions::Permissions;
@@ -89,6 +89,7 @@ impl Outlet for NoConnections {
     }
     fn notify(&mut self, _: ConnectionKey, _: Notice) {}
     fn connected(&mut self, _: ConnectionKey, _: Connected) {}
+    fn renewed(&mut self, _: ConnectionKey, _: Box<Renewed>) {}
     fn close(&mut self, _: ConnectionKey, _: CloseReason) {}
 }
 

@@ -279,14 +279,9 @@ impl Engine {
                         connection.permit.authenticated();
                     }
                     self.answer_events(key);
-                    // At once: what follows from being connected may wait behind this word already.
-                    let number = self.table.get_mut(key).and_then(|connection| connection.rare_mut().performing.take());
-                    if let Some(number) = number {
-                        let reply = Ok(Reply::Connected(connected));
-                        self.tell(key, |dialect, now, effects| dialect.answer(now, number, reply, effects));
-                        self.work.push_back((key, Work::Next));
-                    }
+                    self.answer(key, Reply::Connected(connected));
                 }
+                Work::Renewed(renewed) => self.answer(key, Reply::Renewed(renewed)),
                 Work::Answer(number, result) => {
                     self.tell(key, |dialect, now, effects| dialect.answer(now, number, result, effects));
                 }
@@ -300,6 +295,15 @@ impl Engine {
                 Work::Gone => self.remove(key),
                 Work::Watch => self.watch(key),
             }
+        }
+    }
+
+    /// Answers the command under way, at once: what follows from it may wait behind this word already.
+    fn answer(&mut self, key: ConnectionKey, reply: Reply) {
+        let number = self.table.get_mut(key).and_then(|connection| connection.rare_mut().performing.take());
+        if let Some(number) = number {
+            self.tell(key, |dialect, now, effects| dialect.answer(now, number, Ok(reply), effects));
+            self.work.push_back((key, Work::Next));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use tollgate_core::clock::{Clock, Monotonic};
-use tollgate_core::command::{Connected, Notice, Reply};
+use tollgate_core::command::{Connected, Notice, Renewed, Reply};
 use tollgate_core::{CloseReason, Result};
 use tollgate_node::hub::{ConnectionKey, Outlet, Written};
 use tollgate_protocol::{Effect, RequestNumber};
@@ -18,6 +18,7 @@ pub(super) enum Work {
     /// Write these frames.
     Bytes(Bytes),
     Connected(Box<Connected>),
+    Renewed(Box<Renewed>),
     Answer(RequestNumber, Result<Reply>),
     /// Begin the next command.
     Next,
@@ -72,6 +73,10 @@ impl Outlet for Sockets<'_> {
 
     fn connected(&mut self, key: ConnectionKey, connected: Connected) {
         self.work.push_back((key, Work::Connected(Box::new(connected))));
+    }
+
+    fn renewed(&mut self, key: ConnectionKey, renewed: Box<Renewed>) {
+        self.work.push_back((key, Work::Renewed(renewed)));
     }
 
     fn close(&mut self, key: ConnectionKey, reason: CloseReason) {

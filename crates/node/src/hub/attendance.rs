@@ -15,7 +15,8 @@ use tollgate_core::model::{ChannelSettings, HistorySettings};
 use super::link::Phase;
 use super::past::{Beginning, Past};
 use super::shard::{Outlet, Shard, link_mut};
-use super::{ConnectionKey, ConnectionRef, FormatIndex, Frames, PeerWord, ShardIndex};
+use super::words::Attend;
+use super::{ConnectionKey, ConnectionRef, Frames, PeerWord, ShardIndex};
 
 /// How direct messages are kept.
 const KEPT: ChannelSettings = ChannelSettings {
@@ -84,7 +85,7 @@ impl Shard {
                 past.halve();
             }
         }
-        self.pass_direct(&connections, place, publication, &frames, outlet);
+        self.pass_direct(token, &connections, (place, publication), &frames, outlet);
         u32::try_from(connections.len()).unwrap_or(u32::MAX)
     }
 
@@ -103,14 +104,14 @@ impl Shard {
         }
         let position = Some(position);
         let frames = self.hub.encode(&Delivery::Direct { position, publication: publication.clone() });
-        self.pass_direct(&connections, position, publication, &frames, outlet);
+        self.pass_direct(token, &connections, (position, publication), &frames, outlet);
     }
 
     fn pass_direct(
         &mut self,
+        token: TokenId,
         connections: &[ConnectionRef],
-        position: Option<Position>,
-        publication: &Publication,
+        (position, publication): (Option<Position>, &Publication),
         frames: &Frames,
         outlet: &mut dyn Outlet,
     ) {
@@ -119,20 +120,14 @@ impl Shard {
             by_shard.entry(connection.shard.0).or_default().push(connection.key);
         }
         for (shard, connections) in by_shard {
-            let word = PeerWord::Direct(connections, position, Box::new(publication.clone()), frames.clone());
+            let word = PeerWord::Direct(token, connections, position, Box::new(publication.clone()), frames.clone());
             self.pass_on(ShardIndex(shard), word, outlet);
         }
     }
 
     /// A connection begins to hear its token's direct messages, behind a position if it had one; of an earlier session only a mailbox keeps any.
-    pub(super) fn attend(
-        &mut self,
-        connection: ConnectionRef,
-        (project, token): (ProjectId, TokenId),
-        (from, goes_on): (Option<Position>, bool),
-        format: FormatIndex,
-        outlet: &mut dyn Outlet,
-    ) {
+    pub(super) fn attend(&mut self, attend: &Attend, outlet: &mut dyn Outlet) {
+        let Attend { connection, project, token, number, from, goes_on, format } = *attend;
         // A token that was deleted meanwhile: word is on its way that ends the connection, and nothing could be said of where it is.
         let Some((_, session)) = self.directory.session_of(project, token) else { return };
         let hub = &self.hub;
@@ -162,24 +157,25 @@ impl Shard {
                 }
             }
         };
-        self.pass_on(connection.shard, PeerWord::Attended(connection.key, Box::new(beginning)), outlet);
+        self.pass_on(connection.shard, PeerWord::Attended(connection.key, number, Box::new(beginning)), outlet);
     }
 
-    /// The token's home has answered a connection on its way in. What came before this answer is in it, or was never the connection's.
-    pub(super) fn attended(&mut self, connection: ConnectionKey, beginning: Beginning, outlet: &mut dyn Outlet) {
-        let Some(Phase::Gathering(gathering)) = link_mut(&mut self.links, connection).map(|link| &mut link.phase)
-        else {
-            return;
-        };
-        let mut beginning = beginning;
-        if beginning.recovered.is_some() {
-            gathering.held.retain(|(position, _)| position.is_none());
-        } else if let Some(first) = gathering.held.iter().find_map(|(position, _)| *position) {
-            beginning.position.offset = first.offset - 1;
+    /// The token's home has answered a connection on its way in, or one that goes on with that token.
+    pub(super) fn attended(
+        &mut self,
+        connection: ConnectionKey,
+        number: u64,
+        mut beginning: Beginning,
+        outlet: &mut dyn Outlet,
+    ) {
+        let Some(link) = link_mut(&mut self.links, connection) else { return };
+        if let Phase::Gathering(gathering) = &mut link.phase {
+            gathering.held.settle(&mut beginning);
+            gathering.attended = Some(beginning);
+            gathering.outstanding -= 1;
+            return self.finish_gathering(connection, outlet);
         }
-        gathering.attended = Some(beginning);
-        gathering.outstanding -= 1;
-        self.finish_gathering(connection, outlet);
+        self.moved(connection, number, beginning, outlet);
     }
 
     /// A direct message for a connection of this shard. False when it is not there.
@@ -193,10 +189,11 @@ impl Shard {
     ) -> bool {
         let Some(link) = link_mut(&mut self.links, connection) else { return false };
         let has_ended = link.has_ended_by(self.now, outlet);
+        let is_renewing = position.is_some() && link.renewing_mut().is_some();
         match &mut link.phase {
             Phase::Gathering(gathering) => {
                 // As when its outbox is full: it comes back.
-                if !gathering.hold(position, publication) {
+                if !gathering.held.add(position, publication) {
                     self.end_slow(connection, outlet);
                 }
                 true
@@ -204,6 +201,13 @@ impl Shard {
             Phase::Connected if has_ended => {
                 self.end(connection, CloseReason::TokenExpired, outlet);
                 false
+            }
+            // It is still to be told where they begin.
+            Phase::Connected if is_renewing => {
+                if link.renewing_mut().is_some_and(|renewing| !renewing.held.add(position, publication)) {
+                    self.end_slow(connection, outlet);
+                }
+                true
             }
             Phase::Connected => {
                 let frame = &frames[usize::from(link.format.0)];

@@ -190,13 +190,16 @@ impl Shard {
                     }
                 });
             }
-            PeerWord::Attend(connection, project, token, from, goes_on, format) => {
-                self.attend(connection, (project, token), (from, goes_on), format, outlet);
+            PeerWord::Attend(attend) => self.attend(&attend, outlet),
+            PeerWord::Attended(connection, number, beginning) => {
+                self.attended(connection, number, *beginning, outlet);
             }
-            PeerWord::Attended(connection, beginning) => self.attended(connection, *beginning, outlet),
-            PeerWord::Direct(connections, position, publication, frames) => {
+            PeerWord::Direct(token, connections, position, publication, frames) => {
                 for connection in connections {
-                    self.direct_to(connection, position, &publication, &frames, outlet);
+                    // It may go on with another token since: then these are not its messages any more.
+                    if self.link(connection).is_some_and(|link| link.token == Some(token)) {
+                        self.direct_to(connection, position, &publication, &frames, outlet);
+                    }
                 }
             }
             PeerWord::Deleted(channel, sequence, frames) => {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Connected, Expiry, Resume, SubscribeWish};
+use tollgate_core::command::{Connected, Renewed, Resume, SubscribeWish};
 use tollgate_core::delivery::{Position, Publication};
 use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
 use tollgate_core::json::JsonObject;
@@ -35,8 +35,8 @@ pub struct Admission {
 /// What a connection's renewal came to.
 #[derive(Debug)]
 pub struct Renewal {
-    /// The end of the new token.
-    pub(crate) expiry: Option<Expiry>,
+    /// What the client will be told, direct messages aside.
+    pub(crate) renewed: Box<Renewed>,
     /// The other token that the connection is registered with from now on, if it is another, and what that one is subscribed to.
     pub(crate) moved: Option<(ProjectId, TokenId, Vec<ChannelId>)>,
 }
@@ -74,6 +74,54 @@ pub(super) struct Rare {
     pub(super) data_in: Vec<(ChannelId, Option<JsonObject>)>,
     /// Under which name it is a member, once it is one anywhere.
     pub(super) name: Option<Arc<str>>,
+    /// It goes on with another token, and is told so once that one's home has said where its direct messages begin.
+    pub(super) renewing: Option<Box<Renewing>>,
+}
+
+/// A connection on its way from one token to another.
+#[derive(Debug)]
+pub(super) struct Renewing {
+    /// Of the question to the home.
+    pub(super) number: u64,
+    /// What the client will be told.
+    pub(super) renewed: Box<Renewed>,
+    pub(super) held: HeldDirects,
+}
+
+/// Direct messages that came before it was known where they begin.
+#[derive(Debug, Default)]
+pub(super) struct HeldDirects {
+    messages: Vec<(Option<Position>, Publication)>,
+    /// Of their data.
+    bytes: usize,
+}
+
+impl HeldDirects {
+    /// Keeps one more; false when as much waits as an outbox takes.
+    pub(super) fn add(&mut self, position: Option<Position>, publication: &Publication) -> bool {
+        let bytes = publication.data.as_str().len();
+        let is_full = self.bytes + bytes > OUTBOX_BYTES_MAX || self.messages.len() >= OUTBOX_WRITES_MAX;
+        if !self.messages.is_empty() && is_full {
+            return false;
+        }
+        self.bytes += bytes;
+        self.messages.push((position, publication.clone()));
+        true
+    }
+
+    /// The home has said where they begin: what came before its answer is in it, or the beginning is before that.
+    pub(super) fn settle(&mut self, beginning: &mut Beginning) {
+        if beginning.recovered.is_some() {
+            self.messages.retain(|(position, _)| position.is_none());
+        } else if let Some(first) = self.messages.iter().find_map(|(position, _)| *position) {
+            beginning.position.offset = first.offset - 1;
+        }
+    }
+
+    /// What is left, in order.
+    pub(super) fn take(self) -> Vec<(Option<Position>, Publication)> {
+        self.messages
+    }
 }
 
 impl Rare {
@@ -83,6 +131,7 @@ impl Rare {
             && self.data.is_none()
             && self.data_in.is_empty()
             && self.name.is_none()
+            && self.renewing.is_none()
     }
 }
 
@@ -109,25 +158,10 @@ pub(super) struct Gathering {
     pub(super) outstanding: usize,
     /// Whether channels are still being asked for; until then nothing is finished.
     pub(super) asking: bool,
-    /// Direct messages that came meanwhile, and the bytes of their data.
-    pub(super) held: Vec<(Option<Position>, Publication)>,
-    pub(super) held_bytes: usize,
+    /// Direct messages that came meanwhile.
+    pub(super) held: HeldDirects,
     /// What its token's home says of direct messages, once it has, where it was asked.
     pub(super) attended: Option<Beginning>,
-}
-
-impl Gathering {
-    /// Keeps a direct message until the connection is told that it is connected; false when as much waits as an outbox takes.
-    pub(super) fn hold(&mut self, position: Option<Position>, publication: &Publication) -> bool {
-        let bytes = publication.data.as_str().len();
-        if !self.held.is_empty() && (self.held_bytes + bytes > OUTBOX_BYTES_MAX || self.held.len() >= OUTBOX_WRITES_MAX)
-        {
-            return false;
-        }
-        self.held_bytes += bytes;
-        self.held.push((position, publication.clone()));
-        true
-    }
 }
 
 /// In place of a moment that never comes.
@@ -146,6 +180,8 @@ pub(super) struct Link {
     pub(super) id: ConnectionId,
     /// Whether its client has said that it goes for good, or was sent away.
     pub(super) leaves_for_good: bool,
+    /// Whether its protocol knows sessions, and it hears its token's direct messages by their positions.
+    pub(super) attends: bool,
     /// The project and token, once identified.
     pub(super) project: Option<ProjectId>,
     pub(super) token: Option<TokenId>,
@@ -171,6 +207,7 @@ impl Link {
             phase: Phase::Fresh,
             id: ConnectionId::new(0),
             leaves_for_good: false,
+            attends: false,
             project: None,
             token: None,
             address: None,
@@ -233,6 +270,18 @@ impl Link {
         let watches = rare.beginning.swap_remove(at).2;
         self.rest();
         Some(watches)
+    }
+
+    /// How it goes on with another token, if it is about to.
+    pub(super) fn renewing_mut(&mut self) -> Option<&mut Renewing> {
+        self.rare.as_mut()?.renewing.as_deref_mut()
+    }
+
+    /// Stops waiting for the home of another token: this is the answer to the question with this number.
+    pub(super) fn stop_renewing(&mut self, number: u64) -> Option<Box<Renewing>> {
+        let renewing = self.rare.as_mut()?.renewing.take_if(|renewing| renewing.number == number)?;
+        self.rest();
+        Some(renewing)
     }
 
     /// Notes what members of a channel see of it.
@@ -453,36 +502,9 @@ mod tests {
     }
 
     #[test]
-    fn a_gathering_connection_holds_no_more_than_an_outbox() {
-        let connected = Connected {
-            connection: tollgate_core::ids::ConnectionId::new(1),
-            project: ProjectId::new(1),
-            token: None,
-            connection_count: 1,
-            session: None,
-            resumed: false,
-            direct: None,
-            direct_lost: false,
-            channels: Vec::new(),
-        };
-        let admission = Admission {
-            project: ProjectId::new(1),
-            token: None,
-            peer: None,
-            channels: Vec::new(),
-            resume: None,
-            connected,
-        };
-        let mut gathering = Gathering {
-            admission,
-            wanted: Vec::new(),
-            outstanding: 1,
-            asking: false,
-            held: Vec::new(),
-            held_bytes: 0,
-            attended: None,
-        };
+    fn no_more_direct_messages_are_held_than_an_outbox_takes() {
+        let mut held = HeldDirects::default();
         let publication = Publication::new("e", JsonValue::null(), tollgate_core::clock::UnixMillis(0));
-        assert_eq!((0..).take_while(|_| gathering.hold(None, &publication)).count(), OUTBOX_WRITES_MAX);
+        assert_eq!((0..).take_while(|_| held.add(None, &publication)).count(), OUTBOX_WRITES_MAX);
     }
 }

@@ -1,19 +1,19 @@
 //! Who is subscribed to what on this shard: joining, leaving, being admitted with everything at once.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_core::CloseReason;
-use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{ChannelSnapshot, Notice, Reply, StartFrom, SubscribeWish, Subscribed};
+use tollgate_core::command::{ChannelSnapshot, Notice, StartFrom, SubscribeWish, Subscribed};
 use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelKey;
 use tollgate_core::model::ChannelType;
 
-use super::link::{Admission, Gathering, Held, Link, NEVER, Phase, Renewal};
+use super::link::{Admission, Gathering, Held, HeldDirects, Link, NEVER, Phase};
 use super::local::{LocalChannel, Standing, Waiter};
 use super::shard::{Outlet, Shard, link_mut};
+use super::words::Attend;
 use super::{ConnectionKey, FormatIndex, PeerWord};
 
 impl Shard {
@@ -135,6 +135,7 @@ impl Shard {
         let mut admission = admission;
         let channels = std::mem::take(&mut admission.channels);
         let attends = token.filter(|_| admission.resume.is_some());
+        link.attends = attends.is_some();
         let (from, goes_on) = (admission.resume.as_ref().and_then(|resume| resume.direct), admission.connected.resumed);
         if let Some(resume) = &mut admission.resume
             && let Some(data) = resume.data.take()
@@ -147,13 +148,13 @@ impl Shard {
             wanted: Vec::new(),
             outstanding: usize::from(attends.is_some()),
             asking: true,
-            held: Vec::new(),
-            held_bytes: 0,
+            held: HeldDirects::default(),
             attended: None,
         }));
         if let Some(token) = attends {
-            let word = PeerWord::Attend(self.reference(connection), project, token, from, goes_on, format);
-            self.pass_on(self.hub.home_of_token(token), word, outlet);
+            let (connection, number) = (self.reference(connection), self.locals.next_ask());
+            let attend = Attend { connection, project, token, number, from, goes_on, format };
+            self.pass_on(self.hub.home_of_token(token), PeerWord::Attend(Box::new(attend)), outlet);
         }
         for channel in channels {
             self.gather_one(connection, ChannelKey { project, channel }, outlet);
@@ -249,7 +250,7 @@ impl Shard {
         if !missed.is_empty() {
             outlet.send_after(connection, missed);
         }
-        for (position, publication) in held {
+        for (position, publication) in held.take() {
             outlet.notify(connection, Notice::Direct(position, publication));
         }
         for place in unwanted {
@@ -450,77 +451,6 @@ impl Shard {
         }
         if let Some(local) = self.locals.get_mut(place) {
             local.gatherers = 0;
-        }
-    }
-
-    /// A connection goes on with a new token. If it is another one's, it joins that one's channels first and then leaves those that only the old
-    /// one had; in channels of both it stays as it is.
-    pub(super) fn renew(&mut self, connection: ConnectionKey, renewal: Renewal, outlet: &mut dyn Outlet) -> Reply {
-        let Renewal { expiry, moved } = renewal;
-        let now = self.now;
-        let Some(link) = link_mut(&mut self.links, connection) else {
-            // It went meanwhile, and its old token was told.
-            if let Some((project, token, _)) = moved {
-                self.directory.disconnected(project, token, self.reference(connection), now);
-            }
-            return Reply::Renewed(expiry);
-        };
-        link.ends_at = expiry.map_or(NEVER, |expiry| now.plus(expiry.left_ms));
-        if let Some((project, token, channels)) = moved {
-            let used = link.take_usage();
-            link.token = Some(token);
-            let beginning = link.rare.iter().flat_map(|rare| &rare.beginning).map(|(place, ..)| *place);
-            let held: BTreeSet<_> = link.subscriptions.iter().map(|held| held.channel).chain(beginning).collect();
-            self.directory.used(used);
-            let (mut kept, mut left) = (BTreeSet::new(), Vec::new());
-            for local in held.into_iter().filter_map(|place| self.locals.get(place)).filter(|local| !local.deleted) {
-                if channels.contains(&local.key.channel) {
-                    kept.insert(local.key.channel.clone());
-                } else {
-                    left.push(local.key.clone());
-                }
-            }
-            for channel in channels.into_iter().filter(|channel| !kept.contains(channel)) {
-                self.join(connection, ChannelKey { project, channel }, outlet);
-            }
-            for channel in left {
-                self.leave(connection, &channel, true, outlet);
-            }
-        }
-        Reply::Renewed(expiry)
-    }
-
-    /// The end of a connection's token was moved.
-    pub(super) fn move_end(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
-        let (now, me) = (self.now, self.reference(connection));
-        let Some(link) = link_mut(&mut self.links, connection) else { return };
-        let (Some(project), Some(token)) = (link.project, link.token) else { return };
-        // Asked and not told: it may have been renewed since.
-        let Some(expiry) = self.directory.expiry_of(project, token, me) else { return };
-        link.ends_at = expiry.map_or(NEVER, |expiry| now.plus(expiry.left_ms));
-        match &mut link.phase {
-            // It will hear of it when it is told that it is connected.
-            Phase::Gathering(gathering) => {
-                if let Some(token) = &mut gathering.admission.connected.token {
-                    token.expiry = expiry;
-                }
-            }
-            Phase::Connected => outlet.notify(connection, Notice::ExpiryChanged(expiry)),
-            Phase::Fresh | Phase::Ending => {}
-        }
-        self.expire(connection, outlet);
-    }
-
-    /// When a connection's token ends, if it does.
-    #[must_use]
-    pub fn ends_at(&self, connection: ConnectionKey) -> Option<Monotonic> {
-        self.link(connection).map(|link| link.ends_at).filter(|ends_at| *ends_at != NEVER)
-    }
-
-    /// Ends a connection whose token has ended by now. Nothing else need be done at the end of a token: deliveries stop without it.
-    pub fn expire(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
-        if self.ends_at(connection).is_some_and(|ends_at| ends_at <= self.now) {
-            self.end(connection, CloseReason::TokenExpired, outlet);
         }
     }
 

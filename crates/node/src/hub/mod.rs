@@ -17,6 +17,7 @@ mod origins;
 mod pass;
 mod past;
 mod presence;
+mod renewal;
 mod shard;
 mod usage;
 mod words;

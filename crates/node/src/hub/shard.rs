@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Command, Connected, NewMessage, Notice, Reply, SubscribeWish};
+use tollgate_core::command::{Command, Connected, NewMessage, Notice, Renewed, Reply, SubscribeWish};
 use tollgate_core::ids::{ChannelId, ChannelKey};
 use tollgate_core::peer::Peer;
 
@@ -39,6 +39,8 @@ pub trait Outlet {
     fn notify(&mut self, connection: ConnectionKey, notice: Notice);
     /// Answer the connection's connect command, after this call.
     fn connected(&mut self, connection: ConnectionKey, connected: Connected);
+    /// Answer the connection's renewal, after this call.
+    fn renewed(&mut self, connection: ConnectionKey, renewed: Box<Renewed>);
     /// Close the connection through its dialect, after this call.
     fn close(&mut self, connection: ConnectionKey, reason: CloseReason);
 }
@@ -293,7 +295,9 @@ impl Shard {
     /// An unsubscribe takes effect on this connection here, so that nothing of the channel follows and the client is not told of its own wish.
     pub fn prepare(&mut self, connection: ConnectionKey, command: &Command, outlet: &mut dyn Outlet) -> Option<Client> {
         let link = self.link(connection)?;
-        let caller = link.project.map(|project| match link.token {
+        // Who is still on the way in has nothing to renew yet.
+        let is_known = link.is_connected() || !matches!(command, Command::Renew { .. });
+        let caller = link.project.filter(|_| is_known).map(|project| match link.token {
             Some(token) => Caller::Token { project, token },
             None => Caller::Anonymous { project },
         });
@@ -341,6 +345,7 @@ impl Shard {
             subscribed,
             subscribed_each,
             subscriptions: link.subscriptions.len(),
+            attends: link.attends,
             peer: matches!(command, Command::Renew { .. }).then(|| self.peer(link)).flatten(),
         })
     }
@@ -351,7 +356,8 @@ impl Shard {
         link.address.map(|address| Arc::new(Peer { address, origin, user_agent: None }))
     }
 
-    /// The last step: what the operation came to takes effect on this connection. Without a reply, the answer comes through [`Outlet::connected`].
+    /// The last step: what the operation came to takes effect on this connection. Without a reply, the answer comes through
+    /// [`Outlet::connected`] or [`Outlet::renewed`].
     pub fn settle(&mut self, connection: ConnectionKey, outcome: Outcome, outlet: &mut dyn Outlet) -> Option<Reply> {
         match outcome {
             Outcome::Reply(reply) => Some(reply),
@@ -376,7 +382,7 @@ impl Shard {
                 }
                 Some(Reply::Done)
             }
-            Outcome::Renewed(renewal) => Some(self.renew(connection, *renewal, outlet)),
+            Outcome::Renewed(renewal) => self.renew(connection, *renewal, outlet),
             Outcome::Join(channel) => {
                 self.join(connection, channel, outlet);
                 Some(Reply::Done)

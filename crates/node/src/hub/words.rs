@@ -83,6 +83,21 @@ pub struct Begin {
     pub(super) format: FormatIndex,
 }
 
+/// What a connection asks of its token's home when it begins to hear direct messages.
+#[derive(Debug)]
+pub struct Attend {
+    pub(super) connection: ConnectionRef,
+    pub(super) project: ProjectId,
+    pub(super) token: TokenId,
+    /// Tells the answer from that to another question of the connection.
+    pub(super) number: u64,
+    /// Up to where the client has everything.
+    pub(super) from: Option<Position>,
+    /// Whether it goes on with the session that it had.
+    pub(super) goes_on: bool,
+    pub(super) format: FormatIndex,
+}
+
 /// A word from one shard to another. Those of one pair of shards keep their order.
 #[derive(Debug)]
 pub enum PeerWord {
@@ -108,13 +123,12 @@ pub enum PeerWord {
     Entered(ChannelKey, u64, ConnectionRef, Face),
     /// To a channel's home: this connection of this member has left the channel with this number; for good, or it broke.
     Left(ChannelKey, u64, ConnectionRef, Arc<str>, bool),
-    /// To a token's home: a connection of it begins to hear direct messages, behind this position if it had one. The flag says whether it goes on with
-    /// its session.
-    Attend(ConnectionRef, ProjectId, TokenId, Option<Position>, bool, FormatIndex),
-    /// From the home, the answer.
-    Attended(ConnectionKey, Box<Beginning>),
-    /// From a token's home: a direct message.
-    Direct(Vec<ConnectionKey>, Option<Position>, Box<Publication>, Frames),
+    /// To a token's home: a connection of it begins to hear direct messages.
+    Attend(Box<Attend>),
+    /// From the home, the answer to the question with this number.
+    Attended(ConnectionKey, u64, Box<Beginning>),
+    /// From a token's home: a direct message for those of the connections that are still this token's.
+    Direct(TokenId, Vec<ConnectionKey>, Option<Position>, Box<Publication>, Frames),
     /// From the home: a new state. Without frames: only the settings changed.
     Changed(Arc<ChannelSnapshot>, Option<Frames>),
     /// From the home, passed on: see [`Request::Join`].

@@ -43,6 +43,8 @@ pub struct Client {
     pub(crate) subscribed_each: Vec<bool>,
     /// How many channels the connection is subscribed to.
     pub(crate) subscriptions: usize,
+    /// Whether its protocol knows sessions, and it belongs to its token's.
+    pub(crate) attends: bool,
     /// Who is at the other end, when the transport knows it: for a connect, and without its user agent for a renewal.
     pub(crate) peer: Option<Arc<Peer>>,
 }
@@ -164,16 +166,19 @@ impl Node {
                     Some(step) => Box::pin(std::future::ready(self.note_connect(step.and_then(Step::done)))),
                 }
             }
-            Command::Renew { token } => match self.renew(&client, &token) {
-                Ok(Step::Due(entry, unprepared)) => Box::pin(async move {
-                    let outcome = match self.prepared(&entry, unprepared, Some(&token)).await {
-                        Ok(()) => self.renew(&client, &token).and_then(Step::done),
-                        Err(error) => Err(error),
-                    };
-                    self.note_renewal(outcome)
-                }),
-                step => Box::pin(std::future::ready(self.note_renewal(step.and_then(Step::done)))),
-            },
+            Command::Renew { token } => {
+                let came = Origin { request_id: None, address: client.place().address };
+                match at_origin(came.clone(), || self.renew(&client, &token)) {
+                    Ok(Step::Due(entry, unprepared)) => Box::pin(with_origin(came, async move {
+                        let outcome = match self.prepared(&entry, unprepared, Some(&token)).await {
+                            Ok(()) => self.renew(&client, &token).and_then(Step::done),
+                            Err(error) => Err(error),
+                        };
+                        self.note_renewal(outcome)
+                    })),
+                    step => Box::pin(std::future::ready(self.note_renewal(step.and_then(Step::done)))),
+                }
+            }
             Command::Subscribe { channel, wish } => {
                 Box::pin(async move { self.client_subscribe(&client, &channel, wish.as_deref()).await })
             }
@@ -520,7 +525,7 @@ fn written(published: std::result::Result<Published, Reply>) -> Outcome {
 }
 
 /// How a session is spelled.
-fn session_text(session: ConnectionId) -> Arc<str> {
+pub(super) fn session_text(session: ConnectionId) -> Arc<str> {
     format!("ses_{:x}", session.get()).into()
 }
 

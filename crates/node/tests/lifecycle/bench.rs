@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
-use tollgate_core::command::{Command, Connected, Notice, PresentedSecret, Reply, Resume};
+use tollgate_core::command::{Command, Connected, Notice, PresentedSecret, Renewed, Reply, Resume};
 use tollgate_core::credentials::{MasterKey, TokenSpelling};
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::error::Result;
@@ -91,6 +91,7 @@ struct Noting {
     told: Vec<(ConnectionKey, Told)>,
     heard: Vec<(ConnectionKey, String)>,
     greeted: Vec<(ConnectionKey, Connected)>,
+    renewed: Vec<(ConnectionKey, Renewed)>,
 }
 
 impl Outlet for Noting {
@@ -116,6 +117,10 @@ impl Outlet for Noting {
     fn connected(&mut self, connection: ConnectionKey, connected: Connected) {
         self.told.push((connection, Told::Connected));
         self.greeted.push((connection, connected));
+    }
+    fn renewed(&mut self, connection: ConnectionKey, renewed: Box<Renewed>) {
+        self.heard.push((connection, "renewed;".to_owned()));
+        self.renewed.push((connection, *renewed));
     }
     fn close(&mut self, connection: ConnectionKey, reason: CloseReason) {
         self.told.push((connection, Told::Closed(reason)));
@@ -340,6 +345,23 @@ impl Bench {
         let greeted = &mut self.shard.borrow_mut().1.greeted;
         let at = greeted.iter().position(|(one, _)| *one == connection).unwrap();
         (connection, greeted.swap_remove(at).1)
+    }
+
+    /// A connection goes on with this secret; answers what its client is told. Nothing else happens in between, as in a server.
+    pub(crate) fn renew(&self, connection: ConnectionKey, secret: &str) -> Result<Renewed> {
+        let (parts, outlet) = &mut *self.shard.borrow_mut();
+        let renew = Command::Renew { token: PresentedSecret::new(secret.into()) };
+        let client = parts.shard.prepare(connection, &renew, outlet).unwrap();
+        let outcome = block_on(self.node.perform(client, renew))?;
+        match parts.shard.settle(connection, outcome, outlet) {
+            Some(Reply::Renewed(renewed)) => Ok(*renewed),
+            Some(other) => panic!("{other:?}"),
+            None => {
+                let (to, renewed) = outlet.renewed.pop().expect("one shard answers itself at once");
+                assert_eq!(to, connection);
+                Ok(renewed)
+            }
+        }
     }
 
     /// The subjects of the audit entries of an action, oldest first.

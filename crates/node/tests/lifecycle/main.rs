@@ -12,6 +12,7 @@ mod mailbox;
 mod presence;
 mod read;
 mod refusals;
+mod renew;
 mod rotate;
 mod signing;
 mod tickets;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
-use tollgate_core::command::{Connected, Expiry, Notice};
+use tollgate_core::command::{Connected, Expiry, Notice, Renewed};
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_node::{ConnectionKey, Outlet, ShardParts, Written};
 
@@ -131,6 +131,9 @@ impl Outlet for SimOutlet {
     }
     fn connected(&mut self, connection: ConnectionKey, connected: Connected) {
         self.told.push(Told::Connected(connection, connected));
+    }
+    fn renewed(&mut self, _: ConnectionKey, renewed: Box<Renewed>) {
+        panic!("these clients know no sessions: {renewed:?}")
     }
     fn close(&mut self, connection: ConnectionKey, reason: CloseReason) {
         self.told.push(Told::Close(connection, reason));

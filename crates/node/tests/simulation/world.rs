@@ -246,8 +246,8 @@ impl World {
                 let reply = parts.borrow_mut().shard.settle(connection, outcome, &mut *outlet.borrow_mut());
                 match reply {
                     Some(Reply::Connected(_)) => panic!("connected comes through the outlet"),
-                    Some(Reply::Renewed(expiry)) => {
-                        told_end(&outlet.borrow(), connection, expiry);
+                    Some(Reply::Renewed(told)) => {
+                        told_end(&outlet.borrow(), connection, told.token.expiry);
                         renewed.expect("only a renewal is answered so")(&mut outlet.borrow_mut());
                     }
                     Some(_) | None => {}

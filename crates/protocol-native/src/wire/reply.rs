@@ -46,8 +46,8 @@ pub struct Connected<'a> {
 /// The token of a connection.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Token<'a> {
-    /// Its public id; empty in the reply to `renew`, where it is absent.
-    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    /// Its public id.
+    #[serde(borrow)]
     pub id: Cow<'a, str>,
     /// Its user, if it has one.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +119,15 @@ pub struct Renewed<'a> {
     /// The token with which the connection goes on.
     #[serde(borrow)]
     pub token: Token<'a>,
+    /// Where it is another token: the session to which the connection belongs from now on.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Cow<'a, str>>,
+    /// And where the direct messages begin that it hears from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub direct: Option<PositionText>,
+    /// And whether messages of its mailbox before them are gone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub direct_lost: bool,
 }
 
 /// Of `state`.

@@ -226,7 +226,8 @@ fn bodies_of_replies_are_read_and_written_alike() {
         r#"{"results":[{"position":"1-2"},{"error":{"code":"not_found","message":"No.","retry":"never"}}]}"#,
     );
     check::<Versioned>(r#"{"version":4}"#);
-    check::<Renewed<'_>>(r#"{"token":{"expires_in_ms":3600000}}"#);
+    check::<Renewed<'_>>(r#"{"token":{"id":"tok_OA","expires_in_ms":3600000}}"#);
+    check::<Renewed<'_>>(r#"{"token":{"id":"tok_OA"},"session":"ses_2","direct":"5b-3","direct_lost":true}"#);
     check::<Subscribed<'_>>(
         r#"{"channel":"room","type":"private","state":{},"version":3,"position":"1-41","recovered":true}"#,
     );

@@ -9,7 +9,9 @@ use tollgate_core::json::JsonObject;
 use tollgate_core::limits::MESSAGE_BYTES_MAX;
 use tollgate_core::{CloseReason, Error, ErrorKind};
 
-use super::texts::{BatchText, ChannelText, ConnectedText, HistoryText, MembersText, PresenceText, PublicationText};
+use super::texts::{
+    BatchText, ChannelText, ConnectedText, HistoryText, MembersText, PresenceText, PublicationText, RenewedText,
+};
 use crate::{Frame, RequestNumber};
 
 /// One line of a script.
@@ -88,8 +90,9 @@ fn answer(rest: &str) -> Result<Told<'_>, String> {
     let (word, rest) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let result = match word {
         "done" => Ok(Reply::Done),
-        "renewed" if rest == "never" => Ok(Reply::Renewed(None)),
-        "renewed" => Ok(Reply::Renewed(Some(expiry(rest)?))),
+        "renewed" if rest == "never" => Ok(Reply::Renewed(RenewedText::until(None))),
+        "renewed" if rest.starts_with('{') => Ok(Reply::Renewed(json::<RenewedText>(rest)?.read()?)),
+        "renewed" => Ok(Reply::Renewed(RenewedText::until(Some(expiry(rest)?)))),
         "not_allowed" => Ok(Reply::NotAllowed),
         "not_subscribed" => Ok(Reply::NotSubscribed),
         "connected" => Ok(Reply::Connected(Box::new(json::<ConnectedText>(rest)?.read()?))),

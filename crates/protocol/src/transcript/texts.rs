@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{
-    ChannelSnapshot, Connected, ConnectedToken, Expiry, HistoryPage, MembersPage, Published, Subscribed,
+    ChannelSnapshot, Connected, ConnectedToken, Expiry, HistoryPage, MembersPage, Published, Renewed, Subscribed,
 };
 use tollgate_core::delivery::{Delivery, Extra, Member, Position, Publication};
 use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
@@ -52,21 +52,51 @@ struct TokenText {
     life_ms: Option<u64>,
 }
 
+impl TokenText {
+    fn read(self) -> Result<ConnectedToken, String> {
+        let expiry = |left_ms: u64| Expiry { left_ms, life_ms: self.life_ms.unwrap_or(left_ms) };
+        Ok(ConnectedToken {
+            id: self.id.as_deref().map_or(Ok(TokenId::new(1)), id)?,
+            user: self.user.as_deref().map(Into::into),
+            state: self.state.as_deref().map(object).transpose()?,
+            expiry: self.expires_in_ms.map(expiry),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RenewedText {
+    token: TokenText,
+    session: Option<String>,
+    direct: Option<String>,
+    #[serde(default)]
+    direct_lost: bool,
+}
+
+impl RenewedText {
+    /// The same token, of which only the end matters.
+    pub(super) fn until(expiry: Option<Expiry>) -> Box<Renewed> {
+        let token = ConnectedToken { id: TokenId::new(1), user: None, state: None, expiry };
+        Box::new(Renewed { token, session: None, direct: None, direct_lost: false })
+    }
+
+    pub(super) fn read(self) -> Result<Box<Renewed>, String> {
+        Ok(Box::new(Renewed {
+            token: self.token.read()?,
+            session: self.session.map(Into::into),
+            direct: place(self.direct.as_ref())?,
+            direct_lost: self.direct_lost,
+        }))
+    }
+}
+
 impl ConnectedText {
     pub(super) fn read(self) -> Result<Connected, String> {
-        let token = |token: TokenText| {
-            let expiry = |left_ms: u64| Expiry { left_ms, life_ms: token.life_ms.unwrap_or(left_ms) };
-            Ok::<_, String>(ConnectedToken {
-                id: token.id.as_deref().map_or(Ok(TokenId::new(1)), id)?,
-                user: token.user.as_deref().map(Into::into),
-                state: token.state.as_deref().map(object).transpose()?,
-                expiry: token.expires_in_ms.map(expiry),
-            })
-        };
         Ok(Connected {
             connection: id::<ConnectionId>(&self.cid)?,
             project: id::<ProjectId>(&self.project)?,
-            token: self.token.map(token).transpose()?,
+            token: self.token.map(TokenText::read).transpose()?,
             connection_count: self.count,
             session: self.session.map(Into::into),
             resumed: self.resumed,

@@ -88,10 +88,6 @@ export class Machine {
 	/** The server did not take the last token. */
 	#isRefused = false;
 	#asking = false;
-	/** The token that is being exchanged for is another one, whose direct messages are counted by themselves. */
-	#isOther = false;
-	/** Where direct messages stand is not known, since the token was exchanged. */
-	#isDirectUnknown = false;
 	#renewAt = Infinity;
 	#renewTries = 0;
 	#session: string | undefined;
@@ -194,7 +190,6 @@ export class Machine {
 			}
 		} else if (this.state === 'connected') {
 			if (typeof outcome !== 'string') return this.#renewLater(now);
-			this.#isOther = outcome !== this.#secret;
 			this.#secret = outcome;
 			this.#own('renew', { token: outcome }, { who: 'renew' });
 			this.channels.renewing();
@@ -366,9 +361,11 @@ export class Machine {
 			case 'renew':
 				this.#renewTries = 0;
 				this.channels.renewed();
-				if (this.#isOther) {
-					this.#isDirectUnknown = this.#direct !== null;
+				// Of the same token nothing else changes; another one has a session and direct messages of its own.
+				if (text(ok.session) !== undefined) {
+					this.#session = text(ok.session);
 					this.#direct = parsePosition(ok.direct);
+					if (ok.direct_lost === true) this.#tell('', { is: 'direct_lost' });
 				}
 				if (isFields(ok.token)) this.#holds(now, ok.token);
 				return;
@@ -411,16 +408,15 @@ export class Machine {
 		this.token = null;
 		if (isFields(token)) this.#holds(now, token);
 		const direct = parsePosition(ok.direct);
-		if (ok.direct_lost === true || (this.#isDirectUnknown && !this.#direct)) this.#tell('', { is: 'direct_lost' });
+		if (ok.direct_lost === true) this.#tell('', { is: 'direct_lost' });
 		if (direct && (ok.direct_lost === true || !this.#direct || this.#direct.epoch !== direct.epoch)) this.#direct = direct;
-		this.#isDirectUnknown = false;
 		this.#isHurried = false;
 		this.#enter('connected', null);
 		this.channels.connected(text(ok.connection), entries(ok));
 	}
 
 	#holds(now: number, token: Fields): void {
-		this.token = { ...this.token, ...token };
+		this.token = token;
 		const left = number(token.expires_in_ms);
 		this.#secretEndsAt = left === undefined ? Infinity : now + left;
 	}

@@ -44,6 +44,8 @@ class SseTransport implements Transport {
 	readonly #carried = new Map<string, Carried>();
 	#connect: { id: number; body: Fields } | null = null;
 	#renewal: number | null = null;
+	/** The id of the token that the stream was opened with. */
+	#token: string | undefined;
 	#stream = new AbortController();
 	readonly #requests = new AbortController();
 	#live = true;
@@ -240,7 +242,9 @@ class SseTransport implements Transport {
 	/** The first stream is the reply to `connect`; a further one only goes on. */
 	#began(body: Fields): void {
 		const isFirst = this.#isFirst;
+		const before = this.#token;
 		this.#isFirst = false;
+		this.#token = isFields(body.token) ? text(body.token.id) : undefined;
 		for (const fields of list(body.channels)) {
 			const channel = text(fields.channel) ?? '';
 			const carried = this.#carried.get(channel) ?? (this.#carried.size < CHANNELS_MAX ? this.#carry(channel, null) : null);
@@ -250,7 +254,11 @@ class SseTransport implements Transport {
 			else this.#subscribed(channel, fields);
 		}
 		if (isFirst && this.#connect) return this.#reply({ id: this.#connect.id, ok: body });
-		if (this.#renewal !== null) this.#reply({ id: this.#renewal, ok: { token: body.token } });
+		if (this.#renewal !== null) {
+			const { token, session, direct } = body;
+			const isOther = isFields(token) && token.id !== before;
+			this.#reply({ id: this.#renewal, ok: { token, ...(isOther && { session, direct }) } });
+		}
 		this.#renewal = null;
 	}
 

@@ -443,6 +443,11 @@ pub(super) fn perform(world: &mut World, slot: usize, command: Command) {
         client
     });
     let Some(client) = client else { return };
+    if let Command::Renew { .. } = &command
+        && std::mem::replace(&mut world.conns.borrow_mut()[slot].is_renewing, true)
+    {
+        return;
+    }
     let renewed = if let Command::Renew { token } = &command {
         world.tokens.iter().position(|one| one == token.expose()).map(|at| (at, world.generations[at]))
     } else {
@@ -454,6 +459,9 @@ pub(super) fn perform(world: &mut World, slot: usize, command: Command) {
     let (duplicates, caller, asked) = (world.duplicates.clone(), world.key, command.clone());
     let work = async move {
         let outcome = node.perform(client, command).await;
+        if let Command::Renew { .. } = &asked {
+            conns.borrow_mut()[slot].is_renewing = false;
+        }
         let (mut parts, mut outlet) = (parts.borrow_mut(), outlet.borrow_mut());
         parts.shard.set_now(clock.monotonic());
         let outcome = match outcome {
@@ -483,11 +491,17 @@ pub(super) fn perform(world: &mut World, slot: usize, command: Command) {
         let number = |message: &NewMessage| message.data.as_str().parse().unwrap();
         let mut news = None;
         match (reply, &asked) {
-            (Some(Reply::Renewed(expiry)), _) => {
-                conns.borrow_mut()[slot].ends_at = expiry
+            (Some(Reply::Renewed(told)), _) => {
+                conns.borrow_mut()[slot].ends_at = told
+                    .token
+                    .expiry
                     .map_or(tollgate_core::clock::Monotonic(u64::MAX), |expiry| clock.monotonic().plus(expiry.left_ms));
                 conns.borrow_mut()[slot].acting = renewed;
-                news = renewed.map(|(token, generation)| News::Renewed(token, generation));
+                news = Some(News::Renewed(renewed, told));
+            }
+            (None, Command::Renew { .. }) => {
+                let conn = &mut conns.borrow_mut()[slot];
+                (conn.acting, conn.is_renewing) = (renewed, true);
             }
             (Some(Reply::Published(published)), Command::Publish(message)) => {
                 say(&message.channel, &published, number(message));

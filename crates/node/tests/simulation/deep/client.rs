@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Connected, Notice, StartFrom, Subscribed};
+use tollgate_core::command::{Connected, Notice, Renewed, StartFrom, Subscribed};
 use tollgate_core::delivery::Position;
 use tollgate_node::ConnectionKey;
 
@@ -44,8 +44,8 @@ pub(super) enum News {
     Left(String, bool),
     /// The home's answer to who is there.
     Members(String, Vec<String>, u64),
-    /// It goes on with another token.
-    Renewed(usize, u32),
+    /// It goes on with a token, which is the one of this place and generation.
+    Renewed(Option<(usize, u32)>, Box<Renewed>),
 }
 
 pub(super) struct Conn {
@@ -77,6 +77,8 @@ pub(super) struct Conn {
     pub(super) asks: u64,
     /// The token, by place and generation, that the server takes it for. What it has heard of that is in `token`.
     pub(super) acting: Option<(usize, u32)>,
+    /// A renewal is under way; the next waits until it is answered, as a connection's commands do.
+    pub(super) is_renewing: bool,
     pub(super) asked_direct: Option<Position>,
     pub(super) direct: Option<Position>,
     pub(super) views: BTreeMap<String, View>,
@@ -89,6 +91,7 @@ pub(super) struct Conn {
     pub(super) devices: Rc<RefCell<Vec<Device>>>,
     pub(super) truth: Rc<RefCell<Truth>>,
     pub(super) directs_resumed: u64,
+    pub(super) directs_moved: u64,
     now: Monotonic,
 }
 
@@ -124,6 +127,7 @@ impl Conn {
             asked: BTreeMap::new(),
             asks: 0,
             acting: token,
+            is_renewing: false,
             asked_direct: None,
             direct: None,
             views: BTreeMap::new(),
@@ -134,6 +138,7 @@ impl Conn {
             devices: Rc::clone(devices),
             truth: Rc::clone(truth),
             directs_resumed: 0,
+            directs_moved: 0,
             now: Monotonic(0),
         }
     }
@@ -283,13 +288,7 @@ impl Conn {
                 );
             }
             News::Members(channel, names, count) => self.members(&channel, names, count),
-            News::Renewed(token, generation) => {
-                let is_other = (self.token, self.generation) != (Some(token), generation);
-                (self.token, self.generation) = (Some(token), generation);
-                if is_other {
-                    self.direct = None;
-                }
-            }
+            News::Renewed(known, renewed) => self.renewed(known, &renewed),
         }
     }
 
@@ -333,6 +332,30 @@ impl Conn {
             let device = &mut self.devices.borrow_mut()[self.device];
             device.session = connected.session.as_ref().map(ToString::to_string);
             device.direct = connected.direct.zip(self.token).map(|(at, token)| (token, self.generation, at));
+        }
+    }
+
+    fn renewed(&mut self, known: Option<(usize, u32)>, renewed: &Renewed) {
+        let name = renewed.token.id.to_string();
+        let is_other = self.token_name.as_ref() != Some(&name);
+        self.token_name = Some(name);
+        self.token = known.map(|known| known.0);
+        self.generation = known.map_or(u32::MAX, |known| known.1);
+        assert_eq!(
+            renewed.session.is_some(),
+            is_other && self.native,
+            "another token has another session: {renewed:?}"
+        );
+        if !is_other {
+            return assert!(renewed.direct.is_none(), "of the same token nothing changes: {renewed:?}");
+        }
+        self.direct = renewed.direct;
+        self.directs_moved += u64::from(renewed.direct.is_some());
+        if self.is_current() {
+            let device = &mut self.devices.borrow_mut()[self.device];
+            device.token = self.token;
+            device.session = renewed.session.as_ref().map(ToString::to_string);
+            device.direct = renewed.direct.zip(known).map(|(at, (token, generation))| (token, generation, at));
         }
     }
 

@@ -35,6 +35,7 @@ struct Coverage {
     resumes_lost: u64,
     duplicates: u64,
     directs_resumed: u64,
+    directs_moved: u64,
     news_read: u64,
     history_reads: u64,
     ends: u64,
@@ -80,8 +81,9 @@ fn positions_sessions_and_presence_hold_on_every_seed() {
     }
     println!("{coverage:?}");
     assert!(failed.is_empty(), "of the seeds {seeds:?}: {failed:?}");
-    let Coverage { resumes, resumes_lost, duplicates, directs_resumed, news_read, history_reads, ends } = coverage;
-    let counts = [resumes, resumes_lost, duplicates, directs_resumed, news_read, history_reads, ends];
+    let Coverage { resumes, resumes_lost, duplicates, directs_resumed, directs_moved, news_read, history_reads, ends } =
+        coverage;
+    let counts = [resumes, resumes_lost, duplicates, directs_resumed, directs_moved, news_read, history_reads, ends];
     assert!(seeds.count() < 100 || counts.iter().all(|one| *one > 0), "something is never tried");
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::{Clock, Monotonic};
-use tollgate_core::command::{Connected, Expiry, Notice};
+use tollgate_core::command::{Connected, Expiry, Notice, Renewed};
 use tollgate_core::delivery::{Delivery, Encoder, Publication};
 use tollgate_node::{ConnectionKey, Outlet, ShardParts, WireFormat, Written};
 
@@ -60,6 +60,7 @@ pub(super) fn formats() -> Vec<WireFormat> {
 
 enum Told {
     News(ConnectionKey, Box<News>),
+    Renewed(ConnectionKey, Box<Renewed>),
     Bytes(ConnectionKey, Bytes),
     Close(ConnectionKey, CloseReason),
 }
@@ -144,6 +145,10 @@ impl Outlet for SimOutlet {
     fn connected(&mut self, connection: ConnectionKey, connected: Connected) {
         self.told.push(Told::News(connection, Box::new(News::Connected(connected))));
     }
+    fn renewed(&mut self, connection: ConnectionKey, renewed: Box<Renewed>) {
+        // Whose it is was noted when the hub began it; in a call of its own, behind this one.
+        self.told.push(Told::Renewed(connection, renewed));
+    }
     fn close(&mut self, connection: ConnectionKey, reason: CloseReason) {
         self.told.push(Told::Close(connection, reason));
     }
@@ -166,6 +171,15 @@ pub(super) fn carry_out(parts: &mut ShardParts, outlet: &mut SimOutlet) {
                         _ => {}
                     }
                     bring(parts, outlet, connection, *news);
+                }
+                Told::Renewed(connection, renewed) => {
+                    outlet.told_end(connection, renewed.token.expiry);
+                    let known = {
+                        let conn = &mut outlet.conns.borrow_mut()[connection.slot as usize];
+                        assert!(std::mem::take(&mut conn.is_renewing), "only a renewal is answered so");
+                        conn.acting
+                    };
+                    bring(parts, outlet, connection, News::Renewed(known, renewed));
                 }
                 Told::Bytes(connection, bytes) => {
                     parts.shard.send(connection, &bytes, outlet);

@@ -333,6 +333,7 @@ impl World {
         coverage.resumes_lost += counters.resumes_lost.get();
         coverage.history_reads += counters.history_reads.get();
         coverage.duplicates += self.duplicates.get();
+        coverage.directs_moved += self.conns.borrow().iter().map(|conn| conn.directs_moved).sum::<u64>();
         coverage.directs_resumed += self.conns.borrow().iter().map(|conn| conn.directs_resumed).sum::<u64>();
         let views = self.conns.borrow().iter().map(|conn| conn.views.len() as u64).sum::<u64>();
         coverage.news_read += views;
