@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
-use tollgate_core::command::{Command, Connected, MembersQuery, Notice, Reply, SubscribeWish};
+use tollgate_core::command::{Command, Connected, MembersQuery, Notice, Renewed, Reply, SubscribeWish};
 use tollgate_core::credentials::MasterKey;
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::ids::{ChannelId, ProjectId};
@@ -83,6 +83,7 @@ impl Outlet for Counter {
     }
     fn notify(&mut self, _: ConnectionKey, _: Notice) {}
     fn connected(&mut self, _: ConnectionKey, _: Connected) {}
+    fn renewed(&mut self, _: ConnectionKey, _: Box<Renewed>) {}
     fn close(&mut self, _: ConnectionKey, _: CloseReason) {}
 }
 
