@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tollgate_core::clock::Monotonic;
-use tollgate_core::command::{Command, Connected, Notice, Reply, Resume, StartFrom, SubscribeWish, Subscribed};
+use tollgate_core::command::{Command, Connected, Notice, Reply, StartFrom, SubscribeWish, Subscribed};
 use tollgate_core::{CloseReason, Error, Result};
 use tollgate_protocol::{Dialect, Effect, ExpiryWatch, Frame, RequestNumber};
 
@@ -13,7 +13,7 @@ use crate::busy::{Busy, Full, Kind, Pending};
 use crate::close::{code_and_text, refused_connect};
 use crate::config::NativeConfig;
 use crate::outcome::{Failure, Outcome, outcome};
-use crate::sse::{self, SSE_CHANNELS_MAX, SseStart};
+use crate::sse::{self, SSE_SUBSCRIBES_MAX, SseChannel, SseStart};
 use crate::wire::{ClientFrame, CloseCode, ErrorCode, Malformed, PING, REQUESTS_MAX, Request};
 use crate::{read, write};
 
@@ -60,10 +60,10 @@ impl NativeDialect {
         Self::of(config, Form::Socket)
     }
 
-    /// An event stream that has not been opened yet. What it sends is the stream's text. Channels beyond [`SSE_CHANNELS_MAX`] are left out.
+    /// An event stream that has not been opened yet. What it sends is the stream's text. Channels beyond [`SSE_SUBSCRIBES_MAX`] are left out.
     #[must_use]
     pub fn stream(config: Arc<NativeConfig>, mut start: SseStart) -> Self {
-        start.channels.truncate(SSE_CHANNELS_MAX);
+        start.channels.truncate(SSE_SUBSCRIBES_MAX);
         Self::of(config, Form::Stream(Some(Box::new(start))))
     }
 
@@ -115,8 +115,11 @@ impl NativeDialect {
         }));
     }
 
-    /// The reply to a request. Nothing is answered before `connect` is.
+    /// The reply to a request. Nothing is answered before `connect` is. Streams know no request, and tell what comes of it.
     fn reply(&mut self, id: u32, reply: Bytes, effects: &mut Vec<Effect>) {
+        if self.is_stream() {
+            return;
+        }
         if self.phase == Phase::Connecting {
             self.busy().keep_early(id, reply);
         } else {
@@ -197,8 +200,8 @@ impl NativeDialect {
             | Command::SetState { .. }
             | Command::History { .. }
             | Command::Members { .. }
-            | Command::SetMember { .. }
             | Command::Acknowledge { .. } => (Kind::Other, "", false),
+            Command::SetMember { channel, .. } => (Kind::Other, channel, false),
         };
         self.requests = self.requests.wrapping_add(1);
         let number = RequestNumber(self.requests);
@@ -245,12 +248,14 @@ impl NativeDialect {
         let Some(start) = start.take() else { return };
         for wanted in start.channels {
             let held = connected.channels.iter().find(|one| one.channel.channel.as_str() == wanted.channel);
-            // A token is in its channels already, and where a position was named that has been said with the connect.
-            let is_settled = held.is_some_and(|held| wanted.from.is_none() || held.is_resuming);
+            // A token is in its channels already, and a position and the wish to watch have been said with the connect.
+            let is_settled = held.is_some_and(|held| wanted.wish.from.is_none() || held.is_resuming);
+            let SseChannel { channel, wish } = wanted;
             if !is_settled {
-                let wish =
-                    wanted.from.map(|from| Box::new(SubscribeWish { from: Some(from), ..SubscribeWish::default() }));
-                self.perform(0, Command::Subscribe { channel: wanted.channel, wish }, effects);
+                let wish = (wish != SubscribeWish::default()).then(|| Box::new(wish));
+                self.perform(0, Command::Subscribe { channel, wish }, effects);
+            } else if wish.data.is_some() {
+                self.perform(0, Command::SetMember { channel, data: wish.data }, effects);
             }
         }
     }
@@ -323,11 +328,16 @@ impl Dialect for NativeDialect {
         self.heard_at = now;
         self.phase = Phase::Opened { connect_by: now.plus(u64::from(self.config.connect_timeout_ms)) };
         let Form::Stream(Some(start)) = &mut self.form else { return };
-        let positions = start.channels.iter().filter_map(|one| match one.from {
-            Some(StartFrom::Position(position)) => Some((one.channel.clone(), position)),
-            Some(StartFrom::Last(_) | StartFrom::Since(_)) | None => None,
-        });
-        let resume = Resume { positions: positions.collect(), ..Resume::default() };
+        let mut resume = std::mem::take(&mut start.resume);
+        for SseChannel { channel, wish } in &start.channels {
+            if let Some(StartFrom::Position(position)) = wish.from {
+                resume.positions.retain(|(other, _)| other != channel);
+                resume.positions.push((channel.clone(), position));
+            }
+            if wish.watches && !resume.watches.contains(channel) {
+                resume.watches.push(channel.clone());
+            }
+        }
         let (project, token) = (std::mem::take(&mut start.project), start.token.take());
         self.phase = Phase::Connecting;
         self.ping_at = now.plus(self.config.ping_ms() / 2);

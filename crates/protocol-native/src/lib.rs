@@ -18,4 +18,4 @@ mod write;
 pub use config::{NativeConfig, NativeCounters};
 pub use dialect::NativeDialect;
 pub use encoder::{NativeEncoder, SseEncoder};
-pub use sse::{SSE_CHANNELS_MAX, SseChannel, SseStart};
+pub use sse::{SSE_BODY_BYTES_MAX, SSE_CHANNELS_MAX, SSE_SUBSCRIBES_MAX, SseChannel, SseStart};

@@ -13,9 +13,10 @@ use tollgate_core::limits::{CHANNEL_ID_BYTES_MAX, CHANNEL_STATE_BYTES_MAX, EVENT
 use tollgate_core::ports::store::StateChange;
 use tollgate_core::{Error, ErrorKind, Result};
 
+use crate::sse::{SSE_SUBSCRIBES_MAX, SseChannel, SseStart};
 use crate::wire::{
-    BATCH_MAX, Connect, HistoryOrder, HistoryRequest, MEMBER_DATA_BYTES_MAX, NAME_BYTES_MAX, PAGE_DEFAULT, PAGE_MAX,
-    POSITIONS_MAX, PresenceRequest, Publish, Request, Rewind, Secret, SetState, Subscribe,
+    BATCH_MAX, Connect, HistoryOrder, HistoryRequest, MEMBER_DATA_BYTES_MAX, NAME_BYTES_MAX, OpenStream, PAGE_DEFAULT,
+    PAGE_MAX, POSITIONS_MAX, PresenceRequest, Publish, Request, Rewind, Secret, SetState, Subscribe,
 };
 
 fn invalid(why: impl Into<String>) -> Error {
@@ -100,6 +101,13 @@ fn member_data(raw: &RawValue) -> Result<JsonObject> {
 }
 
 fn connect(connect: Connect<'_>) -> Result<Command> {
+    let (project, token, resume) = client(connect)?;
+    // Always there: it says that this is a client with a session, which those of other protocols have not.
+    Ok(Command::Connect { project, token, resume: Some(Box::new(resume)) })
+}
+
+/// Who comes, and what it goes on with.
+fn client(connect: Connect<'_>) -> Result<(String, Option<PresentedSecret>, Resume)> {
     let Connect { project, token, ticket, sdk, session, positions, watch, direct, data } = connect;
     if token.is_some() && ticket.is_some() {
         return Err(invalid("Send `token` or `ticket`, not both."));
@@ -122,12 +130,37 @@ fn connect(connect: Connect<'_>) -> Result<Command> {
     let watches = watch.into_iter().map(self::channel).collect::<Result<_>>()?;
     let data = data.map(member_data).transpose()?;
     let direct = direct.map(|direct| direct.0);
-    // Always there: it says that this is a client with a session, which those of other protocols have not.
-    let resume = Some(Box::new(Resume { session, positions, direct, data, watches }));
-    Ok(Command::Connect { project: project.into_owned(), token: token.or(ticket).map(secret), resume })
+    let resume = Resume { session, positions, direct, data, watches };
+    Ok((project.into_owned(), token.or(ticket).map(secret), resume))
+}
+
+/// What an event stream is asked for with, beside its headers.
+pub(crate) fn stream(body: &str) -> Result<SseStart> {
+    let OpenStream { connect, subscribe } =
+        OpenStream::parse(body).map_err(|why| Error::new(ErrorKind::InvalidBody, why))?;
+    if subscribe.len() > SSE_SUBSCRIBES_MAX {
+        return Err(limit(format!(
+            "`subscribe` has {} entries; at most {SSE_SUBSCRIBES_MAX} are allowed.",
+            subscribe.len()
+        )));
+    }
+    let read = |(index, one): (usize, Subscribe<'_>)| {
+        wish(one)
+            .map(|(channel, wish)| SseChannel { channel, wish })
+            .map_err(|error| Error { detail: format!("subscribe[{index}]: {}", error.detail), ..error })
+    };
+    let channels = subscribe.into_iter().enumerate().map(read).collect::<Result<_>>()?;
+    let (project, token, resume) = client(connect)?;
+    Ok(SseStart { project, token, resume, channels })
 }
 
 fn subscribe(subscribe: Subscribe<'_>) -> Result<Command> {
+    let (channel, wish) = wish(subscribe)?;
+    let wish = (wish != SubscribeWish::default()).then(|| Box::new(wish));
+    Ok(Command::Subscribe { channel, wish })
+}
+
+fn wish(subscribe: Subscribe<'_>) -> Result<(String, SubscribeWish)> {
     let Subscribe { channel, position, rewind, presence, data } = subscribe;
     let from = match (position, rewind) {
         (Some(_), Some(_)) => return Err(invalid("Send `position` or `rewind`, not both.")),
@@ -142,8 +175,7 @@ fn subscribe(subscribe: Subscribe<'_>) -> Result<Command> {
         (None, None) => None,
     };
     let wish = SubscribeWish { from, watches: presence, data: data.map(member_data).transpose()? };
-    let wish = (wish != SubscribeWish::default()).then(|| Box::new(wish));
-    Ok(Command::Subscribe { channel: self::channel(channel)?, wish })
+    Ok((self::channel(channel)?, wish))
 }
 
 fn state(state: SetState<'_>) -> Result<Command> {

@@ -1,30 +1,51 @@
 //! Event streams (`text/event-stream`): what one is opened with, and the form of its events. Not the address they are asked for at, nor HTTP.
 
-use tollgate_core::command::{PresentedSecret, StartFrom};
+use tollgate_core::Result;
+use tollgate_core::command::{PresentedSecret, Resume, SubscribeWish};
 use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelId;
+
+use crate::read;
+use crate::wire::REQUESTS_MAX;
 
 /// Most channels of one stream's address.
 pub const SSE_CHANNELS_MAX: usize = 16;
 
-/// What a stream's address and headers ask for, parsed. Nothing is checked but its size.
+/// Most channels that the body of a `POST` subscribes to: each is a request of the connection.
+pub const SSE_SUBSCRIBES_MAX: usize = REQUESTS_MAX;
+/// Most bytes of such a body: those of a `connect`.
+pub const SSE_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What a stream's address, headers and body ask for, parsed. Nothing is checked but its size.
 #[derive(Debug, Default)]
 pub struct SseStart {
     /// The project's id.
     pub project: String,
     /// The token or ticket; without one the client is anonymous.
     pub token: Option<PresentedSecret>,
-    /// The channels to subscribe to, at most [`SSE_CHANNELS_MAX`].
+    /// What it goes on with. The positions of `channels` need not be in it.
+    pub resume: Resume,
+    /// The channels to subscribe to, at most [`SSE_SUBSCRIBES_MAX`].
     pub channels: Vec<SseChannel>,
 }
 
-/// A channel of a stream's address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl SseStart {
+    /// What the body of a `POST` asks for.
+    ///
+    /// # Errors
+    /// `invalid_body` and what a `connect` or a `subscribe` is refused with, in the caller's words.
+    pub fn read(body: &str) -> Result<Self> {
+        read::stream(body)
+    }
+}
+
+/// A channel to begin with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SseChannel {
     /// Its id.
     pub channel: String,
-    /// Where to begin; without one, now.
-    pub from: Option<StartFrom>,
+    /// From where on, and how the client takes part.
+    pub wish: SubscribeWish,
 }
 
 /// A comment, which keeps the line open: what a ping is here.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use tollgate_core::command::StartFrom;
+use tollgate_core::command::{StartFrom, SubscribeWish};
 use tollgate_protocol::transcript::replay;
 use tollgate_protocol_native::{NativeConfig, NativeDialect, NativeEncoder, SseChannel, SseEncoder, SseStart};
 
@@ -19,17 +19,28 @@ fn transcripts() -> BTreeMap<String, String> {
 /// What the transcript of event streams is opened with.
 fn start() -> SseStart {
     let from = StartFrom::Position("18c3f-40".parse().unwrap());
-    let channel = |channel: &str, from| SseChannel { channel: channel.to_owned(), from };
+    let channel = |channel: &str, from| SseChannel {
+        channel: channel.to_owned(),
+        wish: SubscribeWish { from, ..SubscribeWish::default() },
+    };
     SseStart {
         project: "project_MTI".to_owned(),
-        token: None,
         channels: vec![channel("room", Some(from)), channel("news", None)],
+        ..SseStart::default()
     }
+}
+
+/// What a transcript of a `POST` is opened with: the body that its first line shows.
+fn posted(script: &str) -> SseStart {
+    let body = script.lines().next().and_then(|line| line.strip_prefix("# POST "));
+    SseStart::read(body.expect("the first line is `# POST` and the body")).unwrap()
 }
 
 fn check(name: &str, script: &str) -> Result<(), String> {
     let config = Arc::new(NativeConfig::default());
-    if name.starts_with("sse") {
+    if name.starts_with("sse_post") {
+        replay(|| NativeDialect::stream(Arc::clone(&config), posted(script)), &SseEncoder, script)
+    } else if name.starts_with("sse") {
         replay(|| NativeDialect::stream(Arc::clone(&config), start()), &SseEncoder, script)
     } else {
         replay(|| NativeDialect::new(Arc::clone(&config)), &NativeEncoder, script)

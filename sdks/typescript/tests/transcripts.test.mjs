@@ -9,7 +9,7 @@ import { parsePosition } from '../dist/esm/client/position.js';
 import { Bench } from './lib/bench.mjs';
 
 const FOLDER = process.env.TRANSCRIPTS ? new URL(`file://${process.env.TRANSCRIPTS}/`) : new URL('../../../crates/protocol-native/transcripts/', import.meta.url);
-const files = (await readdir(FOLDER).catch(() => [])).filter((file) => file.endsWith('.transcript') && file !== 'sse.transcript');
+const files = (await readdir(FOLDER).catch(() => [])).filter((file) => file.endsWith('.transcript') && !file.startsWith('sse'));
 
 /** The conversations of a file: each a list of lines, from `open` on. */
 function conversations(text) {

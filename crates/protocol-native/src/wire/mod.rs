@@ -12,6 +12,7 @@ mod reply;
 mod request;
 mod secret;
 mod server;
+mod stream;
 
 pub use close::{CloseAdvice, CloseCode, reconnect_delay_ms};
 pub use error::{ErrorCode, Retry, WireError};
@@ -30,6 +31,7 @@ pub use request::{
 };
 pub use secret::Secret;
 pub use server::{Reply, ServerFrame};
+pub use stream::OpenStream;
 
 /// The WebSocket subprotocol.
 pub const SUBPROTOCOL: &str = "tollgate.v1";

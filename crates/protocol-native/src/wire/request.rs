@@ -355,18 +355,26 @@ impl<'de> Deserialize<'de> for Envelope<'de> {
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A JSON object as `T`.
-fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Error> {
+pub(super) fn object<'a, T: Deserialize<'a>>(raw: &'a RawValue) -> Result<T, serde_json::Error> {
     if !is_object(raw.get()) {
         return Err(de::Error::custom("an object is needed here"));
     }
     serde_json::from_str(raw.get())
 }
 
-/// JSON objects, none of them spelled as an array.
 fn objects<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    named("messages", deserializer)
+}
+
+/// JSON objects in a list of this name, none of them spelled as an array.
+pub(super) fn named<'de, D, T>(name: &str, deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
     let raw = Vec::<&'de RawValue>::deserialize(deserializer)?;
     let read = |(index, raw): (usize, &&'de RawValue)| {
-        object(raw).map_err(|error| de::Error::custom(format_args!("messages[{index}]: {error}")))
+        object(raw).map_err(|error| de::Error::custom(format_args!("{name}[{index}]: {error}")))
     };
     raw.iter().enumerate().map(read).collect()
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use hyper::http::request::Parts;
 use hyper::{Method, StatusCode};
 use tollgate_core::delivery::Encoder;
-use tollgate_gateway::{Door, Doors, ErrorForm, Opening, Refused, Transport, events, frame};
+use tollgate_gateway::{Door, Doors, ErrorForm, Opening, Reading, Refused, Transport, events, frame};
 use tollgate_node::{FormatIndex, WireFormat};
 use tollgate_protocol_leap::{LeapConfig, LeapDialect, LeapEncoder, check_query};
-use tollgate_protocol_native::{NativeConfig, NativeDialect, NativeEncoder, SseEncoder};
+use tollgate_protocol_native::{
+    NativeConfig, NativeDialect, NativeEncoder, SSE_BODY_BYTES_MAX, SseEncoder, SseStart,
+};
 
-use super::streams;
+use super::streams::{self, Asked};
 
 /// The places in [`formats`].
 const LEAP: FormatIndex = FormatIndex(0);
@@ -35,6 +37,19 @@ pub(super) fn formats() -> Vec<WireFormat> {
         frame_bytes: events::frame_bytes,
     };
     vec![socket("leap", Arc::new(LeapEncoder)), socket("native", Arc::new(NativeEncoder)), stream]
+}
+
+/// The door of an event stream.
+fn stream(native: Arc<NativeConfig>, asked: Result<SseStart, Refused>) -> Door {
+    match asked {
+        Ok(start) => Door::Open(Opening {
+            dialect: Box::new(NativeDialect::stream(native, start)),
+            format: EVENTS,
+            transport: Transport::Events,
+            errors: ErrorForm::Problem,
+        }),
+        Err(refused) => Door::Refused(refused),
+    }
 }
 
 /// All doors.
@@ -63,12 +78,15 @@ pub(super) fn doors(leap: Arc<LeapConfig>, native: Arc<NativeConfig>) -> impl Do
         // What a browser asks before it sends a token in a header is answered where all such questions are.
         "/connect/sse" if head.method == Method::OPTIONS => Door::Elsewhere,
         "/connect/sse" => match streams::start(head) {
-            Ok(start) => Door::Open(Opening {
-                dialect: Box::new(NativeDialect::stream(Arc::clone(&native), start)),
-                format: EVENTS,
-                transport: Transport::Events,
-                errors: ErrorForm::Problem,
-            }),
+            Ok(Asked::Whole(start)) => stream(Arc::clone(&native), Ok(start)),
+            Ok(Asked::InBody(headers)) => {
+                let native = Arc::clone(&native);
+                Door::Read(Reading {
+                    bytes_max: SSE_BODY_BYTES_MAX,
+                    decide: Box::new(move |body| stream(native, headers.with(body))),
+                    errors: ErrorForm::Problem,
+                })
+            }
             Err(refused) => Door::Refused(refused),
         },
         _ => Door::Elsewhere,

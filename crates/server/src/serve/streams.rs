@@ -1,4 +1,5 @@
-//! The door of event streams, `GET /connect/sse`: what its address and headers ask for. Not what follows from it, which is the dialect's.
+//! The door of event streams, `/connect/sse`: what a `GET` asks for in its address and a `POST` in its body, both with their headers. Not what
+//! follows from it, which is the dialect's.
 
 use hyper::StatusCode;
 use hyper::http::header::{AUTHORIZATION, HeaderName};
@@ -20,25 +21,70 @@ const REWIND_MAX: u32 = 1_000;
 /// What a browser sends when it reconnects (HTML standard, section 9.2.4).
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
-/// What the request asks for.
+/// What the request asks for, if its head says all of it.
 ///
 /// # Errors
 /// The refusal, in the caller's words.
-pub(super) fn start(head: &Parts) -> std::result::Result<SseStart, Refused> {
-    if head.method != Method::GET {
-        return Err(Refused {
+pub(super) fn start(head: &Parts) -> std::result::Result<Asked, Refused> {
+    let query = head.uri.query().unwrap_or_default();
+    match head.method {
+        Method::GET => read(query, &head.headers).map(Asked::Whole).map_err(refused),
+        Method::POST if query.is_empty() => Ok(Asked::InBody(Headers::of(&head.headers))),
+        Method::POST => Err(refused(wrong("What a `POST` asks for is said in its body; leave the query out."))),
+        _ => Err(Refused {
             status: StatusCode::METHOD_NOT_ALLOWED,
             code: "method_not_allowed",
-            text: "An event stream is opened with GET.".to_owned(),
+            text: "An event stream is opened with GET or POST.".to_owned(),
             errors: ErrorForm::Problem,
-        });
+        }),
     }
-    read(head.uri.query().unwrap_or_default(), &head.headers).map_err(|error| Refused {
-        status: StatusCode::BAD_REQUEST,
-        code: error.kind.code(),
-        text: error.detail,
-        errors: ErrorForm::Problem,
-    })
+}
+
+/// What a request asks for.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Whole(SseStart),
+    /// The body says it, with these.
+    InBody(Headers),
+}
+
+/// The headers that say something, kept until the body is there.
+#[derive(Debug)]
+pub(super) struct Headers {
+    bearer: Option<PresentedSecret>,
+    last: Option<String>,
+}
+
+impl Headers {
+    fn of(headers: &HeaderMap) -> Self {
+        let bearer = bearer(headers).map(|token| PresentedSecret::new(token.to_owned()));
+        Self { bearer, last: last_event(headers).map(str::to_owned) }
+    }
+
+    /// What the body asks for.
+    ///
+    /// # Errors
+    /// The refusal, in the caller's words.
+    pub(super) fn with(self, body: &[u8]) -> std::result::Result<SseStart, Refused> {
+        self.read(body).map_err(refused)
+    }
+
+    fn read(self, body: &[u8]) -> Result<SseStart> {
+        let body = std::str::from_utf8(body)
+            .map_err(|_| Error::new(ErrorKind::InvalidBody, "The body is not text in UTF-8."))?;
+        let mut start = SseStart::read(body)?;
+        resume_behind(&mut start, self.last.as_deref())?;
+        authorize(&mut start, self.bearer)?;
+        Ok(start)
+    }
+}
+
+fn refused(error: Error) -> Refused {
+    let status = match error.kind {
+        ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    Refused { status, code: error.kind.code(), text: error.detail, errors: ErrorForm::Problem }
 }
 
 fn wrong(why: impl Into<String>) -> Error {
@@ -56,7 +102,7 @@ fn read(query: &str, headers: &HeaderMap) -> Result<SseStart> {
         let decoded = || percent_decode("query", value, true);
         match name {
             "project" => start.project = decoded()?,
-            "channel" => start.channels.push(SseChannel { channel: decoded()?, from: None }),
+            "channel" => start.channels.push(SseChannel { channel: decoded()?, ..SseChannel::default() }),
             "position" => positions.push(decoded()?),
             "rewind" => rewind = Some(decoded()?),
             "ticket" => start.token = Some(PresentedSecret::new(decoded()?)),
@@ -79,28 +125,45 @@ fn read(query: &str, headers: &HeaderMap) -> Result<SseStart> {
     if start.channels.is_empty() || start.channels.len() > SSE_CHANNELS_MAX {
         return Err(wrong(format!("The query names 1 to {SSE_CHANNELS_MAX} channels, each as `channel=…`.")));
     }
-    // What a browser had last counts more than what its address said when it was made.
-    if let Some(last) = headers
-        .get(LAST_EVENT_ID)
-        .and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
-        .filter(|last| !last.is_empty())
-    {
-        positions.push(last.to_owned());
-    }
     for position in positions {
         place(&mut start.channels, &position)?;
     }
+    resume_behind(&mut start, last_event(headers))?;
     if let Some(rewind) = rewind {
         let from = rewind_from(&rewind)?;
-        start.channels.iter_mut().filter(|one| one.from.is_none()).for_each(|one| one.from = Some(from));
+        let wishes = start.channels.iter_mut().map(|one| &mut one.wish);
+        wishes.filter(|wish| wish.from.is_none()).for_each(|wish| wish.from = Some(from));
     }
-    if let Some(bearer) = bearer(headers) {
-        if start.token.is_some() {
-            return Err(wrong("Send a token or a ticket, not both."));
-        }
-        start.token = Some(PresentedSecret::new(bearer.to_owned()));
-    }
+    authorize(&mut start, bearer(headers).map(|token| PresentedSecret::new(token.to_owned())))?;
     Ok(start)
+}
+
+/// What a browser had last counts more than what was said when its stream was first opened. It may be of a channel that was not named: the
+/// token was subscribed to it already.
+fn resume_behind(start: &mut SseStart, last: Option<&str>) -> Result<()> {
+    let Some((channel, position)) = last.and_then(|last| last.rsplit_once('@')) else {
+        return last.map_or(Ok(()), |last| place(&mut start.channels, last));
+    };
+    if start.channels.iter().any(|one| one.channel == channel) {
+        return place(&mut start.channels, last.unwrap_or_default());
+    }
+    let position = position.parse::<Position>()?;
+    start.resume.positions.retain(|(other, _)| other != channel);
+    start.resume.positions.push((channel.to_owned(), position));
+    Ok(())
+}
+
+fn authorize(start: &mut SseStart, bearer: Option<PresentedSecret>) -> Result<()> {
+    if start.token.is_some() && bearer.is_some() {
+        return Err(wrong("Send a token or a ticket, and it once: in `Authorization`, or where the page says."));
+    }
+    start.token = start.token.take().or(bearer);
+    Ok(())
+}
+
+fn last_event(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(LAST_EVENT_ID).and_then(|value| std::str::from_utf8(value.as_bytes()).ok());
+    value.filter(|last| !last.is_empty())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -116,10 +179,10 @@ fn place(channels: &mut [SseChannel], text: &str) -> Result<()> {
     };
     let from = Some(StartFrom::Position(position.parse::<Position>()?));
     match (named, channels) {
-        (None, [only]) => only.from = from,
+        (None, [only]) => only.wish.from = from,
         (None, _) => return Err(wrong("With several channels a position is spelled `CHANNEL@POSITION`.")),
         (Some(named), channels) => match channels.iter_mut().find(|one| one.channel == named) {
-            Some(one) => one.from = from,
+            Some(one) => one.wish.from = from,
             None => return Err(wrong("A position is of a channel that the query does not name.")),
         },
     }
@@ -145,10 +208,30 @@ mod tests {
         for (name, value) in headers {
             head.headers.append(*name, value.parse().unwrap());
         }
-        let start = start(&head).map_err(|refused| refused.text)?;
-        let channels: Vec<_> = start.channels.iter().map(|one| format!("{} {:?}", one.channel, one.from)).collect();
+        let Ok(Asked::Whole(start)) = start(&head) else {
+            return Err(start(&head).unwrap_err().text);
+        };
+        Ok(shown(start))
+    }
+
+    fn shown(start: SseStart) -> String {
+        let from = |one: &SseChannel| format!("{} {:?}", one.channel, one.wish.from);
+        let channels: Vec<_> = start.channels.iter().map(from).collect();
         let token = start.token.map(|token| token.expose().to_owned());
-        Ok(format!("{} {token:?} {}", start.project, channels.join(", ")))
+        let more: String =
+            start.resume.positions.iter().map(|(channel, position)| format!(" + {channel} {position}")).collect();
+        format!("{} {token:?} {}{more}", start.project, channels.join(", "))
+    }
+
+    /// What a `POST` comes to, with the status of a refusal.
+    fn posted(body: &str, headers: &[(&'static str, &str)]) -> std::result::Result<String, String> {
+        let (mut head, ()) = hyper::Request::post("/connect/sse").body(()).unwrap().into_parts();
+        for (name, value) in headers {
+            head.headers.append(*name, value.parse().unwrap());
+        }
+        let Ok(Asked::InBody(headers)) = start(&head) else { panic!("a POST says it in its body") };
+        let refused = |refused: Refused| format!("{} {} {}", refused.status.as_u16(), refused.code, refused.text);
+        headers.with(body.as_bytes()).map(shown).map_err(refused)
     }
 
     #[test]
@@ -172,6 +255,12 @@ mod tests {
                 &[("last-event-id", "a@1a-8")],
                 format!("p None a {}", at(8)),
             ),
+            // The token was subscribed to it already, and heard from it last.
+            (
+                "project=p&channel=a",
+                &[("last-event-id", "other@place@1a-8")],
+                "p None a None + other@place 1a-8".to_owned(),
+            ),
         ] {
             assert_eq!(told(query, headers), Ok(expected), "{query}");
         }
@@ -188,7 +277,8 @@ mod tests {
             ("project=p&channel=a&position=b@1a-1", &[], "does not name"),
             ("project=p&channel=a&channel=b&position=1a-1", &[], "CHANNEL@POSITION"),
             ("project=p&channel=a&rewind=0", &[], "1 to 1000"),
-            ("project=p&channel=a&ticket=tkt_1", &[("authorization", "Bearer tgt_1")], "not both"),
+            ("project=p&channel=a&ticket=tkt_1", &[("authorization", "Bearer tgt_1")], "it once"),
+            ("project=p&channel=a", &[("last-event-id", "b@secret")], "spelled like"),
             ("project=p&channel=%ff", &[], "UTF-8"),
         ] {
             let why = told(query, headers).unwrap_err();
@@ -197,5 +287,41 @@ mod tests {
         let many = "&channel=a".repeat(17);
         assert!(told(&format!("project=p{many}"), &[]).unwrap_err().contains("1 to 16"));
         assert!(told(&format!("project=p&channel={}", "a".repeat(20_000)), &[]).unwrap_err().contains("16384"));
+    }
+    #[test]
+    fn a_body_says_what_is_wanted_beside_the_headers() {
+        let at = |offset| format!("Some(Position(Position {{ epoch: 26, offset: {offset} }}))");
+        let room = r#"{"connect":{"project":"p"},"subscribe":[{"channel":"a","position":"1a-7"}]}"#;
+        for (body, headers, expected) in [
+            (r#"{"connect":{"project":"p"}}"#, &[][..], Ok("p None ".to_owned())),
+            (room, &[("authorization", "Bearer tgt_1")], Ok(format!("p Some(\"tgt_1\") a {}", at(7)))),
+            (room, &[("last-event-id", "a@1a-8")], Ok(format!("p None a {}", at(8)))),
+            (room, &[("last-event-id", "1a-9")], Ok(format!("p None a {}", at(9)))),
+            (
+                r#"{"connect":{"project":"p","ticket":"tkt_1","positions":{"b":"1a-1","c":"1a-2"}}}"#,
+                &[("last-event-id", "b@1a-3")],
+                Ok("p Some(\"tkt_1\")  + c 1a-2 + b 1a-3".to_owned()),
+            ),
+            (
+                r#"{"connect":{"project":"p","token":"tgt_secret"}}"#,
+                &[("authorization", "Bearer tgt_secret")],
+                Err("400 invalid_input Send a token or a ticket, and it once"),
+            ),
+            (r#"{"connect":{"project":"p"},"subscribe":[{}]}"#, &[], Err("400 invalid_body subscribe[0]: missing")),
+            (r#"{"connect":{"project":"p","sdk":""}}"#, &[], Err("400 invalid_input `sdk`")),
+            ("project=p", &[], Err("400 invalid_body ")),
+            (room, &[("last-event-id", "a@secret")], Err("400 invalid_input ")),
+        ] {
+            match (posted(body, headers), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{body}"),
+                (Err(why), Err(expected)) => {
+                    assert!(why.starts_with(expected) && !why.contains("secret"), "{body}: {why}");
+                }
+                (found, expected) => panic!("{body}: {found:?}, not {expected:?}"),
+            }
+        }
+        let many: Vec<_> = (0..65).map(|_| r#"{"channel":"a"}"#).collect();
+        let body = format!(r#"{{"connect":{{"project":"p"}},"subscribe":[{}]}}"#, many.join(","));
+        assert!(posted(&body, &[]).unwrap_err().contains("at most 64"));
     }
 }
