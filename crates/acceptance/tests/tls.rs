@@ -1,5 +1,9 @@
-//! TLS from the configuration to the first message: REST and socket through a real certificate, and what is refused.
+//! TLS from the configuration to the first message: REST, socket and event streams through a real certificate, and what is refused.
 #![allow(clippy::unwrap_used)]
+
+#[path = "event_streams/stream.rs"]
+#[allow(dead_code)]
+mod stream;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,6 +12,7 @@ use std::sync::Arc;
 
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
+use stream::{Ask, Events};
 use tempfile::TempDir;
 use tollgate_testkit::poll::SOON;
 use tollgate_testkit::{Http, Server, Setup, http};
@@ -81,6 +86,44 @@ fn rest_and_socket_work_over_tls() {
     assert!(sent.starts_with("HTTP/1.1 204"), "{sent}");
     let message: Value = serde_json::from_str(socket.read().unwrap().to_text().unwrap()).unwrap();
     assert_eq!(message["d"]["d"]["d"].as_str().unwrap().len(), 50_000);
+}
+
+#[test]
+fn event_streams_work_over_tls() {
+    let ground = ground();
+    let server = ground.setup.start();
+    let call = |method: &str, path: &str, body: Value| {
+        let answer = ask(&server, &ground.client, method, path, &body);
+        assert!(answer.starts_with("HTTP/1.1 2"), "{answer}");
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        serde_json::from_str::<Value>(body).unwrap_or_default()
+    };
+    call("POST", "/v2/channels", json!({"id": "room", "type": "private"}));
+    let made = call("POST", "/v2/tokens", json!({"channels": ["room"]}));
+    let (id, secret) = (made["id"].clone(), made["secret"].as_str().unwrap().to_owned());
+    server.remember(&secret);
+    let ticket = call("POST", "/v2/tickets", json!({"token": id}))["ticket"].as_str().unwrap().to_owned();
+    let query = format!("project={}&channel=room&ticket={ticket}", server.project);
+    let body = json!({"connect": {"project": server.project, "token": secret}, "subscribe": [{"channel": "room"}]});
+    let mut streams = [Ask::Get(&query), Ask::Post(&body)].map(|asked| {
+        let mut events = Events::open(connect(&server, &ground.client), &asked.bytes(&[]));
+        assert_eq!((events.status(), &events.expect("connected").data["token"]["id"]), (200, &id));
+        events
+    });
+    // More than a TLS record holds, and than the sockets do.
+    for text in ["x", &"y".repeat(50_000), &"z".repeat(1_000_000)] {
+        call("POST", "/v2/channels/room/messages", json!({"event": "said", "data": text}));
+        for events in &mut streams {
+            let message = events.expect("message");
+            assert_eq!(message.data["data"], text);
+            assert!(message.id.is_some_and(|id| id.starts_with("room@")));
+        }
+    }
+    call("POST", "/v2/tokens/revoke", json!({"token": id}));
+    for events in &mut streams {
+        assert_eq!(events.expect("closed").data["code"], 4102);
+        assert!(events.next().is_none());
+    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The answers that the gateway gives by itself, in the same forms as the API's: callers have one form of error to understand behind each door,
 //! and pages of other origins can read it. The codes are those of `docs/errors.md`.
 
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::door::{ErrorForm, Refused};
@@ -22,6 +22,10 @@ pub(crate) fn response<B: From<String>>(refused: &Refused) -> Response<B> {
     match refused.status {
         StatusCode::SERVICE_UNAVAILABLE => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        // Of streams: a handshake replaces it by what it takes.
+        StatusCode::METHOD_NOT_ALLOWED => {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, POST, OPTIONS"));
         }
         StatusCode::UNAUTHORIZED => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tollgate\""));

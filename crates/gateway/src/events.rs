@@ -55,7 +55,11 @@ pub(crate) fn refusal(code: u16, reason: &str) -> Option<Vec<u8>> {
     let (status, kind, text) = match code {
         4100..=4199 => (
             StatusCode::UNAUTHORIZED,
-            "invalid_auth",
+            match code {
+                4101 => "token_expired",
+                4102 => "token_revoked",
+                _ => "invalid_auth",
+            },
             "Get another token, or another ticket, and open the stream with that.",
         ),
         4200 => (StatusCode::BAD_REQUEST, "invalid_input", "The stream cannot be opened like this."),
@@ -119,12 +123,19 @@ mod tests {
 
     #[test]
     fn a_client_that_cannot_come_back_as_it_is_gets_an_error_in_place_of_a_stream() {
-        for (code, status) in [(4100, "401"), (4102, "401"), (4200, "400"), (4202, "403")] {
-            let answer = text(refusal(code, "token_revoked").unwrap());
+        for (code, status, kind) in [
+            (4100, "401", "invalid_auth"),
+            (4101, "401", "token_expired"),
+            (4102, "401", "token_revoked"),
+            (4200, "400", "invalid_input"),
+            (4202, "403", "forbidden"),
+        ] {
+            let answer = text(refusal(code, "as it is").unwrap());
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
             assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
             assert!(head.contains(&format!("content-length: {}", body.len())), "{answer}");
-            assert!(head.contains("application/problem+json") && body.contains("token_revoked"), "{answer}");
+            assert!(head.contains("application/problem+json") && body.contains("as it is"), "{answer}");
+            assert!(body.contains(&format!("\"code\":\"{kind}\"")), "{answer}");
         }
         for code in [4000, 4002, 4004, 1011, 1006] {
             assert_eq!(refusal(code, ""), None, "{code}");

@@ -8,7 +8,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ALLOW, CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version};
@@ -63,6 +63,9 @@ impl Refused {
     pub(crate) fn response<B: From<String>>(self, errors: ErrorForm) -> Response<B> {
         let (status, code) = (self.status(), envelope::code_of(self.status()));
         let mut response = envelope::response(&door::Refused { status, code, text: self.text().into_owned(), errors });
+        if self.status() == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        }
         if self.status() == StatusCode::UPGRADE_REQUIRED {
             response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
@@ -230,6 +233,11 @@ mod tests {
 
     #[test]
     fn a_refusal_names_what_to_send() {
+        let response = Refused::Method.response::<String>(ErrorForm::Problem);
+        assert_eq!(
+            (response.status(), &response.headers()[ALLOW]),
+            (StatusCode::METHOD_NOT_ALLOWED, &"GET".parse().unwrap())
+        );
         let response = Refused::Version.response::<String>(ErrorForm::Envelope);
         assert_eq!(response.status(), StatusCode::UPGRADE_REQUIRED);
         assert_eq!(response.headers()[SEC_WEBSOCKET_VERSION], "13");

@@ -64,7 +64,10 @@ mod tests {
             (r#"{"connect":{"project":"p","colour":1}}"#, "unknown field `colour`"),
             (r#"{"connect":{"project":"p"},"connect":{"project":"p"}}"#, "duplicate field"),
             (r#"{"connect":{"project":"p"},"channels":[]}"#, "unknown field `channels`"),
-            (r#"{"connect":{"project":"p"},"subscribe":[{"channel":"a"},{}]}"#, "subscribe[1]: missing field `channel`"),
+            (
+                r#"{"connect":{"project":"p"},"subscribe":[{"channel":"a"},{}]}"#,
+                "subscribe[1]: missing field `channel`",
+            ),
             (r#"{"connect":{"project":"p"},"subscribe":["a"]}"#, "subscribe[0]: an object is needed"),
             (r#"{"connect":{"project":"p"}} x"#, "trailing"),
         ] {

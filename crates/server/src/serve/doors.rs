@@ -8,9 +8,7 @@ use tollgate_core::delivery::Encoder;
 use tollgate_gateway::{Door, Doors, ErrorForm, Opening, Reading, Refused, Transport, events, frame};
 use tollgate_node::{FormatIndex, WireFormat};
 use tollgate_protocol_leap::{LeapConfig, LeapDialect, LeapEncoder, check_query};
-use tollgate_protocol_native::{
-    NativeConfig, NativeDialect, NativeEncoder, SSE_BODY_BYTES_MAX, SseEncoder, SseStart,
-};
+use tollgate_protocol_native::{NativeConfig, NativeDialect, NativeEncoder, SSE_BODY_BYTES_MAX, SseEncoder, SseStart};
 
 use super::streams::{self, Asked};
 
