@@ -150,7 +150,7 @@ impl Hall<'_> {
     fn take(&mut self, ready: &[u64], publisher: &mut Publisher<'_>, books: &mut Books) -> Outcome<()> {
         for number in ready {
             if *number >= PUBLISHERS {
-                publisher.ready(*number)?;
+                publisher.ready(*number, &self.poller)?;
             } else {
                 self.audience.count(*number, self.template, books)?;
             }

@@ -190,9 +190,9 @@ impl<'a> Publisher<'a> {
     }
 
     /// Reads what a publisher's connection was answered.
-    pub(crate) fn ready(&mut self, number: u64) -> Outcome<()> {
+    pub(crate) fn ready(&mut self, number: u64, poller: &Poller) -> Outcome<()> {
         if let Means::Requests(pool, _) = &mut self.means
-            && let Some((_, response)) = pool.ready(number)?
+            && let Some((_, response)) = pool.ready(number, poller)?
         {
             response.accepted()?;
         }

@@ -22,6 +22,8 @@ pub(crate) struct Api {
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// The server takes no other request on this connection.
+    pub(crate) closes: bool,
 }
 
 impl Response {
@@ -95,17 +97,21 @@ fn parse(buffer: &[u8]) -> Outcome<Option<(Response, usize)>> {
     let Some(status) = status_word.and_then(|word| word.parse().ok()) else {
         return cannot(format!("not an HTTP/1.1 answer: {head}"));
     };
-    let length = lines.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        if name.eq_ignore_ascii_case("content-length") { value.trim().parse::<usize>().ok() } else { None }
-    });
+    let (mut length, mut closes) = (None, false);
+    for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse::<usize>().ok();
+        } else if name.eq_ignore_ascii_case("connection") {
+            closes = value.trim().eq_ignore_ascii_case("close");
+        }
+    }
     let length = match (length, status) {
         (Some(length), _) if length <= RESPONSE_BYTES_MAX => length,
         (None, 204) => 0,
         _ => return cannot(format!("an answer needs a content-length of at most {RESPONSE_BYTES_MAX}: {head}")),
     };
     let body = head_end + 4;
-    Ok(buffer.get(body..body + length).map(|bytes| (Response { status, body: bytes.to_vec() }, body + length)))
+    Ok(buffer.get(body..body + length).map(|bytes| (Response { status, body: bytes.to_vec(), closes }, body + length)))
 }
 
 #[derive(Debug)]
@@ -123,6 +129,7 @@ pub(crate) struct Pool {
     /// Longest idle first, so that none idles until the server's deadline for the next request.
     idle: VecDeque<usize>,
     poller_base: u64,
+    address: SocketAddr,
 }
 
 impl Pool {
@@ -130,13 +137,9 @@ impl Pool {
     pub(crate) fn connect(address: SocketAddr, size: usize, poller: &Poller, poller_base: u64) -> Outcome<Pool> {
         let mut lines = Vec::with_capacity(size);
         for number in poller_base..poller_base + size as u64 {
-            let stream = TcpStream::connect(address).doing("connect for REST")?;
-            stream.set_nodelay(true).doing("set TCP_NODELAY")?;
-            stream.set_nonblocking(true).doing("set a socket non-blocking")?;
-            poller.add(&stream, number)?;
-            lines.push(Line { stream, inbox: Vec::new(), asked: None });
+            lines.push(Line { stream: open(address, poller, number)?, inbox: Vec::new(), asked: None });
         }
-        Ok(Pool { lines, idle: (0..size).collect(), poller_base })
+        Ok(Pool { lines, idle: (0..size).collect(), poller_base, address })
     }
 
     pub(crate) fn idle(&self) -> usize {
@@ -160,12 +163,18 @@ impl Pool {
         }
     }
 
-    /// Reads a connection that is ready; gives the answer when it is whole.
-    pub(crate) fn ready(&mut self, poller_number: u64) -> Outcome<Option<(u64, Response)>> {
+    /// Reads a connection that is ready; gives the answer when it is whole. A server that closes with the answer is given
+    /// another connection for the next request.
+    pub(crate) fn ready(&mut self, poller_number: u64, poller: &Poller) -> Outcome<Option<(u64, Response)>> {
         let index = usize::try_from(poller_number - self.poller_base).unwrap_or(usize::MAX);
         let Some(line) = self.lines.get_mut(index) else { return Ok(None) };
         let mut chunk = [0; 16 * 1024];
         match line.stream.read(&mut chunk) {
+            // Nobody waits for it: a server may end a connection that was silent for long.
+            Ok(0) if line.asked.is_none() => {
+                line.stream = open(self.address, poller, poller_number)?;
+                return Ok(None);
+            }
             Ok(0) => return cannot("the server closed a REST connection that was in use"),
             Ok(count) => line.inbox.extend_from_slice(&chunk[..count]),
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
@@ -173,6 +182,10 @@ impl Pool {
         }
         let Some((response, length)) = parse(&line.inbox)? else { return Ok(None) };
         line.inbox.drain(..length);
+        if response.closes {
+            // The old one leaves the poller as it is dropped.
+            line.stream = open(self.address, poller, poller_number)?;
+        }
         match line.asked.take() {
             Some(number) => {
                 self.idle.push_back(index);
@@ -181,6 +194,14 @@ impl Pool {
             None => cannot("the server answered a REST request that was not made"),
         }
     }
+}
+
+fn open(address: SocketAddr, poller: &Poller, number: u64) -> Outcome<TcpStream> {
+    let stream = TcpStream::connect(address).doing("connect for REST")?;
+    stream.set_nodelay(true).doing("set TCP_NODELAY")?;
+    stream.set_nonblocking(true).doing("set a socket non-blocking")?;
+    poller.add(&stream, number)?;
+    Ok(stream)
 }
 
 /// Makes many requests with `concurrency` in flight; gives the answers' `data` in the order of the requests.
@@ -200,7 +221,7 @@ pub(crate) fn call_all(api: &Api, requests: &[Vec<u8>], concurrency: usize) -> O
             return cannot(format!("no REST answer within {} s; {answered} had come", PATIENCE.as_secs()));
         }
         for poller_number in &ready {
-            if let Some((number, response)) = pool.ready(*poller_number)? {
+            if let Some((number, response)) = pool.ready(*poller_number, &poller)? {
                 let slot = usize::try_from(number).ok().and_then(|number| answers.get_mut(number));
                 *slot.expect("invariant: numbers count the requests") = response.data()?;
                 answered += 1;
@@ -219,7 +240,7 @@ mod tests {
     fn answers_are_cut_from_the_stream_at_their_length() {
         let body = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcdHTTP/1.1 204 No Content\r\n\r\n";
         let (first, used) = parse(body).unwrap().unwrap();
-        assert_eq!(first, Response { status: 200, body: b"abcd".to_vec() });
+        assert_eq!(first, Response { status: 200, body: b"abcd".to_vec(), closes: false });
         let (second, rest) = parse(&body[used..]).unwrap().unwrap();
         assert_eq!((second.status, used + rest), (204, body.len()));
         for cut in [0, 10, used - 1] {
@@ -230,8 +251,27 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_closes_with_each_answer_gets_a_connection_for_each_request() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let api = Api { address: listener.local_addr().unwrap(), key: String::new() };
+        let server = std::thread::spawn(move || {
+            for _ in 0..3 {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut request = [0; 1024];
+                assert!(stream.read(&mut request).unwrap() > 0);
+                stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}").unwrap();
+            }
+            // The pool's own next one, on which nothing is asked.
+            listener.accept().unwrap();
+        });
+        let requests = vec![api.request("POST", "/", "{}"); 3];
+        assert_eq!(call_all(&api, &requests, 1).unwrap().len(), 3);
+        server.join().unwrap();
+    }
+
+    #[test]
     fn an_error_answer_is_told_in_full() {
-        let response = Response { status: 403, body: br#"{"error":{"code":"forbidden"}}"#.to_vec() };
+        let response = Response { status: 403, body: br#"{"error":{"code":"forbidden"}}"#.to_vec(), closes: false };
         assert!(response.data().unwrap_err().to_string().contains("forbidden"));
     }
 }
