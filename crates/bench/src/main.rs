@@ -35,6 +35,7 @@ mod frame;
 mod idle;
 mod kernel;
 mod ledger;
+mod peers;
 mod publisher;
 mod report;
 mod rest;
@@ -55,6 +56,7 @@ fn main() -> ExitCode {
     let line = Line::parse();
     let (options, outcome) = match &line.command {
         Command::FloorServer { fault } => return exit_code(floor::serve(*fault).map(|()| true), false),
+        Command::Peers(arguments) => return exit_code(peers::check(arguments), false),
         Command::F1(options) => (options, measure(options, &["F1"])),
         Command::F3(options) => (options, measure(options, &["F1", "F3"])),
         Command::F2(options) => (options, measure(options, &["F2"])),
@@ -86,7 +88,9 @@ fn measure(options: &Options, wanted: &[&str]) -> Outcome<bool> {
     let wants = |id: &str| wanted.contains(&id);
     if wants("F1") {
         let plans = if wants("F3") { vec![settings.alone(), settings.queued()] } else { vec![settings.alone()] };
-        rows.extend(report::fan_outs(&settings, &rounds::run(&settings, &plans, true)?));
+        let (rounds, field) = rounds::run(&settings, &plans, true)?;
+        rows.extend(report::fan_outs(&settings, &rounds));
+        rows.extend(peers::rows(&settings, &rounds, &field));
     }
     if wants("F2") {
         rows.extend(workloads::steady::rows(&settings, &workloads::steady::run(&settings)?));
@@ -96,6 +100,7 @@ fn measure(options: &Options, wanted: &[&str]) -> Outcome<bool> {
         let native = idle::run(&settings, settings.idle_rounds(), true)?;
         rows.push(report::idle(&settings, &leap));
         rows.push(report::idle_native(&settings, &leap, &native));
+        rows.extend(peers::idle_rows(&peers::idle(&settings), &leap));
     }
     if wants("H1") {
         rows.push(report::resumed(&settings, &resume::run(&settings)?));
@@ -108,7 +113,7 @@ fn measure(options: &Options, wanted: &[&str]) -> Outcome<bool> {
 
 fn measure_floor(options: &Options) -> Outcome<bool> {
     let settings = options.settle()?;
-    let rounds = rounds::run(&settings, &[settings.alone(), settings.queued()], false)?;
+    let (rounds, _) = rounds::run(&settings, &[settings.alone(), settings.queued()], false)?;
     publish(options, &settings, &report::fan_outs(&settings, &rounds))
 }
 

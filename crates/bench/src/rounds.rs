@@ -6,6 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::fanout::{Figures, Hall, Plan};
 use crate::frame::Template;
 use crate::kernel::Poller;
+use crate::peers::{Field, Turn};
 use crate::publisher::{Control, Publisher};
 use crate::rest::Api;
 use crate::settings::Settings;
@@ -19,16 +20,20 @@ pub(crate) struct Round {
     pub(crate) server: Vec<Figures>,
     /// The same over the native protocol.
     pub(crate) native: Vec<Figures>,
+    /// Of the peers that the run was asked for.
+    pub(crate) peers: Vec<Turn>,
 }
 
-/// Measures `plans` in every round. Rounds with a server need one; without it only the floor is measured.
-pub(crate) fn run(settings: &Settings, plans: &[Plan], with_server: bool) -> Outcome<Vec<Round>> {
+/// Measures `plans` in every round. Rounds with a server need one; without it only the floor is measured, and the peers are
+/// left alone.
+pub(crate) fn run(settings: &Settings, plans: &[Plan], with_server: bool) -> Outcome<(Vec<Round>, Field)> {
     let server = if with_server { Some(Prepared::start(settings)?) } else { None };
     let documented = Template::documented(settings.frame_bytes)?;
     let template = server.as_ref().map_or(&documented, |server| &server.template);
     let floor = Measured::floor(settings.fault.as_deref(), settings.cores)?;
     let mut control = Control::connect(floor.address)?;
     control.say(&format!("frame {}", template.to_hex()))?;
+    let mut field = if with_server { Field::start(settings) } else { Field::default() };
     let mut rounds = Vec::with_capacity(settings.rounds);
     for number in 0..settings.rounds {
         // Each audience has source addresses of its own, so no port waits in TIME_WAIT.
@@ -44,9 +49,11 @@ pub(crate) fn run(settings: &Settings, plans: &[Plan], with_server: bool) -> Out
             on_native = explain(server.wave(settings, plans, wave + 2, true), &label("native"), &server.process)?;
             tell(&label("native"), plans, &on_native);
         }
-        rounds.push(Round { floor: on_floor, server: on_server, native: on_native });
+        let round = format!("round {} of {}", number + 1, settings.rounds);
+        let peers = field.round(settings, plans, wave, &round);
+        rounds.push(Round { floor: on_floor, server: on_server, native: on_native, peers });
     }
-    Ok(rounds)
+    Ok((rounds, field))
 }
 
 fn tell(label: &str, plans: &[Plan], figures: &[Figures]) {

@@ -4,6 +4,7 @@ use crate::failure::{Outcome, cannot};
 use crate::fanout::Plan;
 use crate::floor::Fault;
 use crate::kernel;
+use crate::peers::{self, Chosen};
 use crate::publisher::Pace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -34,6 +35,8 @@ pub(crate) enum Command {
     Run(Options),
     /// Only the floor; needs no server
     Floor(Options),
+    /// The servers to compare with: installs, starts and checks them
+    Peers(peers::Arguments),
     /// The floor's own process, started by the bench
     #[command(hide = true)]
     FloorServer {
@@ -65,6 +68,9 @@ pub(crate) struct Options {
     /// Another argument for `tollgate serve`; may be repeated
     #[arg(long = "server-arg", allow_hyphen_values = true)]
     server_arguments: Vec<String>,
+    /// Servers to compare with in F1, F3 and M1: names with commas between, `all`, or centrifugo=http://127.0.0.1:PORT?key=KEY
+    #[arg(long, default_value = "")]
+    peer: String,
     #[arg(long, default_value_t = 0)]
     server_core: usize,
     #[arg(long, default_value_t = 1)]
@@ -139,6 +145,7 @@ pub(crate) struct Settings {
     pub(crate) pending: u64,
     pub(crate) server: PathBuf,
     pub(crate) server_arguments: Vec<String>,
+    pub(crate) peers: Vec<Chosen>,
     pub(crate) cores: Cores,
     pub(crate) targets: Targets,
     pub(crate) quick: bool,
@@ -176,6 +183,7 @@ impl Options {
             pending: self.pending,
             server: self.server.clone().unwrap_or_else(beside),
             server_arguments: self.server_arguments.clone(),
+            peers: peers::choose(&self.peer)?,
             cores: Cores { server: self.server_core, generator: self.generator_core },
             targets: if self.quick { LAX } else { FULL },
             quick: self.quick,

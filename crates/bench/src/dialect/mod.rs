@@ -5,10 +5,18 @@
 //! |---|---|---|---|---|---|
 //! | Leap | [`leap::Leap`] | `/ws` | waits for HELLO | AVAILABLE, or INIT with the channel | Hop's REST |
 //! | native | [`native::Native`] | `/connect`, `tollgate.v1` | `connect` | the reply to `subscribe`, or to `connect` | Hop's REST |
+//! | Pusher | [`pusher::Pusher`] | `/app/KEY` | waits for the greeting, then `pusher:subscribe` | its answer | signed `POST /apps/ID/events` |
+//! | Centrifuge | [`centrifuge::Centrifuge`] | `/connection/websocket` | `connect`, `subscribe` | the reply | `POST /api/publish` |
+//! | Socket.IO | [`socketio::SocketIo`] | `/socket.io/?id=CHANNEL` | waits for `0`, then `40` | `40` | `POST /pub?id=CHANNEL` |
+//! | NATS | [`nats::Nats`] | `/` | waits for INFO, then CONNECT, SUB, PING | PONG | PUB |
 //! | text | [`text::Text`] | `/sub?id=CHANNEL` | nothing | at once | `POST /pub?id=CHANNEL` |
 //! | the floor | [`text::Bare`] | none | nothing | at once | over its control line |
+pub(crate) mod centrifuge;
 pub(crate) mod leap;
 pub(crate) mod native;
+pub(crate) mod nats;
+pub(crate) mod pusher;
+pub(crate) mod socketio;
 pub(crate) mod text;
 
 use crate::failure::Outcome;

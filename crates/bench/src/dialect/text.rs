@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 /// `GET /sub?id=CHANNEL` upgrades and subscribes, `POST /pub?id=CHANNEL` publishes its body as a text frame: what a topic
 /// server of a few lines, or nginx with nchan, offers.
 #[derive(Debug)]
-#[expect(dead_code, reason = "the peers that speak it come with their own module")]
 pub(crate) struct Text {
     pub(crate) address: SocketAddr,
     pub(crate) channels: Channels,
@@ -31,12 +30,17 @@ impl Dialect for Text {
     }
 
     fn publish(&self, channel: usize, payload: &str) -> Vec<u8> {
-        let (address, channel, length) = (self.address, self.channels.name(channel), payload.len());
-        format!(
-            "POST /pub?id={channel} HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{payload}"
-        )
-        .into_bytes()
+        publish(self.address, &self.channels.name(channel), payload)
     }
+}
+
+/// `POST /pub?id=CHANNEL`, which every topic server of ours takes.
+pub(super) fn publish(address: SocketAddr, channel: &str, payload: &str) -> Vec<u8> {
+    let length = payload.len();
+    format!(
+        "POST /pub?id={channel} HTTP/1.1\r\nHost: {address}\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{payload}"
+    )
+    .into_bytes()
 }
 
 /// The floor: frames from the first byte on. It is told to publish over its control line.
