@@ -58,6 +58,13 @@ impl Measured {
         Measured::start(command, tempfile::tempdir().doing("create a folder")?, cores)
     }
 
+    /// Starts a server that only says hello: this same binary in its third role.
+    pub(crate) fn hello(cores: Cores) -> Outcome<Measured> {
+        let mut command = Command::new(std::env::current_exe().doing("find the bench's own binary")?);
+        command.arg("hello-server");
+        Measured::start(command, tempfile::tempdir().doing("create a folder")?, cores)
+    }
+
     fn start(mut command: Command, folder: tempfile::TempDir, cores: Cores) -> Outcome<Measured> {
         let log = File::create(log_path(folder.path())).doing("create the log file")?;
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);

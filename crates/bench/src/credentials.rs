@@ -122,7 +122,7 @@ fn bare(file: &Path, count: usize, group: usize) -> rusqlite::Result<f64> {
 }
 
 /// Makes tokens by the batch.
-fn create(api: &Api, count: usize) -> Outcome<()> {
+pub(crate) fn create(api: &Api, count: usize) -> Outcome<()> {
     let entries = vec!["{}"; BATCH].join(",");
     let body = format!(r#"{{"action":"create","mode":"atomic","entries":[{entries}]}}"#);
     let request = api.request("POST", "/v2/tokens/batch", &body);

@@ -38,6 +38,15 @@ pub(crate) fn resident_kib(pid: u32) -> Outcome<u64> {
     }
 }
 
+/// The most memory that was ever resident, in KiB.
+pub(crate) fn peak_kib(pid: u32) -> Outcome<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).doing("read the server's status")?;
+    match text.lines().find_map(|line| line.strip_prefix("VmHWM:")).and_then(first_number) {
+        Some(kib) => Ok(kib),
+        None => cannot("/proc/PID/status has no VmHWM line"),
+    }
+}
+
 fn first_number(text: &str) -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
 }
@@ -77,16 +86,18 @@ pub(crate) fn load() -> String {
     text.split_whitespace().next().unwrap_or("?").to_owned()
 }
 
+/// Sockets that one look tells of.
+const EVENTS_MAX: usize = 1024;
+
 /// Level-triggered readiness of many sockets, by the caller's own number for each.
 pub(crate) struct Poller {
     epoll: OwnedFd,
-    events: Vec<epoll::Event>,
 }
 
 impl Poller {
     pub(crate) fn new() -> Outcome<Poller> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).doing("create an epoll")?;
-        Ok(Poller { epoll, events: Vec::with_capacity(1024) })
+        Ok(Poller { epoll })
     }
 
     pub(crate) fn add(&self, socket: impl AsFd, number: u64) -> Outcome<()> {
@@ -94,19 +105,25 @@ impl Poller {
         epoll::add(&self.epoll, socket, epoll::EventData::new_u64(number), flags).doing("watch a socket")
     }
 
+    /// Stops watching.
+    pub(crate) fn remove(&self, socket: impl AsFd) -> Outcome<()> {
+        epoll::delete(&self.epoll, socket).doing("stop watching a socket")
+    }
+
     /// Fills `ready` with the numbers of sockets that can be read. Empty after `wait` passed.
     pub(crate) fn wait(&mut self, wait: Duration, ready: &mut Vec<u64>) -> Outcome<()> {
         ready.clear();
-        self.events.clear();
+        // Not kept: an event may hold a pointer, and a poller goes from one thread to another.
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(EVENTS_MAX);
         let timeout = rustix::event::Timespec {
             tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(wait.subsec_nanos()),
         };
-        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut self.events), Some(&timeout)) {
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&timeout)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error).doing("wait for sockets"),
         }
-        ready.extend(self.events.iter().map(|event| event.data.u64()));
+        ready.extend(events.iter().map(|event| event.data.u64()));
         Ok(())
     }
 }

@@ -32,6 +32,7 @@ mod failure;
 mod fanout;
 mod floor;
 mod frame;
+mod hello;
 mod idle;
 mod kernel;
 mod ledger;
@@ -59,11 +60,20 @@ fn main() -> ExitCode {
         Command::Peers(arguments) => return exit_code(peers::check(arguments), false),
         Command::F1(options) => (options, measure(options, &["F1"])),
         Command::F3(options) => (options, measure(options, &["F1", "F3"])),
+        Command::HelloServer => return exit_code(hello::serve().map(|()| true), false),
+        Command::S1(options) => (options, measure(options, &["S1"])),
+        Command::N1(options) => (options, measure(options, &["N1"])),
+        Command::R1(options) => (options, measure(options, &["R1"])),
+        Command::C1(options) => (options, measure(options, &["C1"])),
+        Command::P1(options) => (options, measure(options, &["P1"])),
+        Command::G1(options) => (options, measure(options, &["G1"])),
         Command::F2(options) => (options, measure(options, &["F2"])),
         Command::M1(options) => (options, measure(options, &["M1"])),
         Command::T1(options) => (options, measure(options, &["T1"])),
         Command::H1(options) => (options, measure(options, &["H1"])),
-        Command::Run(options) => (options, measure(options, &["F1", "F3", "F2", "M1", "T1", "H1"])),
+        Command::Run(options) => {
+            (options, measure(options, &["F1", "F3", "F2", "S1", "N1", "R1", "C1", "P1", "G1", "M1", "T1", "H1"]))
+        }
         Command::Floor(options) => (options, measure_floor(options)),
     };
     exit_code(outcome, options.report_only)
@@ -94,6 +104,24 @@ fn measure(options: &Options, wanted: &[&str]) -> Outcome<bool> {
     }
     if wants("F2") {
         rows.extend(workloads::steady::rows(&settings, &workloads::steady::run(&settings)?));
+    }
+    if wants("S1") {
+        rows.extend(workloads::spread::rows(&settings, &workloads::spread::run(&settings)?));
+    }
+    if wants("N1") {
+        rows.push(workloads::neighbours::row(&settings, &workloads::neighbours::run(&settings)?));
+    }
+    if wants("R1") {
+        rows.push(workloads::mute::row(&settings, &workloads::mute::run(&settings)?));
+    }
+    if wants("C1") {
+        rows.extend(workloads::storm::rows(&settings, &workloads::storm::run(&settings)?));
+    }
+    if wants("P1") {
+        rows.extend(workloads::publishes::rows(&settings, &workloads::publishes::run(&settings)?));
+    }
+    if wants("G1") {
+        rows.extend(workloads::growth::rows(&settings, &workloads::growth::run(&settings)?));
     }
     if wants("M1") {
         let leap = idle::run(&settings, settings.idle_rounds(), false)?;

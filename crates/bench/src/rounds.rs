@@ -30,17 +30,14 @@ pub(crate) fn run(settings: &Settings, plans: &[Plan], with_server: bool) -> Out
     let server = if with_server { Some(Prepared::start(settings)?) } else { None };
     let documented = Template::documented(settings.frame_bytes)?;
     let template = server.as_ref().map_or(&documented, |server| &server.template);
-    let floor = Measured::floor(settings.fault.as_deref(), settings.cores)?;
-    let mut control = Control::connect(floor.address)?;
-    control.say(&format!("frame {}", template.to_hex()))?;
+    let mut floor = Floor::with(settings, template)?;
     let mut field = if with_server { Field::start(settings) } else { Field::default() };
     let mut rounds = Vec::with_capacity(settings.rounds);
     for number in 0..settings.rounds {
-        // Each audience has source addresses of its own, so no port waits in TIME_WAIT.
-        let wave = u8::try_from(number % 80).unwrap_or(0) * 3 + 1;
+        let wave = wave(number, 3);
         let label = |whom: &str| format!("round {} of {}, {whom}", number + 1, settings.rounds);
-        let on_floor = floor_wave(settings, plans, &floor, &mut control, template, wave);
-        let on_floor = explain(on_floor, &label("floor"), &floor)?;
+        let on_floor = floor.wave(settings, plans, wave);
+        let on_floor = explain(on_floor, &label("floor"), &floor.process)?;
         tell(&label("floor"), plans, &on_floor);
         let (mut on_server, mut on_native) = (Vec::new(), Vec::new());
         if let Some(server) = &server {
@@ -78,27 +75,48 @@ fn explain<T>(outcome: Outcome<T>, label: &str, process: &Measured) -> Outcome<T
     })
 }
 
-fn floor_wave(
-    settings: &Settings,
-    plans: &[Plan],
-    floor: &Measured,
-    control: &mut Control,
-    template: &Template,
-    wave: u8,
-) -> Outcome<Vec<Figures>> {
-    let mut poller = Poller::new()?;
-    control.say(&format!("accept {}", settings.subscribers))?;
-    let audience = Audience::gather(settings.subscribers, wave, floor.address, &Bare, &mut poller)?;
-    control.await_ok()?;
-    let mut hall = Hall { audience, poller, template, next_sequence: 1, channels: 1, pid: floor.pid() };
-    let mut figures = Vec::with_capacity(plans.len());
-    for plan in plans {
-        figures.push(hall.run(*plan, Publisher::floor(control, plan.pending()))?);
+/// The floor's process, and the line over which it is told what to do.
+#[derive(Debug)]
+pub(crate) struct Floor {
+    process: Measured,
+    control: Control,
+    template: Template,
+}
+
+impl Floor {
+    /// With the frame that Hop's documentation describes.
+    pub(crate) fn start(settings: &Settings) -> Outcome<Floor> {
+        Floor::with(settings, &Template::documented(settings.frame_bytes)?)
     }
-    drop(hall);
-    control.say("part")?;
-    control.await_ok()?;
-    Ok(figures)
+
+    fn with(settings: &Settings, template: &Template) -> Outcome<Floor> {
+        let process = Measured::floor(settings.fault.as_deref(), settings.cores)?;
+        let mut control = Control::connect(process.address)?;
+        control.say(&format!("frame {}", template.to_hex()))?;
+        Ok(Floor { process, control, template: template.clone() })
+    }
+
+    pub(crate) fn wave(&mut self, settings: &Settings, plans: &[Plan], wave: u8) -> Outcome<Vec<Figures>> {
+        let mut poller = Poller::new()?;
+        self.control.say(&format!("accept {}", settings.subscribers))?;
+        let audience = Audience::gather(settings.subscribers, wave, self.process.address, &Bare, &mut poller)?;
+        self.control.await_ok()?;
+        let pid = self.process.pid();
+        let mut hall = Hall { audience, poller, template: &self.template, next_sequence: 1, channels: 1, pid };
+        let mut figures = Vec::with_capacity(plans.len());
+        for plan in plans {
+            figures.push(hall.run(*plan, Publisher::floor(&mut self.control, plan.pending()))?);
+        }
+        drop(hall);
+        self.control.say("part")?;
+        self.control.await_ok()?;
+        Ok(figures)
+    }
+}
+
+/// The first of the source addresses of a round's audiences: each has its own, so no port waits in TIME_WAIT.
+pub(crate) fn wave(round: usize, audiences: usize) -> u8 {
+    u8::try_from(round * audiences % (240 / audiences * audiences)).unwrap_or(0) + 1
 }
 
 /// A server with a channel that anybody may join, and the frame it sends there.

@@ -25,6 +25,18 @@ pub(crate) enum Command {
     F3(Options),
     /// Fan-out at fixed rates: how long deliveries take
     F2(Options),
+    /// Many small channels
+    S1(Options),
+    /// A small channel beside a saturated large one
+    N1(Options),
+    /// Clients that stop reading
+    R1(Options),
+    /// What a connection costs on its way in
+    C1(Options),
+    /// What a publication over REST costs
+    P1(Options),
+    /// What everything costs when there is more of it
+    G1(Options),
     /// Memory of idle connections
     M1(Options),
     /// Tokens: durable creations, memory, revocation
@@ -37,6 +49,9 @@ pub(crate) enum Command {
     Floor(Options),
     /// The servers to compare with: installs, starts and checks them
     Peers(peers::Arguments),
+    /// The hello server's own process, started by the bench
+    #[command(hide = true)]
+    HelloServer,
     /// The floor's own process, started by the bench
     #[command(hide = true)]
     FloorServer {
@@ -98,6 +113,21 @@ pub(crate) struct Targets {
     pub(crate) times_f1: f64,
     /// F2: the 99th percentile of the highest rate, in seconds.
     pub(crate) steady_p99: f64,
+    /// S1: publishes for one second of a core, and CPU of a delivery as a multiple of the floor's.
+    pub(crate) small_publishes: f64,
+    pub(crate) small_times_floor: f64,
+    /// N1: the 99th percentile of the small channel, in seconds.
+    pub(crate) neighbour_p99: f64,
+    /// R1: the 99th percentile of those that read, as a multiple of what it is when all do.
+    pub(crate) mute_times: f64,
+    /// C1: seconds of CPU for a connection, and for one that subscribes anew.
+    pub(crate) connect: f64,
+    pub(crate) connect_new: f64,
+    /// P1: CPU of a publication as a multiple of hello's, and messages in batches for one second of a core.
+    pub(crate) times_hello: f64,
+    pub(crate) batched_publishes: f64,
+    /// G1: CPU with many as a multiple of that with few.
+    pub(crate) growth: f64,
     /// M1: KiB for each connection.
     pub(crate) kib: f64,
     /// F1, F3 and M1 over the native protocol: part of Leap's rate, and times its memory.
@@ -116,6 +146,15 @@ const FULL: Targets = Targets {
     of_floor: 0.75,
     times_f1: 20.0,
     steady_p99: 0.25,
+    small_publishes: 11_000.0,
+    small_times_floor: 1.4,
+    neighbour_p99: 0.01,
+    mute_times: 1.2,
+    connect: 45e-6,
+    connect_new: 90e-6,
+    times_hello: 1.5,
+    batched_publishes: 25_000.0,
+    growth: 1.15,
     kib: 2.0,
     of_leap: 0.95,
     times_live: 2.0,
@@ -128,6 +167,15 @@ const LAX: Targets = Targets {
     of_floor: 0.40,
     times_f1: 6.0,
     steady_p99: 2.0,
+    small_publishes: 1_000.0,
+    small_times_floor: 10.0,
+    neighbour_p99: 1.0,
+    mute_times: 10.0,
+    connect: 1e-3,
+    connect_new: 5e-3,
+    times_hello: 15.0,
+    batched_publishes: 2_000.0,
+    growth: 5.0,
     kib: 4.0,
     of_leap: 0.5,
     times_live: 8.0,

@@ -53,6 +53,15 @@ pub(crate) fn await_online(api: &Api, count: usize) -> Outcome<()> {
     await_online_in(api, CHANNEL, count)
 }
 
+/// How many the server counts in the channel.
+pub(crate) fn online(api: &Api) -> Outcome<usize> {
+    let stats = api.call("GET", &format!("/v1/channels/{CHANNEL}/stats"), "")?;
+    match stats["online_count"].as_u64().and_then(|count| usize::try_from(count).ok()) {
+        Some(count) => Ok(count),
+        None => cannot(format!("a channel's stats have no online_count: {stats}")),
+    }
+}
+
 /// The same in another channel.
 pub(crate) fn await_online_in(api: &Api, channel: &str, count: usize) -> Outcome<()> {
     let deadline = kernel::now() + PATIENCE;

@@ -9,7 +9,7 @@ pub(crate) struct Native<'a> {
     pub(crate) api: &'a Api,
     pub(crate) project: &'a str,
     pub(crate) channels: Channels,
-    /// One for each subscriber, subscribed to its channel; none where anybody may join.
+    /// One for each subscriber, which subscribes where it is not subscribed; none where anybody may join.
     pub(crate) tokens: Option<&'a [String]>,
     /// The position behind which the subscription begins, which the server must have kept.
     pub(crate) from: Option<&'a str>,
@@ -41,10 +41,7 @@ impl Dialect for Native<'_> {
         let channel = self.channels.name(self.channels.of(client.index));
         match (client.step, words["id"].as_u64(), words["ok"].is_object()) {
             _ if client.has_joined => Ok(Heard::Unexpected),
-            (CONNECTING, Some(1), true) if self.tokens.is_some() => {
-                let is_there = words["ok"]["channels"][0]["channel"] == channel;
-                Ok(if is_there { Heard::Joined } else { Heard::Unexpected })
-            }
+            (CONNECTING, Some(1), true) if words["ok"]["channels"][0]["channel"] == channel => Ok(Heard::Joined),
             (CONNECTING, Some(1), true) => {
                 client.step = JOINING;
                 let mut subscribe = json!({"channel": channel});

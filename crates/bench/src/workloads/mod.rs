@@ -1,6 +1,12 @@
 //! The workloads beside plain fan-out, a file each. Every one starts a server of its own, measures in rounds, and writes its own lines of
 //! the table. What they share is here: a server with channels that anybody may join.
+pub(crate) mod growth;
+pub(crate) mod mute;
+pub(crate) mod neighbours;
+pub(crate) mod publishes;
+pub(crate) mod spread;
 pub(crate) mod steady;
+pub(crate) mod storm;
 
 use crate::audience::Audience;
 use crate::child::Measured;
@@ -25,11 +31,16 @@ pub(crate) struct Venue {
 
 impl Venue {
     pub(crate) fn open(settings: &Settings, count: usize) -> Outcome<Venue> {
+        Venue::open_with(settings, count, settings.frame_bytes)
+    }
+
+    /// The same with frames of another length.
+    pub(crate) fn open_with(settings: &Settings, count: usize, frame_bytes: usize) -> Outcome<Venue> {
         let process = Measured::server(&settings.server, &settings.server_arguments, settings.cores)?;
         let (api, channels) = (stage::api(&process), Channels::many(stage::CHANNEL, count));
         let prepared = stage::create_channels(&api, &channels).and_then(|()| {
             let dialect = Leap { api: &api, project: &process.project, channels: channels.clone(), tokens: None };
-            stage::learn_frame(process.address, &dialect, settings.frame_bytes)
+            stage::learn_frame(process.address, &dialect, frame_bytes)
         });
         let (template, padding) = explain(prepared, "preparing the server", &process)?;
         Ok(Venue { process, api, channels, template, padding })
@@ -53,6 +64,12 @@ impl Venue {
         stage::await_online_in(&self.api, &self.channels.name(0), members)?;
         let (template, pid, channels) = (&self.template, self.process.pid(), self.channels.count);
         Ok(Hall { audience, poller, template, next_sequence: 1, channels, pid })
+    }
+
+    /// Waits until everybody has gone.
+    pub(crate) fn await_empty(&self) -> Outcome<()> {
+        stage::await_online_in(&self.api, &self.channels.name(self.channels.count - 1), 0)?;
+        stage::await_online_in(&self.api, &self.channels.name(0), 0)
     }
 
     /// Adds where it happened, and what the server logged.

@@ -5,8 +5,8 @@ use crate::failure::Outcome;
 use crate::fanout::{Figures, Plan};
 use crate::publisher::{Pace, Publisher};
 use crate::report::{self, Row, Spread};
-use crate::say;
 use crate::settings::Settings;
+use crate::{rounds, say};
 use serde_json::json;
 
 /// Publications a second; the last is the one with a target.
@@ -30,7 +30,7 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Steady>> {
     for round in 0..settings.rounds {
         let label = format!("F2 round {} of {}", round + 1, settings.rounds);
         let leap = venue.leap();
-        let mut hall = venue.hall(&leap, settings.subscribers, u8::try_from(round % 200).unwrap_or(0) + 1)?;
+        let mut hall = venue.hall(&leap, settings.subscribers, rounds::wave(round, 1))?;
         for one in &mut steady {
             let plan = Plan { pace: Pace::PerSecond(one.rate), span: settings.span, warm_up: 3 };
             let publisher = Publisher::of(&leap, venue.padding(), plan, &hall.poller)?;
@@ -39,7 +39,7 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Steady>> {
             one.rounds.push(figures);
         }
         drop(hall);
-        crate::stage::await_online(&venue.api, 0)?;
+        venue.await_empty()?;
     }
     Ok(steady)
 }

@@ -1,0 +1,105 @@
+//! S1: many small channels, one after another as fast as they are taken, and at a fixed rate.
+use super::{Venue, steady};
+use crate::failure::Outcome;
+use crate::fanout::{Figures, Plan};
+use crate::publisher::{Pace, Publisher};
+use crate::report::{self, Row, Spread};
+use crate::settings::Settings;
+use crate::{rounds, say};
+use serde_json::json;
+
+/// Subscribers of each channel.
+const MEMBERS: usize = 10;
+/// Publications a second of the open loop, over all channels.
+const RATE: f64 = 3_000.0;
+
+/// What a round came to.
+#[derive(Debug)]
+pub(crate) struct Small {
+    closed: Figures,
+    open: Figures,
+    /// One large channel, by a bare loop.
+    floor: Figures,
+}
+
+impl Small {
+    /// Publications for one second of one core's time in the server.
+    fn publishes(&self) -> f64 {
+        self.closed.publications as f64 / self.closed.server_cpu.as_secs_f64()
+    }
+
+    /// CPU of a delivery, as a multiple of the floor's.
+    fn times_floor(&self) -> f64 {
+        self.floor.per_core_second() / self.closed.per_core_second()
+    }
+}
+
+pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Small>> {
+    let venue = Venue::open(settings, settings.subscribers / MEMBERS)?;
+    let mut floor = rounds::Floor::start(settings)?;
+    (0..settings.rounds)
+        .map(|round| {
+            let (label, wave) = (format!("S1 round {} of {}", round + 1, settings.rounds), rounds::wave(round, 2));
+            let floor = floor.wave(settings, &[settings.alone()], wave)?;
+            let leap = venue.leap();
+            let mut hall = venue.hall(&leap, settings.subscribers / MEMBERS * MEMBERS, wave + 1)?;
+            let mut measure = |pace| {
+                let plan = Plan { pace, span: settings.span, warm_up: 100 };
+                let publisher = Publisher::of(&leap, venue.padding(), plan, &hall.poller)?;
+                venue.explain(hall.run(plan, publisher), &label)
+            };
+            let (closed, open) = (measure(Pace::Pending(settings.pending))?, measure(Pace::PerSecond(RATE))?);
+            drop(hall);
+            venue.await_empty()?;
+            let small = Small { closed, open, floor: floor[0] };
+            say(&format!(
+                "{label}: {:.0} publishes per core-second, {:.2} × the floor's CPU; {RATE} a second: {}",
+                small.publishes(),
+                small.times_floor(),
+                steady::words(&small.open)
+            ));
+            Ok(small)
+        })
+        .collect()
+}
+
+pub(crate) fn rows(settings: &Settings, rounds: &[Small]) -> Vec<Row> {
+    let (channels, targets) = (settings.subscribers / MEMBERS, settings.targets);
+    let publishes = Spread::of(rounds.iter().map(Small::publishes));
+    let times = Spread::of(rounds.iter().map(Small::times_floor));
+    let p99 = Spread::of(rounds.iter().map(|round| steady::p99(&round.open)));
+    let backlog = rounds.iter().map(|round| round.open.backlog).max().unwrap_or(0);
+    let raw =
+        |of: fn(&Small) -> &Figures| json!(rounds.iter().map(|round| report::figures(of(round))).collect::<Vec<_>>());
+    vec![
+        Row {
+            id: "S1",
+            workload: format!(
+                "{channels} channels of {MEMBERS} subscribers, {} pending; floor: one channel",
+                settings.pending
+            ),
+            floor: Spread::of(rounds.iter().map(|round| round.floor.per_core_second())).thousands(),
+            server: Spread::of(rounds.iter().map(|round| round.closed.per_core_second())).thousands(),
+            result: format!(
+                "{}; a delivery {}",
+                publishes.with(1.0, 0, " publishes per core-second"),
+                times.with(1.0, 2, " × the floor's CPU")
+            ),
+            target: format!("≥ {:.0}; ≤ {:.1} ×", targets.small_publishes, targets.small_times_floor),
+            reached: Some(publishes.median >= targets.small_publishes && times.median <= targets.small_times_floor),
+            generator: report::generator(rounds.iter().map(|round| &round.closed)),
+            raw: json!({"closed": raw(|round| &round.closed), "floor": raw(|round| &round.floor)}),
+        },
+        Row {
+            id: "S1",
+            workload: format!("the same, {RATE} publications a second, open loop"),
+            floor: "–".to_owned(),
+            server: format!("p99 {}", p99.with(1e3, 1, " ms")),
+            result: format!("at most {backlog} under way at the end"),
+            target: "–".to_owned(),
+            reached: None,
+            generator: report::generator(rounds.iter().map(|round| &round.open)),
+            raw: raw(|round| &round.open),
+        },
+    ]
+}
