@@ -16,8 +16,6 @@ const PER_SOURCE: usize = 200;
 /// Handshakes in flight: less than any listener's backlog.
 const HANDSHAKES_MAX: usize = 128;
 const PATIENCE: Duration = Duration::from_secs(20);
-const NARROW_BYTES: usize = 4 * 1024;
-const NARROW_SEGMENT_BYTES: u32 = 536;
 const SCRATCH_BYTES: usize = 256 * 1024;
 
 /// RFC 6455's own example, so that no SHA-1 is needed to check the answer.
@@ -66,7 +64,6 @@ pub(crate) struct Audience<'a> {
     dialect: &'a dyn Dialect,
     subscribers: Vec<Subscriber>,
     ready_count: usize,
-    is_narrow: bool,
     /// So many of the last ones do not read any more.
     mute: usize,
     scratch: Vec<u8>,
@@ -85,16 +82,8 @@ impl<'a> Audience<'a> {
         poller: &mut Poller,
     ) -> Outcome<Audience<'a>> {
         let subscribers = Vec::with_capacity(count);
-        let mut audience = Audience {
-            dialect,
-            subscribers,
-            ready_count: 0,
-            is_narrow: false,
-            mute: 0,
-            scratch: vec![0; SCRATCH_BYTES],
-            wave,
-            to,
-        };
+        let mut audience =
+            Audience { dialect, subscribers, ready_count: 0, mute: 0, scratch: vec![0; SCRATCH_BYTES], wave, to };
         audience.grow(count, poller)?;
         Ok(audience)
     }
@@ -129,11 +118,6 @@ impl<'a> Audience<'a> {
         let socket =
             Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).doing("open a subscriber's socket")?;
         socket.bind(&SockAddr::from(SocketAddr::from((source, 0)))).doing("bind a source address in 127.0.0.0/8")?;
-        if self.is_narrow {
-            // Small segments, too: the other side makes its own room by their size.
-            socket.set_recv_buffer_size(NARROW_BYTES).doing("set a receive buffer's size")?;
-            socket.set_tcp_mss(NARROW_SEGMENT_BYTES).doing("set the size of segments")?;
-        }
         socket.connect_timeout(&SockAddr::from(self.to), PATIENCE).doing("connect a subscriber")?;
         socket.set_tcp_nodelay(true).doing("set TCP_NODELAY")?;
         socket.set_nonblocking(true).doing("set a socket non-blocking")?;
@@ -167,11 +151,6 @@ impl<'a> Audience<'a> {
     pub(crate) fn say(&mut self, message: &[u8]) -> Outcome<()> {
         let Some(first) = self.subscribers.first_mut() else { return cannot("there is no subscriber to publish") };
         send(&mut first.stream, &frame::client(self.dialect.shape().opcode, message))
-    }
-
-    /// Who comes from now on has little room for what it is sent, and takes it in small pieces.
-    pub(crate) fn narrow(&mut self) {
-        self.is_narrow = true;
     }
 
     /// The last ones stop reading, and are not counted on any more.

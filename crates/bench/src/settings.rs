@@ -120,6 +120,8 @@ pub(crate) struct Targets {
     pub(crate) neighbour_p99: f64,
     /// R1: the 99th percentile of those that read, as a multiple of what it is when all do.
     pub(crate) mute_times: f64,
+    /// And the most KiB that one that does not read may take: an outbox.
+    pub(crate) mute_kib: f64,
     /// C1: seconds of CPU for a connection, and for one that subscribes anew.
     pub(crate) connect: f64,
     pub(crate) connect_new: f64,
@@ -150,6 +152,7 @@ const FULL: Targets = Targets {
     small_times_floor: 1.4,
     neighbour_p99: 0.01,
     mute_times: 1.2,
+    mute_kib: 1_100.0,
     connect: 45e-6,
     connect_new: 90e-6,
     times_hello: 1.5,
@@ -171,6 +174,7 @@ const LAX: Targets = Targets {
     small_times_floor: 10.0,
     neighbour_p99: 1.0,
     mute_times: 10.0,
+    mute_kib: 10_000.0,
     connect: 1e-3,
     connect_new: 5e-3,
     times_hello: 15.0,
