@@ -9,7 +9,9 @@ use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::StartFrom;
 use tollgate_core::delivery::{Delivery, Position, Publication};
 use tollgate_core::ids::{ConnectionId, ProjectId, TokenId};
-use tollgate_core::limits::{DIRECT_KEPT_BYTES_MAX, DIRECT_KEPT_MAX, NATIVE_SESSION_MS};
+use tollgate_core::limits::{
+    DIRECT_KEPT_BYTES_MAX, DIRECT_KEPT_MAX, NATIVE_SESSION_MS, OUTBOX_BYTES_MAX, OUTBOX_WRITES_MAX,
+};
 use tollgate_core::model::{ChannelSettings, HistorySettings};
 
 use super::link::Phase;
@@ -50,6 +52,42 @@ impl Directs {
         let start = Position { epoch, offset: 0 };
         let known = self.tokens.get(&token).map(|(_, past)| past.position());
         known.filter(|known| known.epoch == start.epoch).unwrap_or(start)
+    }
+}
+
+/// Direct messages that came before it was known where they begin.
+#[derive(Debug, Default)]
+pub(super) struct HeldDirects {
+    messages: Vec<(Option<Position>, Publication)>,
+    /// Of their data.
+    bytes: usize,
+}
+
+impl HeldDirects {
+    /// Keeps one more; false when as much waits as an outbox takes.
+    pub(super) fn add(&mut self, position: Option<Position>, publication: &Publication) -> bool {
+        let bytes = publication.data.as_str().len();
+        let is_full = self.bytes + bytes > OUTBOX_BYTES_MAX || self.messages.len() >= OUTBOX_WRITES_MAX;
+        if !self.messages.is_empty() && is_full {
+            return false;
+        }
+        self.bytes += bytes;
+        self.messages.push((position, publication.clone()));
+        true
+    }
+
+    /// The home has said where they begin: what came before its answer is in it, or the beginning is before that.
+    pub(super) fn settle(&mut self, beginning: &mut Beginning) {
+        if beginning.recovered.is_some() {
+            self.messages.retain(|(position, _)| position.is_none());
+        } else if let Some(first) = self.messages.iter().find_map(|(position, _)| *position) {
+            beginning.position.offset = first.offset - 1;
+        }
+    }
+
+    /// What is left, in order.
+    pub(super) fn take(self) -> Vec<(Option<Position>, Publication)> {
+        self.messages
     }
 }
 
@@ -231,5 +269,19 @@ impl Shard {
             past.trim(&KEPT, now);
             directory.session_of(*project, *token).is_some_and(|(_, session)| session.is_some())
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_core::json::JsonValue;
+
+    use super::*;
+
+    #[test]
+    fn no_more_direct_messages_are_held_than_an_outbox_takes() {
+        let mut held = HeldDirects::default();
+        let publication = Publication::new("e", JsonValue::null(), tollgate_core::clock::UnixMillis(0));
+        assert_eq!((0..).take_while(|_| held.add(None, &publication)).count(), OUTBOX_WRITES_MAX);
     }
 }

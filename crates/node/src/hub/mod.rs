@@ -7,6 +7,7 @@ mod attendance;
 mod beginning;
 mod conflation;
 mod exchange;
+mod gathering;
 mod home;
 mod homework;
 mod lane;
@@ -14,6 +15,7 @@ mod link;
 mod local;
 mod membership;
 mod origins;
+mod outbox;
 mod pass;
 mod past;
 mod presence;
@@ -30,7 +32,9 @@ use tokio::sync::mpsc;
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::ids::{ChannelKey, TokenId};
 
-pub use link::{Admission, Renewal, Written};
+pub use gathering::Admission;
+pub use link::Renewal;
+pub use outbox::Written;
 pub use shard::{Outlet, Shard, Waiting};
 pub use words::{PeerWord, Request};
 

@@ -7,7 +7,8 @@ use tollgate_core::clock::Monotonic;
 use tollgate_core::command::{Notice, Renewed, Reply};
 use tollgate_core::ids::{ChannelKey, ProjectId, TokenId};
 
-use super::link::{HeldDirects, NEVER, Phase, Renewal, Renewing};
+use super::attendance::HeldDirects;
+use super::link::{NEVER, Phase, Renewal, Renewing};
 use super::past::Beginning;
 use super::shard::{Outlet, Shard, link_mut};
 use super::words::Attend;

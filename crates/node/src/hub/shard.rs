@@ -16,9 +16,10 @@ use tollgate_core::peer::Peer;
 
 use super::attendance::Directs;
 use super::home::HomeChannels;
-use super::link::{Link, Outbox, Phase, Written};
+use super::link::{Link, Phase};
 use super::local::LocalChannels;
 use super::origins::Origins;
+use super::outbox::{Outbox, Written};
 use super::{ConnectionKey, ConnectionRef, FormatIndex, Hub, PeerWord, ShardIndex, WireFormat};
 use crate::counters::Counters;
 use crate::directory::Directory;
