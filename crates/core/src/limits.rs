@@ -165,6 +165,8 @@ pub const PRESENCE_GATHER_MS: u64 = 500;
 pub const PRESENCE_COUNT_MS: u64 = 5_000;
 /// How long a session of the native protocol outlives its last connection, in milliseconds.
 pub const NATIVE_SESSION_MS: u64 = 120_000;
+/// Most who wait for the next message of a channel without a connection.
+pub const POLLS_PER_CHANNEL_MAX: usize = 10_000;
 /// Direct messages of a token that are kept for the time of its session.
 pub const DIRECT_KEPT_MAX: u32 = 256;
 /// Bytes of them.

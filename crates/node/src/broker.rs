@@ -48,7 +48,7 @@ impl Broker for InProcessBroker {
         self.ask(channel, move |channel, reply| Request::History(channel, query, reply))
     }
 
-    fn after(&self, channel: ChannelKey, position: Position) -> Pending<'_, Result<()>> {
+    fn after(&self, channel: ChannelKey, position: Position) -> Pending<'_, Result<bool>> {
         self.ask(channel, move |channel, reply| Request::After(channel, position, reply))
     }
 

@@ -1,5 +1,10 @@
 //! A channel's past under `/v2`, waiting for what comes next, and who is there.
 
+use tollgate_core::command::{HistoryFrom, HistoryQuery, PresentedSecret};
+use tollgate_core::ids::ChannelId;
+use tollgate_core::limits::POLLS_PER_CHANNEL_MAX;
+use tollgate_node::HistoryView;
+
 use super::*;
 
 async fn room(messages: usize) -> Door {
@@ -82,6 +87,39 @@ async fn a_lost_position_is_said_with_where_the_channel_is() {
         }
     }
     assert_eq!(offsets(&read(&door, &format!("?after={epoch}-2")).await).len(), 10);
+}
+
+#[tokio::test]
+async fn one_poll_too_many_is_told_when_to_come_again_and_not_given_an_empty_page() {
+    let door = room(1).await;
+    let position = read(&door, "").await.json["position"].as_str().unwrap().to_owned();
+    let channel = ChannelId::new("room").unwrap();
+    let key = door.node.authenticate(&PresentedSecret::new(door.key.clone())).unwrap();
+    let from = HistoryFrom::After(position.parse().unwrap());
+    let query = HistoryQuery { from, newest_first: false, limit: 1 };
+    let mut polls = tokio::task::JoinSet::new();
+    for _ in 0..POLLS_PER_CHANNEL_MAX {
+        let (node, channel) = (Arc::clone(&door.node), channel.clone());
+        polls.spawn(async move { node.history_waiting(&key, &channel, query, 60_000).await });
+    }
+    // Until all of them have their places.
+    let refused = async {
+        loop {
+            let seen = read(&door, &format!("?after={position}&wait_ms=5")).await;
+            if seen.status != 200 {
+                break seen;
+            }
+        }
+    };
+    let full = tokio::time::timeout(std::time::Duration::from_secs(60), refused).await.unwrap();
+    assert_eq!(full.headers["retry-after"], "5");
+    full.refused_v2("rate_limited");
+    assert_eq!(offsets(&read(&door, &format!("?after={position}&limit=1")).await), Vec::<u64>::new());
+    let position = say(&door, 2).await;
+    while let Some(page) = polls.join_next().await {
+        let HistoryView::Page(page) = page.unwrap().unwrap() else { panic!("nothing is lost") };
+        assert_eq!((page.messages[0].0, page.position.to_string()), (2, position.clone()));
+    }
 }
 
 #[tokio::test]

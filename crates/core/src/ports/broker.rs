@@ -30,8 +30,9 @@ pub trait Broker: Send + Sync {
     ) -> Pending<'_, Result<Option<Published>>>;
     /// A part of what a channel keeps of its past.
     fn history(&self, channel: ChannelKey, query: HistoryQuery) -> Pending<'_, Result<History>>;
-    /// Answers when the channel has a message behind this position: at once, or when one is published.
-    fn after(&self, channel: ChannelKey, position: Position) -> Pending<'_, Result<()>>;
+    /// Answers when the channel has a message behind this position: at once, or when one is published. `false`, at once, when there is none and
+    /// [`POLLS_PER_CHANNEL_MAX`](crate::limits::POLLS_PER_CHANNEL_MAX) wait there already.
+    fn after(&self, channel: ChannelKey, position: Position) -> Pending<'_, Result<bool>>;
     /// Which offsets, from and to, the broker lacks for somebody to begin there, where the store may have them.
     fn missing(&self, channel: ChannelKey, from: StartFrom) -> Pending<'_, Result<Option<(u64, u64)>>>;
     /// Adds messages that were fetched from the store to what is kept of a durable history, where they join it and it is in this epoch still.

@@ -10,16 +10,13 @@ use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::command::{ChannelSnapshot, Published};
 use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelKey;
-use tollgate_core::limits::{HISTORY_SHARD_BYTES_MAX, PUBLICATION_ID_MS, PUBLICATION_IDS_MAX};
+use tollgate_core::limits::{HISTORY_SHARD_BYTES_MAX, POLLS_PER_CHANNEL_MAX, PUBLICATION_ID_MS, PUBLICATION_IDS_MAX};
 use tollgate_core::model::ChannelSettings;
 
 use super::ShardIndex;
 use super::conflation::Conflation;
 use super::past::Past;
 use super::presence::Presence;
-
-/// Most who wait for the next message of a channel without a connection.
-const WAITING_MAX: usize = 10_000;
 
 /// Channels whose past is looked at in one round of upkeep.
 const TRIMMED_PER_ROUND: usize = 2_000;
@@ -50,7 +47,7 @@ pub(super) struct Rare {
     ids: HashMap<[u8; 16], Option<Position>>,
     ids_by_age: VecDeque<(UnixMillis, [u8; 16])>,
     /// Who waits for a message behind an offset.
-    waiting: Vec<(u64, oneshot::Sender<()>)>,
+    waiting: Vec<(u64, oneshot::Sender<bool>)>,
     /// When it stands in the agenda.
     due_at: Option<Monotonic>,
 }
@@ -81,13 +78,16 @@ impl HomeChannel {
         rare.ids_by_age.push_back((now, once));
     }
 
-    /// Keeps somebody waiting until there is a message behind this position; answers at once if there is.
-    pub(super) fn wait(&mut self, behind: Position, reply: oneshot::Sender<()>) {
+    /// Keeps somebody waiting until there is a message behind this position; answers at once if there is, or if too many wait.
+    pub(super) fn wait(&mut self, behind: Position, reply: oneshot::Sender<bool>) {
         let position = self.past.position();
         let rare = self.rare_mut();
-        rare.forget_who_left();
-        if position.epoch != behind.epoch || position.offset > behind.offset || rare.waiting.len() >= WAITING_MAX {
-            let _caller_left = reply.send(());
+        let is_there = position.epoch != behind.epoch || position.offset > behind.offset;
+        if !is_there && rare.waiting.len() >= POLLS_PER_CHANNEL_MAX {
+            rare.forget_who_left();
+        }
+        if is_there || rare.waiting.len() >= POLLS_PER_CHANNEL_MAX {
+            let _caller_left = reply.send(is_there);
         } else {
             rare.waiting.push((behind.offset, reply));
         }
@@ -98,14 +98,14 @@ impl HomeChannel {
         let offset = self.past.position().offset;
         let Some(rare) = &mut self.rare else { return };
         for (_, reply) in rare.waiting.extract_if(.., |(behind, _)| *behind < offset) {
-            let _caller_left = reply.send(());
+            let _caller_left = reply.send(true);
         }
     }
 
     /// Answers all who wait, whatever there is: the offsets that they have mean nothing any more, or the server ends.
     pub(super) fn wake_all(&mut self) {
         for (_, reply) in self.rare.iter_mut().flat_map(|rare| rare.waiting.drain(..)) {
-            let _caller_left = reply.send(());
+            let _caller_left = reply.send(true);
         }
     }
 
@@ -436,6 +436,24 @@ mod tests {
         left = wait(&mut homes, behind);
         homes.wake_all();
         assert!(left.try_recv().is_ok() && held(&homes) == 0);
+    }
+
+    #[test]
+    fn who_finds_too_many_waiting_is_told_so_and_takes_the_place_of_one_who_went() {
+        let mut homes = HomeChannels::new(1);
+        let behind = advance(&mut homes, &key());
+        let place = homes.find(&key()).unwrap();
+        let mut wait = |behind| {
+            let (reply, answer) = oneshot::channel();
+            homes.with(place, |channel| channel.wait(behind, reply)).unwrap();
+            answer
+        };
+        let mut waiting: Vec<_> = (0..POLLS_PER_CHANNEL_MAX).map(|_| wait(behind)).collect();
+        assert!(waiting.iter_mut().all(|one| one.try_recv().is_err()), "they wait");
+        assert_eq!(wait(behind).try_recv(), Ok(false));
+        assert_eq!(wait(Position { offset: 0, ..behind }).try_recv(), Ok(true), "what is there is told all the same");
+        waiting.pop();
+        assert!(wait(behind).try_recv().is_err(), "there is room for one again");
     }
 
     #[test]

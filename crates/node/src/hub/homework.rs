@@ -216,7 +216,7 @@ impl Shard {
         });
     }
 
-    pub(super) fn wait_after(&mut self, channel: &ChannelKey, behind: Position, reply: oneshot::Sender<()>) {
+    pub(super) fn wait_after(&mut self, channel: &ChannelKey, behind: Position, reply: oneshot::Sender<bool>) {
         if let Some(place) = self.home_place(channel) {
             self.homes.with(place, |channel| channel.wait(behind, reply));
         }

@@ -36,8 +36,8 @@ pub enum Request {
     Missing(ChannelKey, StartFrom, oneshot::Sender<Option<(u64, u64)>>),
     /// To a channel's home: these messages of this epoch are from the store.
     Fill(ChannelKey, u64, Vec<(u64, Publication)>, oneshot::Sender<()>),
-    /// To a channel's home: answer when there is a message behind this position.
-    After(ChannelKey, Position, oneshot::Sender<()>),
+    /// To a channel's home: answer when there is a message behind this position; `false` when there is no room for one more who waits.
+    After(ChannelKey, Position, oneshot::Sender<bool>),
     /// To a channel's home: who is there. The number is for a sample.
     Members(ChannelKey, MembersQuery, u64, oneshot::Sender<MembersPage>),
     /// To a channel's home: its state changed. Arrives in commit order.

@@ -9,7 +9,7 @@ use tollgate_core::command::{HistoryFrom, HistoryPage, HistoryQuery, MembersPage
 use tollgate_core::delivery::Position;
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ChannelId, ChannelKey};
-use tollgate_core::limits::HISTORY_PAGE_MAX;
+use tollgate_core::limits::{HISTORY_PAGE_MAX, POLLS_PER_CHANNEL_MAX};
 use tollgate_core::ports::broker::History;
 use tollgate_core::ports::store::StoreError;
 
@@ -20,6 +20,9 @@ use crate::directory::ProjectEntry;
 
 /// Longest wait for a message, in milliseconds.
 pub const WAIT_MS_MAX: u64 = 60_000;
+
+/// When to ask again who found too many waiting, in milliseconds.
+const FULL_RETRY_MS: u64 = 5_000;
 
 /// How often a page is read that the channel's settings take away meanwhile.
 const READS_MAX: usize = 3;
@@ -50,7 +53,7 @@ impl Node {
     /// The same, but when there is nothing behind the position, waits for the first message there, at most `wait_ms` (up to a minute).
     ///
     /// # Errors
-    /// As [`Node::history`].
+    /// As [`Node::history`]; `rate_limited` when there is nothing behind the position and too many wait for that.
     pub async fn history_waiting(
         &self,
         caller: &Caller,
@@ -62,7 +65,16 @@ impl Node {
         if let HistoryFrom::After(position) = query.from {
             let waits = self.broker.after(key.clone(), position);
             let wait = Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
-            let _nothing_came = tokio::time::timeout(wait, waits).await;
+            // An empty page would be asked for again at once.
+            if let Ok(Ok(false)) = tokio::time::timeout(wait, waits).await {
+                return Err(Error::rate_limited(
+                    format!(
+                        "At most {POLLS_PER_CHANNEL_MAX} may wait for the next message of a channel. Ask again in {} s, or without `wait_ms`.",
+                        FULL_RETRY_MS / 1_000
+                    ),
+                    FULL_RETRY_MS,
+                ));
+            }
             // The right to read may have ended meanwhile.
             self.readable(caller, channel, Wish::ReadHistory)?;
         }
