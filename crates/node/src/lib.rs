@@ -96,6 +96,7 @@ pub struct Node {
     issuers: operations::issuer_keys::Issuers,
     fetches: operations::history::Fetches,
     mailboxes: operations::mailbox::MailboxLocks,
+    channel_changes: operations::channels::ChannelLocks,
     tickets: operations::tickets::Tickets,
     /// Held while an issuer is registered.
     registering: tokio::sync::Mutex<()>,

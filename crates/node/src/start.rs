@@ -114,6 +114,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         issuers: crate::operations::issuer_keys::Issuers::default(),
         fetches: crate::operations::history::Fetches::default(),
         mailboxes: crate::operations::mailbox::MailboxLocks::default(),
+        channel_changes: crate::operations::channels::ChannelLocks::default(),
         tickets: crate::operations::tickets::Tickets::default(),
         registering: tokio::sync::Mutex::default(),
         verified: crate::verified::VerifiedJwts::default(),

@@ -90,3 +90,36 @@ fn the_command_line_does_the_same() {
     assert!(deleted.ok, "{deleted:?}");
     assert_eq!(run(&["channel", "list"])["data"], json!([]));
 }
+
+#[test]
+fn changes_that_come_at_once_are_all_made() {
+    let server = Server::start();
+    done(&server, "POST", "/v2/channels", &json!({"id": "room", "type": "private"}));
+    for round in 0..40 {
+        let is_on = round % 2 == 0;
+        let changes = [
+            json!({"settings": {"presence": is_on}}),
+            json!({"settings": {"echo": !is_on}}),
+            json!({"settings": {"history": {"size": 100 + round}}}),
+            json!({"settings": {"history": {"ttl_ms": 60_000 + round}}}),
+            json!({"capabilities": if is_on { vec!["token_publish"] } else { vec!["token_set_state"] }}),
+        ];
+        std::thread::scope(|scope| {
+            for change in &changes {
+                scope.spawn(|| done(&server, "PATCH", "/v2/channels/room", change));
+            }
+        });
+        let now = get(&server, "/v2/channels/room");
+        for change in &changes {
+            assert!(contains(&now, change), "round {round}: {change} is not in {now}");
+        }
+    }
+}
+
+/// Whether everything that is asked for is there.
+fn contains(there: &Value, asked: &Value) -> bool {
+    match asked {
+        Value::Object(asked) => asked.iter().all(|(name, asked)| contains(&there[name], asked)),
+        _ => there == asked,
+    }
+}

@@ -1,14 +1,38 @@
 //! Channels: create, read, list, change settings, delete, statistics.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::error::{Error, Result};
-use tollgate_core::ids::ChannelId;
+use tollgate_core::ids::{ChannelId, ProjectId};
 use tollgate_core::model::Channel;
 
 use super::refusal;
 use super::views::{ChannelUpdate, ChannelView, Listed, NewChannel, Page, ProjectView};
 use crate::Node;
 use crate::directory::{ChannelEntry, ProjectEntry};
+
+/// Locks of channels, each for many.
+const LOCKS: usize = 256;
+
+/// What makes changes of one channel's settings wait for each other: each is made of what the one before left. Not its state, which the store merges.
+#[derive(Debug)]
+pub(crate) struct ChannelLocks(Vec<tokio::sync::Mutex<()>>);
+
+impl Default for ChannelLocks {
+    fn default() -> Self {
+        Self(std::iter::repeat_with(tokio::sync::Mutex::default).take(LOCKS).collect())
+    }
+}
+
+impl ChannelLocks {
+    async fn hold(&self, project: ProjectId, channel: &ChannelId) -> tokio::sync::MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        (project, channel).hash(&mut hasher);
+        let place = usize::try_from(hasher.finish() % LOCKS as u64).unwrap_or(0);
+        self.0[place].lock().await
+    }
+}
 
 impl Node {
     /// Creates a channel.
@@ -91,6 +115,8 @@ impl Node {
         update: ChannelUpdate,
     ) -> Result<ChannelView> {
         let entry = self.authorize(caller, Action::ChangeChannel)?;
+        // Until the change is in the directory, where the next one looks.
+        let _alone = self.channel_changes.hold(entry.project.id, channel).await;
         let known = entry.read().channel(channel).map(|found| (found.snapshot.capabilities, found.snapshot.settings));
         let (capabilities, settings) = known.ok_or_else(|| Error::not_found("channel", channel))?;
         let (capabilities, settings) =
@@ -111,6 +137,8 @@ impl Node {
     /// `not_found`, `forbidden`, `unavailable`.
     pub async fn delete_channel(&self, caller: &Caller, channel: &ChannelId) -> Result<()> {
         let entry = self.authorize(caller, Action::DeleteChannel)?;
+        // What was changed of it is not put upon a successor.
+        let _alone = self.channel_changes.hold(entry.project.id, channel).await;
         let audit = self.entry_of(caller, Some(entry.project.id), "channel.delete", channel);
         self.store
             .delete_channel(entry.project.id, channel.clone(), Some(audit))

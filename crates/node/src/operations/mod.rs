@@ -7,7 +7,7 @@ pub(crate) mod audit;
 pub(crate) mod auth_tokens;
 pub(crate) mod batch;
 mod bearers;
-mod channels;
+pub(crate) mod channels;
 mod client_channels;
 pub(crate) mod clients;
 pub(crate) mod closing;
