@@ -43,7 +43,7 @@ impl Ready<'_> {
         let (http, ws) = if self.tls { ("https", "wss") } else { ("http", "ws") };
         let reach = reachable(self.listen);
         let head = format!(
-            "\nTollgate is ready.\n\n  Address  {http}://{reach}\n  Leap     {ws}://{reach}/ws\n  Project  {project}\n"
+            "\nTollgate is ready.\n\n  Address  {http}://{reach}\n  Native   {ws}://{reach}/connect\n  Leap     {ws}://{reach}/ws\n  Project  {project}\n"
         );
         let Some(key) = self.key else {
             return format!(
@@ -53,12 +53,22 @@ impl Ready<'_> {
         format!(
             "{head}  Key      {key}\n\n\
              The key may do everything in this project and is shown only now: keep it on your servers.\n\n\
-             Your backend (npm install @onehop/js):\n\n\
+             Your backend (npm install PATH-TO/sdks/typescript, after npm install && npm run build there):\n\n\
+             \x20 import {{ Server }} from 'tollgate/server';\n\
+             \x20 const backend = new Server({{ url: '{http}://{reach}', key: '{key}' }});\n\
+             \x20 await backend.channels.create('room', {{ type: 'unprotected', settings: {{ history: {{ durable: true }} }} }});\n\
+             \x20 await backend.channels.publish('room', 'said', 'Hello!');\n\n\
+             Your clients, in browsers or Node:\n\n\
+             \x20 import {{ Client }} from 'tollgate/client';\n\
+             \x20 const client = new Client({{ url: '{http}://{reach}', project: '{project}' }});\n\
+             \x20 client.subscribe('room', {{ rewind: {{ last: 10 }} }}).on('message', ({{ data }}) => console.log(data));\n\
+             \x20 await client.connect();\n\n\
+             Or with Hop's SDKs. The backend (npm install @onehop/js):\n\n\
              \x20 import {{ Hop, ChannelType }} from '@onehop/js';\n\
              \x20 const hop = new Hop('{key}', '{http}://{reach}');\n\
              \x20 await hop.channels.create(ChannelType.UNPROTECTED, 'room1', {{ state: {{ n: 0 }} }});\n\
              \x20 await hop.channels.publishMessage('room1', 'HELLO', {{ from: 'backend' }});\n\n\
-             Your clients, in browsers or Node (npm install @onehop/client):\n\n\
+             The clients (npm install @onehop/client):\n\n\
              \x20 import {{ hop }} from '@onehop/client';\n\
              \x20 const client = hop.init({{ projectId: '{project}' }}, {{ leapSocketUrl: '{ws}://{reach}/ws' }});\n\
              \x20 client.on('CONNECTION_STATE_UPDATE', state => state === 'connected' && client.subscribeToChannel('room1'));\n\
@@ -102,12 +112,17 @@ mod tests {
             "new Hop('ptk_x', 'http://127.0.0.1:8080')",
             "projectId: 'project_a'",
             "leapSocketUrl: 'ws://127.0.0.1:8080/ws'",
+            "Native   ws://127.0.0.1:8080/connect",
+            "new Server({ url: 'http://127.0.0.1:8080', key: 'ptk_x' })",
+            "new Client({ url: 'http://127.0.0.1:8080', project: 'project_a' })",
         ] {
             assert!(first.contains(line), "{line} is not in:\n{first}");
         }
         let later = Ready { tls: true, ..ready("[::]:443", None) }.human();
         assert!(
-            later.contains("https://[::1]:443") && later.contains("tollgate key create --project project_a"),
+            later.contains("https://[::1]:443")
+                && later.contains("wss://[::1]:443/connect")
+                && later.contains("tollgate key create --project project_a"),
             "{later}"
         );
         assert!(!later.contains("ptk_"), "{later}");

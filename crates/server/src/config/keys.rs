@@ -74,6 +74,8 @@ pub(crate) const KEYS: &[Key] = &[
     number("leap.idle_grace_ms", 0, HOUR_MS),
     key("leap.move_to", Kind::Text),
     key("leap.announce_expiry", Kind::Flag),
+    number("native.ping_ms", 100, HOUR_MS),
+    number("native.timeout_ms", 100, WAIT_MS_MAX),
     key("access_hook.url", Kind::Text),
     key("access_hook.secret", Kind::Secret),
     key("access_hook.secret_file", Kind::Text),

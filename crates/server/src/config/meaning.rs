@@ -24,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) proxies: Proxies,
     pub(crate) limits: LimitSettings,
     pub(crate) leap: LeapSettings,
+    pub(crate) native: NativeSettings,
     pub(crate) hook: Option<HookSettings>,
     pub(crate) outbound: OutboundRules,
     pub(crate) drain_spread_ms: u64,
@@ -70,6 +71,12 @@ pub(crate) struct LeapSettings {
 }
 
 #[derive(Debug)]
+pub(crate) struct NativeSettings {
+    pub(crate) ping_ms: u32,
+    pub(crate) timeout_ms: u32,
+}
+
+#[derive(Debug)]
 pub(crate) struct HookSettings {
     /// Read by the rules of [`crate::hook::rules`].
     pub(crate) url: String,
@@ -102,6 +109,10 @@ impl Config {
             proxies: proxies(&layers),
             limits: limits(&layers),
             leap: leap(&mut layers),
+            native: NativeSettings {
+                ping_ms: layers.small("native.ping_ms"),
+                timeout_ms: layers.small("native.timeout_ms"),
+            },
             hook: hook(&mut layers),
             outbound: outbound(&mut layers),
             drain_spread_ms: layers.number("drain.spread_ms"),

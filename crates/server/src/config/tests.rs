@@ -40,6 +40,7 @@ fn the_defaults_mean_a_local_server() {
         (config.leap.heartbeat_interval_ms, config.leap.ack_delay_ms, config.leap.identify_timeout_ms),
         (30_000, 10, 10_000)
     );
+    assert_eq!((config.native.ping_ms, config.native.timeout_ms), (25_000, 10_000));
 }
 
 #[test]

@@ -106,7 +106,12 @@ fn hook_secret(secret: &HookSecret) -> Result<Secret, Failure> {
 
 /// The settings of our own protocol.
 pub(super) fn native(config: &Config) -> NativeConfig {
-    NativeConfig { message_bytes: config.limits.message_bytes_max, ..NativeConfig::default() }
+    NativeConfig {
+        ping_ms: config.native.ping_ms,
+        timeout_ms: config.native.timeout_ms,
+        message_bytes: config.limits.message_bytes_max,
+        ..NativeConfig::default()
+    }
 }
 
 /// What the dialect of Leap is told.
