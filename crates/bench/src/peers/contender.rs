@@ -12,6 +12,10 @@ use crate::{idle, stage};
 use std::fs;
 use std::time::Duration;
 
+/// Before the first reading, as for Tollgate's own.
+const WARM_UP_CONNECTIONS: usize = 200;
+/// With many pending, as many as those come anyway; more would take some peers half a minute.
+const WARM_UP_PUBLICATIONS: u64 = 8;
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Descriptors that a peer may have opened for itself since it was started.
 const OWN_DESCRIPTORS: usize = 8;
@@ -83,8 +87,9 @@ impl Contender {
         let mut hall = self.hall(audience, poller);
         let mut figures = Vec::with_capacity(plans.len());
         for plan in plans {
-            let publisher = Publisher::of(&*self.dialect, self.padding, *plan, &hall.poller)?;
-            figures.push(hall.run(*plan, publisher)?);
+            let plan = Plan { warm_up: plan.warm_up.min(WARM_UP_PUBLICATIONS), ..*plan };
+            let publisher = Publisher::of(&*self.dialect, self.padding, plan, &hall.poller)?;
+            figures.push(hall.run(plan, publisher)?);
         }
         drop(hall);
         self.await_alone()?;
@@ -100,8 +105,10 @@ impl Contender {
     }
 
     fn weigh(&self, connections: usize, wave: u8) -> Outcome<Memory> {
-        self.await_alone()?;
         let pid = self.running.pid;
+        let mut poller = Poller::new()?;
+        drop(Audience::gather(WARM_UP_CONNECTIONS, 0, self.running.address, &*self.dialect, &mut poller)?);
+        self.await_alone()?;
         let empty_kib = idle::settle(pid)?;
         let mut poller = Poller::new()?;
         let mut audience = Audience::gather(connections / 2, wave, self.running.address, &*self.dialect, &mut poller)?;
