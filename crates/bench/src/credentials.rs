@@ -70,9 +70,9 @@ fn measure(settings: &Settings, tokens: usize) -> Outcome<Reading> {
     let together = beside(settings, &api, WRITERS, many)?;
 
     create(&api, BATCH * 5)?;
-    let before = idle::settle(server.pid())?;
+    let before = idle::settle_for(settings, server.pid())?;
     create(&api, tokens)?;
-    let after = idle::settle(server.pid())?;
+    let after = idle::settle_for(settings, server.pid())?;
     let bytes_per_token = (after.saturating_sub(before) * 1024) as f64 / tokens as f64;
 
     let revoked = if settings.quick { 200 } else { 1_000 };

@@ -18,6 +18,7 @@ use std::time::Duration;
 const WARM_UP_CONNECTIONS: usize = 200;
 /// Memory counts as settled when the last readings, 250 ms apart, are this close together.
 const SETTLED_READINGS: usize = 12;
+const QUICK_READINGS: usize = 3;
 const SETTLED_KIB: u64 = 64;
 const SETTLE_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -79,11 +80,11 @@ fn measure(settings: &Settings, is_native: bool) -> Outcome<Idle> {
     let mut poller = Poller::new()?;
     drop(Audience::gather(WARM_UP_CONNECTIONS, 0, server.address, &*dialect, &mut poller)?);
     stage::await_online(&api, 0)?;
-    let empty_kib = settle(server.pid())?;
+    let empty_kib = settle_for(settings, server.pid())?;
 
     let tokens = stage::create_tokens(&api, settings.subscribers)?;
     stage::subscribe_tokens(&api, &tokens)?;
-    let mut steps_kib = vec![settle(server.pid())?];
+    let mut steps_kib = vec![settle_for(settings, server.pid())?];
 
     let dialect = protocol(is_native, &api, &server.project, &tokens);
     let mut poller = Poller::new()?;
@@ -92,7 +93,7 @@ fn measure(settings: &Settings, is_native: bool) -> Outcome<Idle> {
         let connections = settings.subscribers * step / STEPS;
         audience.grow(connections, &mut poller)?;
         stage::await_online(&api, connections)?;
-        steps_kib.push(settle(server.pid())?);
+        steps_kib.push(settle_for(settings, server.pid())?);
     }
 
     // The connections that were weighed must also be alive: two publications reach every one of them.
@@ -112,14 +113,23 @@ fn protocol<'a>(is_native: bool, api: &'a Api, project: &'a str, tokens: &'a [St
     }
 }
 
-/// Resident memory once it has stopped changing, or after the deadline.
+/// Resident memory once it has stopped changing, or after the deadline. A quick run, which says nothing about memory, waits less.
+pub(crate) fn settle_for(settings: &Settings, pid: u32) -> Outcome<u64> {
+    settle_over(pid, if settings.quick { QUICK_READINGS } else { SETTLED_READINGS })
+}
+
+/// The same, patiently.
 pub(crate) fn settle(pid: u32) -> Outcome<u64> {
+    settle_over(pid, SETTLED_READINGS)
+}
+
+fn settle_over(pid: u32, count: usize) -> Outcome<u64> {
     let deadline = kernel::now() + SETTLE_DEADLINE;
     let mut readings = Vec::new();
     loop {
         let latest = kernel::resident_kib(pid)?;
         readings.push(latest);
-        if let Some(recent) = readings.len().checked_sub(SETTLED_READINGS).map(|from| &readings[from..]) {
+        if let Some(recent) = readings.len().checked_sub(count).map(|from| &readings[from..]) {
             let spread = recent.iter().max().zip(recent.iter().min()).map_or(0, |(most, least)| most - least);
             if spread <= SETTLED_KIB || kernel::now() > deadline {
                 return Ok(latest);

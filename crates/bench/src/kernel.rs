@@ -69,6 +69,15 @@ pub(crate) fn raise_descriptor_limit() -> Outcome<u64> {
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
 
+/// The day, as year, month and day.
+pub(crate) fn today() -> String {
+    let output = std::process::Command::new("date").args(["-u", "+%F"]).output();
+    output.map_or_else(
+        |_| "an unknown day".to_owned(),
+        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
+    )
+}
+
 /// One line about the machine, for the head of a report.
 pub(crate) fn machine() -> String {
     let read = |path| fs::read_to_string(path).unwrap_or_default();

@@ -36,7 +36,9 @@ mod hello;
 mod idle;
 mod kernel;
 mod ledger;
+mod page;
 mod peers;
+mod plots;
 mod publisher;
 mod report;
 mod rest;
@@ -146,9 +148,13 @@ fn measure_floor(options: &Options) -> Outcome<bool> {
 }
 
 fn publish(options: &Options, settings: &Settings, rows: &[Row]) -> Outcome<bool> {
-    std::io::stdout().write_all(report::table(settings, rows).as_bytes()).doing("write the table")?;
+    let (table, document) = (report::table(settings, rows), report::document(settings, rows));
+    std::io::stdout().write_all(table.as_bytes()).doing("write the table")?;
     if let Some(path) = &options.json {
-        std::fs::write(path, format!("{:#}\n", report::document(settings, rows))).doing("write the JSON file")?;
+        std::fs::write(path, format!("{document:#}\n")).doing("write the JSON file")?;
+    }
+    if let Some(path) = &options.write {
+        page::write(path, &table, &document)?;
     }
     Ok(rows.iter().all(|row| row.reached != Some(false)))
 }

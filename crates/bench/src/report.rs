@@ -325,9 +325,27 @@ pub(crate) fn table(settings: &Settings, rows: &[Row]) -> String {
     text
 }
 
+/// The command line, without the paths of this machine.
+fn command() -> String {
+    let words = std::env::args().skip(1).map(|word| match word.rsplit_once('/') {
+        Some((_, last)) if !word.contains("://") => format!("…/{last}"),
+        _ => word,
+    });
+    format!("tollgate-bench {}", words.collect::<Vec<_>>().join(" "))
+}
+
 pub(crate) fn document(settings: &Settings, rows: &[Row]) -> Value {
-    let row = |row: &Row| json!({"id": row.id, "reached": row.reached, "result": row.result, "measured": row.raw});
+    let row = |row: &Row| {
+        let Row { id, workload, floor, server, result, target, reached, generator, raw } = row;
+        json!({
+            "id": id, "workload": workload, "floor": floor, "server": server, "result": result, "target": target,
+            "reached": reached, "generator": generator, "measured": raw,
+        })
+    };
     json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "date": kernel::today(),
+        "command": command(),
         "machine": kernel::machine(),
         "load": kernel::load(),
         "subscribers": settings.subscribers,

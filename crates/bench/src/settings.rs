@@ -90,7 +90,10 @@ pub(crate) struct Options {
     server_core: usize,
     #[arg(long, default_value_t = 1)]
     generator_core: usize,
-    /// A small run that checks correctness; its targets are lax
+    /// `quick` checks in about a minute that every message is right, with lax targets; `full` is what figures are published of
+    #[arg(long, value_enum, default_value_t = Profile::Full)]
+    profile: Profile,
+    /// The same as `--profile quick`
     #[arg(long)]
     quick: bool,
     /// Exit with 0 even if a target is missed or a message is wrong
@@ -99,9 +102,18 @@ pub(crate) struct Options {
     /// Also write everything measured to this file
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
+    /// Also write the results into this page, between its marks, with pictures and raw data in `benchmarks/` beside it
+    #[arg(long)]
+    pub(crate) write: Option<PathBuf>,
     /// Plant a bug into the floor, to see it caught
     #[arg(long, hide = true)]
     fault: Option<Fault>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Profile {
+    Quick,
+    Full,
 }
 
 /// What must be reached.
@@ -206,7 +218,8 @@ pub(crate) struct Settings {
 
 impl Options {
     pub(crate) fn settle(&self) -> Outcome<Settings> {
-        let (rounds, subscribers, seconds) = if self.quick { (2, 2_000, 0.7) } else { (5, 10_000, 4.0) };
+        let quick = self.quick || self.profile == Profile::Quick;
+        let (rounds, subscribers, seconds) = if quick { (2, 2_000, 0.7) } else { (5, 10_000, 4.0) };
         let seconds = self.seconds.unwrap_or(seconds);
         if !(0.0..=30.0).contains(&seconds) {
             return cannot(
@@ -237,8 +250,8 @@ impl Options {
             server_arguments: self.server_arguments.clone(),
             peers: peers::choose(&self.peer)?,
             cores: Cores { server: self.server_core, generator: self.generator_core },
-            targets: if self.quick { LAX } else { FULL },
-            quick: self.quick,
+            targets: if quick { LAX } else { FULL },
+            quick,
             fault: self.fault.and_then(|fault| Some(fault.to_possible_value()?.get_name().to_owned())),
         })
     }
@@ -257,6 +270,11 @@ impl Settings {
     /// Memory hardly varies, and each round waits for it to settle.
     pub(crate) fn idle_rounds(&self) -> usize {
         self.rounds.min(if self.quick { 1 } else { 3 })
+    }
+
+    /// One is enough to see that every message is right.
+    pub(crate) fn workload_rounds(&self) -> usize {
+        if self.quick { 1 } else { self.rounds }
     }
 
     /// Many at a time.

@@ -51,7 +51,7 @@ fn grow(
 ) -> Outcome<Growth> {
     let mut costs = Vec::new();
     for size in sizes {
-        let measured: Outcome<Vec<f64>> = (0..settings.rounds.min(3)).map(|_| cost(*size)).collect();
+        let measured: Outcome<Vec<f64>> = (0..settings.workload_rounds().min(3)).map(|_| cost(*size)).collect();
         let cost = Spread::of(measured?).median;
         say(&format!("G1, {size} {}: {:.2} µs of CPU each", words(grows), cost * 1e6));
         costs.push((*size, cost));

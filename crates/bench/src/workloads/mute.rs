@@ -24,7 +24,7 @@ const FRAME_BYTES: usize = 16_000;
 
 fn shape(settings: &Settings) -> Shape {
     let subscribers = (settings.subscribers / 5).max(20);
-    let (rate, seconds) = if settings.quick { (60.0, 12) } else { (30.0, 18) };
+    let (rate, seconds) = if settings.quick { (60.0, 11) } else { (30.0, 18) };
     Shape { subscribers, rate, span: Duration::from_secs(seconds) }
 }
 

@@ -32,9 +32,10 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Beside>> {
     let (to, large) = (venue.process.address, venue.leap());
     let small = Leap { channels, ..venue.leap() };
     let (template, padding) = stage::learn_frame(to, &small, settings.frame_bytes)?;
-    (0..settings.rounds)
+    (0..settings.workload_rounds())
         .map(|round| {
-            let (label, wave) = (format!("N1 round {} of {}", round + 1, settings.rounds), rounds::wave(round, 2));
+            let (label, wave) =
+                (format!("N1 round {} of {}", round + 1, settings.workload_rounds()), rounds::wave(round, 2));
             let mut poller = Poller::new()?;
             let audience = Audience::gather(MEMBERS, wave, to, &small, &mut poller)?;
             let pid = venue.process.pid();

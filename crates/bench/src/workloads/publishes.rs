@@ -34,7 +34,7 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Costs>> {
     let batch = format!(r#"{{"messages":[{}]}}"#, vec![one; BATCH].join(","));
     let path = format!("/v2/channels/{}/messages", stage::CHANNEL);
     let (requests, batches) = if settings.quick { (4_000, 100) } else { (60_000, 3_000) };
-    (0..settings.rounds)
+    (0..settings.workload_rounds())
         .map(|round| {
             let costs = Costs {
                 hello: cost(&hello_api, hello.pid(), "POST", &path, &single, requests)?,
@@ -44,7 +44,7 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Costs>> {
             say(&format!(
                 "P1 round {} of {}: hello {:.1} µs of CPU, a publication {:.1} µs, in batches {:.2} µs",
                 round + 1,
-                settings.rounds,
+                settings.workload_rounds(),
                 costs.hello * 1e6,
                 costs.single * 1e6,
                 costs.batched * 1e6

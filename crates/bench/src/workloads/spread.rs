@@ -37,9 +37,10 @@ impl Small {
 pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Small>> {
     let venue = Venue::open(settings, settings.subscribers / MEMBERS)?;
     let mut floor = rounds::Floor::start(settings)?;
-    (0..settings.rounds)
+    (0..settings.workload_rounds())
         .map(|round| {
-            let (label, wave) = (format!("S1 round {} of {}", round + 1, settings.rounds), rounds::wave(round, 2));
+            let (label, wave) =
+                (format!("S1 round {} of {}", round + 1, settings.workload_rounds()), rounds::wave(round, 2));
             let floor = floor.wave(settings, &[settings.alone()], wave)?;
             let leap = venue.leap();
             let mut hall = venue.hall(&leap, settings.subscribers / MEMBERS * MEMBERS, wave + 1)?;

@@ -27,8 +27,8 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Steady>> {
     let rates: &[f64] = if settings.quick { &QUICK_RATES } else { &RATES };
     let mut steady: Vec<Steady> = rates.iter().map(|rate| Steady { rate: *rate, rounds: Vec::new() }).collect();
     let venue = Venue::open(settings, 1)?;
-    for round in 0..settings.rounds {
-        let label = format!("F2 round {} of {}", round + 1, settings.rounds);
+    for round in 0..settings.workload_rounds() {
+        let label = format!("F2 round {} of {}", round + 1, settings.workload_rounds());
         let leap = venue.leap();
         let mut hall = venue.hall(&leap, settings.subscribers, rounds::wave(round, 1))?;
         for one in &mut steady {

@@ -53,7 +53,7 @@ impl Storm {
 
 pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Storm>> {
     let mut storms = Vec::new();
-    for round in 0..settings.rounds {
+    for round in 0..settings.workload_rounds() {
         let server = Measured::server(&settings.server, &settings.server_arguments, settings.cores)?;
         let api = stage::api(&server);
         stage::create_channel(&api, "private")?;
@@ -69,7 +69,7 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Storm>> {
             say(&format!(
                 "C1 round {} of {}, {}: {:.1} µs of CPU each, {:.2} s on the clock",
                 round + 1,
-                settings.rounds,
+                settings.workload_rounds(),
                 way.words(),
                 storm.seconds_each() * 1e6,
                 storm.wall.as_secs_f64()
