@@ -91,7 +91,7 @@ fn beside(settings: &Settings, api: &Api, writers: usize, count: usize) -> Outco
     let folder = tempfile::tempdir().doing("create a folder")?;
     // The bare loop works where the server did.
     kernel::pin(settings.cores.server);
-    let rates = bare(&folder.path().join("bare.db"), count.min(2_000), 1)
+    let rates = bare(&folder.path().join("bare.db"), count.min(if settings.quick { 300 } else { 2_000 }), 1)
         .and_then(|alone| Ok((alone, bare(&folder.path().join("grouped.db"), count, writers)?)));
     kernel::pin(settings.cores.generator);
     match rates {

@@ -125,9 +125,9 @@ pub(crate) fn fan_outs(settings: &Settings, rounds: &[Round]) -> Vec<Row> {
                 row.reached = Some(of_floor.median >= settings.targets.of_floor);
                 row.result = share;
             } else {
-                row.target = format!("≥ {:.0} × F1", settings.targets.times_f1);
-                row.reached = Some(times_f1.median >= settings.targets.times_f1);
-                row.result = format!("{}; {share}", times_f1.with(1.0, 1, " × F1"));
+                row.target = format!("≥ {:.0} %", settings.targets.queued_of_floor * 100.0);
+                row.reached = Some(of_floor.median >= settings.targets.queued_of_floor);
+                row.result = format!("{share}; {}", times_f1.with(1.0, 1, " × F1"));
             }
             vec![row, native(settings, rounds, index, if index == 0 { 1 } else { settings.pending })]
         })
@@ -216,7 +216,7 @@ pub(crate) fn idle(settings: &Settings, readings: &[Idle]) -> Row {
         floor: "–".to_owned(),
         server: each.with(1.0, 2, " KiB each"),
         result: format!("and {:.2} KiB for each record", record.median),
-        target: format!("≤ {:.1} KiB", settings.targets.kib),
+        target: format!("≤ {:.2} KiB", settings.targets.kib),
         reached: Some(each.median <= settings.targets.kib),
         generator: "–".to_owned(),
         raw: json!(

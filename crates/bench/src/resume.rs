@@ -38,13 +38,13 @@ impl Resumed {
 }
 
 pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Resumed>> {
-    (0..settings.rounds)
+    (0..settings.workload_rounds())
         .map(|number| {
             let resumed = measure(settings, u8::try_from(number % 60).unwrap_or(0) * 4)?;
             say(&format!(
                 "resume round {} of {}: live {:.2} s of CPU, connecting {:.2} s, connecting and catching up {:.2} s ({:.2} times live), {:.1} s on the clock",
                 number + 1,
-                settings.rounds,
+                settings.workload_rounds(),
                 resumed.live.as_secs_f64(),
                 resumed.connecting.as_secs_f64(),
                 resumed.resuming.as_secs_f64(),

@@ -18,7 +18,10 @@ fn words(output: &[u8]) -> String {
 fn a_clean_run_passes_and_prints_one_table_and_one_document() {
     let folder = tempfile::tempdir().unwrap();
     let json = folder.path().join("floor.json");
-    let output = bench(&["floor", "--json", json.to_str().unwrap()]);
+    let page = folder.path().join("page.md");
+    let marks = "<!-- results: what follows is written by `tollgate-bench run --write` -->\n<!-- results end -->";
+    std::fs::write(&page, format!("# Kept\n{marks}\n")).unwrap();
+    let output = bench(&["floor", "--json", json.to_str().unwrap(), "--write", page.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", words(&output.stderr));
     let table = words(&output.stdout);
     for line in ["| F1 | 20 subscribers, 200 B frames, 1 pending |", "| F3 | 20 subscribers, 200 B frames, 8 pending |"]
@@ -29,6 +32,13 @@ fn a_clean_run_passes_and_prints_one_table_and_one_document() {
     let floor = &document["rows"][1]["measured"]["rounds"][0]["floor"];
     assert_eq!(floor["deliveries"].as_u64().unwrap(), 20 * floor["publications"].as_u64().unwrap());
     assert!(floor["deliveries_per_core_second"].as_f64().unwrap() > 0.0);
+    let page = std::fs::read_to_string(page).unwrap();
+    assert!(
+        page.starts_with("# Kept\n") && page.contains("| F3 | 20 subscribers") && page.contains("benchmarks/f3.svg"),
+        "{page}"
+    );
+    assert!(!page.contains(folder.path().to_str().unwrap()), "no path of this machine: {page}");
+    assert!(folder.path().join("benchmarks/f1.svg").is_file());
 }
 
 #[test]

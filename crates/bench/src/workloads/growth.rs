@@ -7,13 +7,15 @@ use crate::fanout::Plan;
 use crate::publisher::{Pace, Publisher};
 use crate::report::{Row, Spread};
 use crate::settings::Settings;
-use crate::{rest, rounds, say, stage};
+use crate::{kernel, rest, rounds, say, stage};
 use serde_json::json;
 
 /// Channels that are published in, with ten subscribers each, while others only exist.
 const BUSY: usize = 100;
 /// Connections of the measurement with many tokens.
 const CLIENTS: usize = 1_000;
+/// Descriptors that are not subscribers'.
+const OWN_DESCRIPTORS: u64 = 200;
 const CONCURRENCY: usize = 64;
 
 /// What grows.
@@ -69,8 +71,11 @@ fn words(grows: Grows) -> &'static str {
 
 fn subscribers(settings: &Settings) -> Outcome<Growth> {
     let sizes: &[usize] = if settings.quick { &[100, 2_000] } else { &[100, 1_000, 10_000, 18_000] };
+    let descriptors = kernel::raise_descriptor_limit()?;
+    let sizes: Vec<usize> =
+        sizes.iter().copied().filter(|size| *size as u64 + OWN_DESCRIPTORS <= descriptors).collect();
     let (venue, mut wave) = (Venue::open(settings, 1)?, 0);
-    grow(settings, Grows::Subscribers, sizes, &mut |size| {
+    grow(settings, Grows::Subscribers, &sizes, &mut |size| {
         wave += 1;
         let leap = venue.leap();
         let mut hall = venue.hall(&leap, size, wave)?;
