@@ -33,6 +33,8 @@ mod random;
 mod requests;
 mod socket;
 mod subscription;
+#[cfg(test)]
+mod transcript_tests;
 mod words;
 
 pub use builder::Builder;
