@@ -1,7 +1,8 @@
 //! The kit itself: a tool that misreads makes every test with it worthless. Not a test of the server.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
-use std::net::TcpStream;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::Duration;
 
 use tollgate_testkit::proxy::Proxy;
@@ -77,6 +78,38 @@ fn the_proxy_carries_stalls_and_cuts() {
         proxy.cut();
         http.closes_within(Duration::from_millis(20))
     });
+}
+
+#[test]
+fn nothing_passes_a_stalled_proxy_no_byte_no_newcomer_and_no_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::to(listener.local_addr().unwrap());
+    let mut pairs = [(); 3].map(|()| {
+        let near = TcpStream::connect(proxy.addr).unwrap();
+        (near, listener.accept().unwrap().0)
+    });
+    proxy.stall(true);
+    let mut newcomer = TcpStream::connect(proxy.addr).unwrap();
+    newcomer.write_all(b"new").unwrap();
+    let [(talker, from_talker), (listening, to_listening), (leaver, from_leaver)] = &mut pairs;
+    talker.write_all(b"up").unwrap();
+    to_listening.write_all(b"down").unwrap();
+    leaver.shutdown(Shutdown::Both).unwrap();
+    let mut buffer = [0; 8];
+    for silent in [&mut *from_talker, &mut *listening, &mut *from_leaver] {
+        silent.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let heard = silent.read(&mut buffer);
+        assert!(heard.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "{heard:?}");
+        silent.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    }
+    listener.set_nonblocking(true).unwrap();
+    assert_eq!(listener.accept().unwrap_err().kind(), ErrorKind::WouldBlock);
+    listener.set_nonblocking(false).unwrap();
+    proxy.stall(false);
+    assert_eq!(from_talker.read(&mut buffer).unwrap(), 2);
+    assert_eq!(listening.read(&mut buffer).unwrap(), 4);
+    assert_eq!(from_leaver.read(&mut buffer).unwrap(), 0);
+    assert_eq!(listener.accept().unwrap().0.read(&mut buffer).unwrap(), 3);
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! Who may be there, and for how long: tokens that are renewed and revoked, clients without one, presence, state, direct messages.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 use tollgate_client::{Direct, EndReason, Error, Event, Members, Outgoing, Retry, State};
-use tollgate_testkit::Server;
+use tollgate_testkit::{Server, wait};
 
 use crate::{client, next_message, room, soon, token, v2};
 
@@ -48,19 +48,25 @@ async fn a_token_is_renewed_before_it_ends_and_the_connection_goes_on() {
     let server = Arc::new(Server::start());
     room(&server, "private", &json!({}));
     let asked = Arc::new(AtomicUsize::new(0));
+    let first = Arc::new(Mutex::new(Value::Null));
     let provider = {
-        let (server, asked) = (Arc::clone(&server), Arc::clone(&asked));
+        let (server, asked, first) = (Arc::clone(&server), Arc::clone(&asked), Arc::clone(&first));
         move || {
             // The first lives short; it is announced when 80 % of that is over.
             let ttl_s = if asked.fetch_add(1, Ordering::SeqCst) == 0 { 4 } else { 3_600 };
             let wish = json!({"user_id": "ann", "channels": ["room"], "ttl_s": ttl_s});
             let made = tokio::task::block_in_place(|| v2(&server, "POST", "/v2/tokens", &wish));
+            if ttl_s == 4 {
+                *first.lock().unwrap() = made["secret"].clone();
+            }
             async move { Ok(made["secret"].as_str().unwrap().to_owned()) }
         }
     };
     let ann = soon("a connection", client(&server).token_provider(provider).connect()).await.unwrap();
     let mut stream = soon("to be in", ann.subscribe("room")).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+    let question = json!({"token": *first.lock().unwrap()});
+    let is_over = || v2(&server, "POST", "/v2/tokens/introspect", &question)["refusal"]["code"] == "token_expired";
+    tokio::task::block_in_place(|| wait("the end of the first token", is_over));
     soon("a publication", ann.publish("room", "said", "on")).await.unwrap();
     assert_eq!(next_message(&mut stream).await, json!("on"));
     assert_eq!((asked.load(Ordering::SeqCst), ann.counters().await.unwrap().losses), (2, 0));
