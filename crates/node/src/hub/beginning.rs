@@ -42,8 +42,7 @@ impl Shard {
         let is_beginning = self.link(connection).is_some_and(|link| link.is_beginning(place));
         if wish.from.is_none() && !is_beginning && (held.is_some() || !snapshot.settings.retain) {
             let position = self.locals.get(place).map(|local| local.position).unwrap_or_default();
-            self.release(connection, place, outlet);
-            self.attach(connection, place, watches, outlet);
+            self.enter_again(connection, place, watches, outlet);
             let begun = Subscribed { channel: snapshot, position, recovered: None, is_resuming: false };
             return outlet.notify(connection, Notice::Subscribed(Box::new(begun)));
         }
@@ -82,8 +81,7 @@ impl Shard {
             self.end(connection, CloseReason::TokenExpired, outlet);
             return self.drop_if_unused(place, outlet);
         }
-        self.release(connection, place, outlet);
-        self.attach(connection, place, watches, outlet);
+        self.enter_again(connection, place, watches, outlet);
         let Beginning { position, recovered, missed, count } = beginning;
         let begun = Subscribed { channel: snapshot, position, recovered, is_resuming: false };
         outlet.notify(connection, Notice::Subscribed(Box::new(begun)));

@@ -86,13 +86,42 @@ impl Shard {
         self.drop_if_unused(place, outlet);
     }
 
-    /// Takes a connection out of a channel, after writing what was published before: that is still its own.
+    /// Takes a connection out of a channel, for good.
     pub(super) fn release(&mut self, connection: ConnectionKey, place: u32, outlet: &mut dyn Outlet) {
-        let Some(link) = link_mut(&mut self.links, connection) else { return };
-        let Some(at) = link.subscriptions.iter().position(|held| held.channel == place) else { return };
+        let name = self.name_shown(connection);
+        if self.step_out(connection, place, outlet) {
+            self.hide_face(connection, name, place, true, outlet);
+        }
+    }
+
+    /// Takes a connection, which may be in the channel already, in at its end. For the other members it was there all the time.
+    pub(super) fn enter_again(
+        &mut self,
+        connection: ConnectionKey,
+        place: u32,
+        watches: bool,
+        outlet: &mut dyn Outlet,
+    ) {
+        let name = self.name_shown(connection);
+        let was_in = self.step_out(connection, place, outlet);
+        self.attach(connection, place, watches, outlet);
+        let is_in = |link: &Link| link.subscriptions.iter().any(|held| held.channel == place);
+        if was_in && !self.link(connection).is_some_and(is_in) {
+            // It could not take what it was owed, and has ended without being in.
+            self.hide_face(connection, name, place, false, outlet);
+        }
+    }
+
+    fn name_shown(&self, connection: ConnectionKey) -> Option<Arc<str>> {
+        self.link(connection)?.rare.as_ref()?.name.clone()
+    }
+
+    /// Takes a connection out of the lane of a channel, after writing what was published before: that is still its own. False: it was not in.
+    fn step_out(&mut self, connection: ConnectionKey, place: u32, outlet: &mut dyn Outlet) -> bool {
+        let Some(link) = link_mut(&mut self.links, connection) else { return false };
+        let Some(at) = link.subscriptions.iter().position(|held| held.channel == place) else { return false };
         let held = link.subscriptions.swap_remove(at);
         let (format, anonymous) = (link.format, link.token.is_none());
-        let name = link.rare.as_ref().and_then(|rare| rare.name.clone());
         if link.is_connected() && !link.has_ended_by(self.now, outlet) {
             let owed = self.locals.get_mut(place).map(|local| local.lane(format, held.watches).unwritten(held.place));
             for frames in owed.unwrap_or_default() {
@@ -100,7 +129,7 @@ impl Shard {
             }
         }
         self.detach(held, format, anonymous);
-        self.hide_face(connection, name, place, true, outlet);
+        true
     }
 
     /// A deleted channel of this id may still have to be told to the connection; that must not come after the news of its successor.
