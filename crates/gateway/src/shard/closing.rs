@@ -11,6 +11,8 @@ use super::table::Closing;
 use crate::events;
 use crate::frame::{self, CloseFrame, Violation};
 
+/// Codes that a protocol gives a meaning of its own (RFC 6455 section 7.4.2).
+const OWN_CODES: std::ops::RangeInclusive<u16> = 4000..=4999;
 /// The code of a close after which nobody means to come back (RFC 6455 section 7.4.1).
 const CLOSE_NORMAL: u16 = 1000;
 
@@ -21,8 +23,8 @@ impl Engine {
         self.begin_close(key, Some(code), text, false);
     }
 
-    /// The peer broke the rules of framing: the gateway's own matter, closed with its own code and words. The dialect is told only so
-    /// that it settles what is outstanding.
+    /// The peer broke the rules of framing: the gateway's own matter, in its own words. The dialect settles what is outstanding; if it has a
+    /// code of its own for this, that one tells its clients whether to come back.
     pub(super) fn refuse(&mut self, key: ConnectionKey, violation: Violation) {
         self.counters.frames_invalid.one();
         let reason = match violation.close_code() {
@@ -31,9 +33,10 @@ impl Engine {
             1008 => CloseReason::RateLimited,
             _ => CloseReason::ProtocolError,
         };
-        self.settle_dialect(key, reason);
-        tracing::debug!(%violation, "closing a connection that broke the rules of framing");
-        self.begin_close(key, Some(violation.close_code()), &violation.to_string(), true);
+        let own = self.settle_dialect(key, reason).filter(|code| OWN_CODES.contains(code));
+        let code = own.unwrap_or(violation.close_code());
+        tracing::debug!(%violation, code, "closing a connection that broke the rules of framing");
+        self.begin_close(key, Some(code), &violation.to_string(), true);
         // What it sends cannot be read any more, so its close frame is not waited for.
         self.note_peer_closed(key);
     }
@@ -114,11 +117,17 @@ impl Engine {
         self.remove(key);
     }
 
-    /// Lets the dialect say its last words, and drops the close that it wants: the gateway has its own.
-    fn settle_dialect(&mut self, key: ConnectionKey, reason: CloseReason) {
+    /// Lets the dialect say its last words, and drops the close that it wants: the gateway has its own words. The code that it wanted.
+    fn settle_dialect(&mut self, key: ConnectionKey, reason: CloseReason) -> Option<u16> {
+        let mut own = None;
         self.tell(key, |dialect, now, effects| {
             dialect.close(now, reason, effects);
-            effects.retain(|effect| !matches!(effect, Effect::Close { .. }));
+            effects.retain(|effect| {
+                if let Effect::Close { code, .. } = effect {
+                    own = Some(*code);
+                }
+                !matches!(effect, Effect::Close { .. })
+            });
         });
         // What the dialect said goes out before the close frame.
         let words = std::mem::take(&mut self.work);
@@ -128,6 +137,7 @@ impl Engine {
                 other => self.work.push_back((to, other)),
             }
         }
+        own
     }
 }
 
