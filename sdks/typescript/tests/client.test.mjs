@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { afterEach, test } from 'node:test';
 import { until } from '../../../conformance/lib/wait.mjs';
 import { Client, TollgateError } from '../dist/esm/client/index.js';
+import { CONNECTED } from './lib/bench.mjs';
 import { Fake, plain } from './lib/fake.mjs';
 
 const opened = [];
@@ -278,6 +279,46 @@ test('connect() rejects when there is no sense in another try', async () => {
 	const server = await fake({ answer: (name, body, connection) => void (connection.send({ id: 1, error: { code: 'user_banned', message: 'banned', retry: 'auth' } }), connection.close(4202)) });
 	await assert.rejects(client(server, { token: 'tgt_x' }).connect(), refused('user_banned', 'auth'));
 	assert.throws(() => new Client({ url: 'ftp://x', project: 'p' }), /http/);
+});
+
+test('only close() says goodbye: a connection that is given up ends without a word, which could come late', async () => {
+	const server = await fake();
+	const made = client(server);
+	await made.connect();
+	const first = server.last;
+	const ends = new Map();
+	first.socket.on('end', () => ends.set(first, first.closed));
+	first.send('no frame of the protocol');
+	await until('the end of it', () => ends.has(first));
+	await until('the next', () => server.last !== first && made.state === 'connected');
+	const { last } = server;
+	last.socket.on('end', () => ends.set(last, last.closed));
+	made.close();
+	await until('the goodbye', () => ends.has(last));
+	assert.deepEqual([ends.get(first), ends.get(last)], [undefined, 1000]);
+
+	// The platform's WebSocket has no end without a word; it has one without a code.
+	const closed = [];
+	const sockets = [];
+	class Socket {
+		constructor() {
+			this.readyState = 1;
+			sockets.push(this);
+			queueMicrotask(() => this.onopen());
+		}
+		send(text) {
+			if ('connect' in JSON.parse(text)) queueMicrotask(() => this.onmessage({ data: JSON.stringify({ id: 1, ok: CONNECTED }) }));
+		}
+		close(...args) {
+			closed.push(args);
+		}
+	}
+	const other = client(server, { WebSocket: Socket });
+	await other.connect();
+	sockets[0].onmessage({ data: 'no frame of the protocol' });
+	await until('the next', () => sockets.length === 2 && other.state === 'connected');
+	other.close();
+	assert.deepEqual(closed, [[], [1000, 'closed']]);
 });
 
 test('after close() a process ends by itself, whatever was under way', async () => {

@@ -87,7 +87,7 @@ test('a connection that is not made within 15 seconds is given up', () => {
 	const bench = new Bench();
 	bench.did((machine, now) => machine.connect(now));
 	same(bench.pass(14_999));
-	same(bench.pass(1), 'close 1000 connect_timeout', 'waiting: connection_lost later');
+	same(bench.pass(1), 'close 1006 connect_timeout', 'waiting: connection_lost later');
 	assert.equal(bench.machine.counters.losses, 1);
 });
 
@@ -97,7 +97,7 @@ test('silence for ping_ms + timeout_ms is the end of a connection; any frame bre
 	same(bench.pass(34_999));
 	same(bench.hear('{}'), '> {}');
 	same(bench.pass(34_999));
-	same(bench.pass(1), 'close 1000 silent', 'waiting: connection_lost later');
+	same(bench.pass(1), 'close 1006 silent', 'waiting: connection_lost later');
 });
 
 test('a nudge cuts waiting short, once in a second, and asks a connected server for a sign of life', () => {
@@ -126,14 +126,14 @@ test('a nudge cuts waiting short, once in a second, and asks a connected server 
 	same(bench.refuse({ code: 'unknown_request' }, 2));
 	same(bench.pass(6_000));
 	same(bench.did((machine, now) => machine.nudge(now)), '> {"id":3,"ping":{}}');
-	same(bench.pass(5_000), 'close 1000 silent', 'waiting: connection_lost later');
+	same(bench.pass(5_000), 'close 1006 silent', 'waiting: connection_lost later');
 });
 
 test('after a sleep a nudge finds the silence at once', () => {
 	const bench = new Bench();
 	bench.up();
 	bench.now += 3_600_000;
-	same(bench.did((machine, now) => machine.nudge(now)), 'close 1000 silent', 'waiting: connection_lost later');
+	same(bench.did((machine, now) => machine.nudge(now)), 'close 1006 silent', 'waiting: connection_lost later');
 });
 
 test('an early token: asked for when its end is announced, exchanged in place', () => {
@@ -236,7 +236,7 @@ test('frames that are none end the connection; pushes nobody knows do not', () =
 	for (const nonsense of ['', 'x', '[]', '1', '{"id":1}', '{"id":"1","ok":{}}']) {
 		const bench = new Bench();
 		bench.up();
-		same(bench.hear(nonsense), 'close 1000 nonsense', 'waiting: connection_lost later');
+		same(bench.hear(nonsense), 'close 1006 nonsense', 'waiting: connection_lost later');
 	}
 	const bench = new Bench();
 	bench.up();

@@ -181,3 +181,31 @@ test('events are read however they are cut, and comments are signs of life', () 
 	}
 	assert.equal(new EventReader(() => {}, () => {}).take('x'.repeat(16 * 1024 * 1024 + 1)), false);
 });
+
+test('what changes something is sent in the order in which it was asked for, each when the one before it was answered', async () => {
+	const arrived = [];
+	const waiting = [];
+	const server = await Fake.start({
+		upgrade: false,
+		http: async (request, response) => {
+			let text = '';
+			for await (const piece of request) text += piece;
+			if (request.method === 'GET') return response.writeHead(200, { 'content-type': 'application/json' }).end('{"messages":[],"position":"a-0"}');
+			arrived.push(JSON.parse(text).data);
+			waiting.push(() => response.writeHead(200, { 'content-type': 'application/json' }).end(`{"position":"a-${arrived.length}"}`));
+			return undefined;
+		},
+	});
+	opened.push(() => server.stop());
+	const made = client(server, { token: 'tgt_x' });
+	await made.connect();
+	const publishing = [1, 2, 3].map((n) => made.publish('room', 'said', n));
+	for (const n of [1, 2, 3]) {
+		await until(`the ${n}th`, () => arrived.length === n);
+		// What only reads waits for nobody; and when it has its answer, another change would have arrived.
+		await made.history('room');
+		assert.deepEqual(arrived, [1, 2, 3].slice(0, n));
+		waiting[n - 1]();
+	}
+	assert.deepEqual((await Promise.all(publishing)).map(({ position }) => position), ['a-1', 'a-2', 'a-3']);
+});

@@ -15,6 +15,9 @@ export const WAIT_MAX_MS = 30_000;
 export const WAIT_FIRST_MS = 500;
 /** After a server that restarts, the first time. */
 export const WAIT_DRAINING_MS = 5_000;
+/** The code of an end from the client's own side, for good: with it the membership in presence ends, too. */
+export const NORMAL = 1000;
+
 /** A connection that lasted so long makes the count of tries start again. */
 export const LASTED_MS = 10_000;
 

@@ -2,7 +2,7 @@
 //! states; docs/protocol/native.md says what each frame means.
 
 import { asError, TollgateError } from '../shared/error.js';
-import { type Close, fate, LASTED_MS, retryDelay } from './backoff.js';
+import { type Close, fate, LASTED_MS, NORMAL, retryDelay } from './backoff.js';
 import { type Call, Calls, type For } from './calls.js';
 import { Channels, entries, type Enter, type Wanted } from './channels.js';
 import { type Counters, type Effect, type News, noCounts, type State } from './effects.js';
@@ -141,7 +141,7 @@ export class Machine {
 	close(): void {
 		if (this.state === 'closed') return;
 		const error = new TollgateError('closed', 'The client was closed.', 'never');
-		if (this.#socket && (this.state === 'connecting' || this.state === 'connected')) this.#drop(1000, 'closed');
+		if (this.#socket && (this.state === 'connecting' || this.state === 'connected')) this.#drop(NORMAL, 'closed');
 		this.#stop(error, null);
 	}
 
@@ -232,7 +232,7 @@ export class Machine {
 			}
 			case 'nonsense':
 				this.counters.nonsense += 1;
-				this.#drop(1000, 'nonsense');
+				this.#drop(BROKEN, 'nonsense');
 				return this.lost(now, socket, { code: BROKEN, reason: 'nonsense' });
 		}
 		this.#flush(now);
@@ -432,7 +432,7 @@ export class Machine {
 
 	#dead(now: number, reason: string): void {
 		const socket = this.#socket;
-		this.#effects.push({ do: 'close', socket, code: 1000, reason });
+		this.#effects.push({ do: 'close', socket, code: BROKEN, reason });
 		this.lost(now, socket, { code: BROKEN, reason });
 	}
 

@@ -1,5 +1,6 @@
 //! A WebSocket client for Node (RFC 6455), because Node 20 has none: text frames, no extensions. Not for browsers, and not for servers.
 
+import { NORMAL } from './backoff.js';
 import type { Listener, Transport } from './transport.js';
 
 /** The longest message that is taken, in bytes. */
@@ -109,6 +110,8 @@ export function connectNode(url: string, subprotocol: string, listener: Listener
 			live = false;
 			if (!stream) return request.destroy();
 			const last = stream;
+			// What a dead connection still says, comes late: a goodbye would end what its successor has begun.
+			if (code !== NORMAL) return last.destroy();
 			last.end(frame(OP.close, closing(code, reason)));
 			// The end was written to the kernel, or never will be: a silent peer keeps nobody waiting.
 			queueMicrotask(() => setTimeout(() => last.destroy(), 0));

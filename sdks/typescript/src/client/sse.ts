@@ -20,6 +20,9 @@ export interface WantedChannel {
 /** Nothing is heard where nothing is open. */
 const IDLE_PING_MS = 2 ** 40;
 
+/** What changes something, and is done in the order in which it was asked for, as over a WebSocket. */
+const CHANGES = new Set(['publish', 'batch', 'state']);
+
 /** A channel of the stream. */
 interface Carried {
 	/** Up to where it was told. */
@@ -50,6 +53,8 @@ class SseTransport implements Transport {
 	readonly #requests = new AbortController();
 	#live = true;
 	#reopening = false;
+	/** The changes up to here: requests of their own, on connections of their own, would overtake each other. */
+	#changes: Promise<void> = Promise.resolve();
 	#isFirst = true;
 	/** There is no stream, because there is no channel. */
 	#isIdle = false;
@@ -77,7 +82,9 @@ class SseTransport implements Transport {
 		if (name === 'unsubscribe') this.#carried.delete(String(body.channel));
 		if (name === 'unsubscribe' || name === 'ping') return void queueMicrotask(() => this.#reply({ id, ok: {} }));
 		const way = { url: this.url, token: text(this.#connect?.body.token), fetch: this.fetch, signal: this.#requests.signal };
-		void perform(way, name, body).then((outcome) => this.#reply({ id, ...outcome }));
+		const doing = () => perform(way, name, body).then((outcome) => this.#reply({ id, ...outcome }));
+		if (CHANGES.has(name)) this.#changes = this.#changes.then(doing);
+		else void doing();
 	}
 
 	close(): void {

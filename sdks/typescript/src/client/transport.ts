@@ -1,6 +1,6 @@
 //! What the shell needs of a connection, and the one over the platform's WebSocket. It decides nothing: what is heard goes to the machine.
 
-import type { Close } from './backoff.js';
+import { type Close, NORMAL } from './backoff.js';
 import { connectNode, isPlainNode } from './node-socket.js';
 
 /** What a connection tells. After `lost` it tells nothing. */
@@ -12,7 +12,7 @@ export interface Listener {
 
 export interface Transport {
 	send(text: string): void;
-	/** Ends it, and tells the server why; nothing is told any more. */
+	/** Ends it; nothing is told any more. With `NORMAL` the server is told that nobody means to come back, else it is to find out that this connection broke. */
 	close(code: number, reason: string): void;
 }
 
@@ -46,7 +46,8 @@ export function openWebSocket(url: string, listener: Listener, Given?: Maker): T
 		},
 		close: (code, reason) => {
 			live = false;
-			socket.close(code, reason);
+			if (code === NORMAL) socket.close(code, reason);
+			else socket.close();
 		},
 	};
 }
