@@ -23,7 +23,7 @@ fn transcripts() -> BTreeMap<String, String> {
     let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
     let texts = files.map(|path| (name(&path), std::fs::read_to_string(&path).unwrap()));
-    texts.filter(|(name, _)| name.ends_with(".transcript") && name != "sse.transcript").collect()
+    texts.filter(|(name, _)| name.ends_with(".transcript") && !name.starts_with("sse")).collect()
 }
 
 /// What a client of ours was seen doing.

@@ -1,18 +1,15 @@
 //! A Leap Edge client on tungstenite. Every frame it receives is held against the wire rules (Hop behaviour 43) before a
 //! test sees it, so that each test of a socket is also a test of the frames.
 
-use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tungstenite::handshake::client::Response;
 use tungstenite::{Message, WebSocket};
 
 use crate::poll::SOON;
-
-/// What ended a connection: the code and reason of its close frame, or `None` if there was no close frame.
-pub type Ending = Option<(u16, String)>;
+use crate::socket;
+pub use crate::socket::{Ending, Incoming, upgrade};
 
 /// One connection, past its Hello.
 #[derive(Debug)]
@@ -21,13 +18,6 @@ pub struct Leap {
     /// `heartbeat_interval` of the Hello.
     pub heartbeat_interval_ms: u64,
     tags: u64,
-}
-
-/// Something that came in.
-#[derive(Debug, PartialEq)]
-pub enum Incoming {
-    Frame(Value),
-    Ended(Ending),
 }
 
 impl Leap {
@@ -198,27 +188,13 @@ impl Leap {
     pub fn incoming(&mut self, deadline: Duration) -> Option<Incoming> {
         let start = Instant::now();
         loop {
-            let left = deadline.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
-            self.socket.get_mut().set_read_timeout(Some(left)).unwrap();
-            match self.socket.read() {
-                Ok(Message::Text(text)) => {
-                    let frame = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
-                    check_frame(&frame);
-                    if frame["op"] == 3 {
-                        let _ = self.socket.send(Message::text(frame.to_string()));
-                        continue;
-                    }
-                    return Some(Incoming::Frame(frame));
-                }
-                Ok(Message::Close(close)) => {
-                    let _ = self.socket.flush();
-                    return Some(Incoming::Ended(close.map(|close| (close.code.into(), close.reason.to_string()))));
-                }
-                Ok(Message::Binary(bytes)) => panic!("Leap frames are text: {bytes:?}"),
-                Ok(_) => {}
-                Err(tungstenite::Error::Io(error)) if is_timeout(&error) => return None,
-                Err(_) => return Some(Incoming::Ended(None)),
+            let incoming = socket::incoming(&mut self.socket, deadline.saturating_sub(start.elapsed()));
+            let Some(Incoming::Frame(frame)) = incoming else { return incoming };
+            check_frame(&frame);
+            if frame["op"] != 3 {
+                return Some(Incoming::Frame(frame));
             }
+            let _ = self.socket.send(Message::text(frame.to_string()));
         }
     }
 
@@ -237,32 +213,6 @@ impl Leap {
     pub fn cut(self) {
         let _ = self.tcp().shutdown(std::net::Shutdown::Both);
     }
-}
-
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-}
-
-/// The WebSocket handshake with extra headers; the error is whatever the server answered instead.
-#[allow(clippy::result_large_err)] // the error type is tungstenite's
-pub fn upgrade(
-    addr: SocketAddr,
-    path: &str,
-    headers: &[(&str, &str)],
-) -> Result<(WebSocket<TcpStream>, Response), tungstenite::Error> {
-    use tungstenite::client::IntoClientRequest;
-    let stream = TcpStream::connect_timeout(&addr, SOON)?;
-    stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(SOON))?;
-    let mut request = format!("ws://{addr}{path}").into_client_request()?;
-    for (name, value) in headers {
-        let name = tungstenite::http::HeaderName::try_from(*name).unwrap();
-        request.headers_mut().append(name, value.parse().unwrap());
-    }
-    tungstenite::client(request, stream).map_err(|error| match error {
-        tungstenite::HandshakeError::Failure(error) => error,
-        tungstenite::HandshakeError::Interrupted(_) => io::Error::from(io::ErrorKind::TimedOut).into(),
-    })
 }
 
 /// What every frame from the server must be (Hop behaviour 43 and `hop.md` 3.2, 3.5): the published clients crash on less.

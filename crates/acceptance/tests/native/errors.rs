@@ -1,0 +1,182 @@
+//! Every error code that a server can be brought to answer with from outside, with what the page says of it. `unavailable` and `internal_error` are
+//! not among them: see the table in [`crate::coverage`].
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tollgate_testkit::receiver::{Answer, Receiver};
+use tollgate_testkit::{Native, Server, Setup, from_now, wait};
+
+use crate::{channel, member, room, token, v2};
+
+/// The error of a request, with this code and advice; it has a sentence.
+#[track_caller]
+fn refused(native: &mut Native, name: &str, body: &Value, code: &str, retry: &str) -> Value {
+    let error = native.refused(name, body);
+    assert_eq!((&error["code"], &error["retry"]), (&json!(code), &json!(retry)), "{name} {body}: {error}");
+    error
+}
+
+/// The same of a `connect`, and the code that the connection is closed with.
+#[track_caller]
+fn out(server: &Server, token: &str, code: &str, close: u16) {
+    let (error, closed) = Native::refused_connect(server, &json!({"token": token}));
+    assert_eq!((&error["code"], &error["retry"], closed), (&json!(code), &json!("auth"), close), "{error}");
+}
+
+/// A server whose project asks this receiver about these things.
+fn asking(receiver: &Receiver, questions: &[&str]) -> Server {
+    let setup = Setup::default().env("TOLLGATE_OUTBOUND_ALLOWED_HOSTS", "127.0.0.1");
+    let server = setup.env("TOLLGATE_OUTBOUND_ALLOW_HTTP", "true").start();
+    let hook = json!({"url": format!("http://{}/", receiver.addr), "questions": questions});
+    let shown = v2(&server, "PATCH", "/v2/project", &json!({"hook": hook}));
+    server.remember(shown["settings"]["hook"]["secret"].as_str().unwrap());
+    server
+}
+
+#[test]
+fn invalid_body_and_invalid_input_tell_where() {
+    let (_server, mut ann) = room(&json!({}));
+    let error = refused(&mut ann, "subscribe", &json!({"channel": "room", "colour": "red"}), "invalid_body", "never");
+    assert!(error["message"].as_str().unwrap().contains("colour"), "{error}");
+    refused(&mut ann, "publish", &json!({"event": "said"}), "invalid_body", "never");
+    for (name, body) in [
+        ("subscribe", json!({"channel": "room", "rewind": {"last": 1_001}})),
+        ("subscribe", json!({"channel": "room", "rewind": {"last": 1}, "position": "1-1"})),
+        ("publish", json!({"channel": "room", "event": ""})),
+        ("publish", json!({"channel": "room", "event": "said", "id": "x".repeat(65)})),
+        ("history", json!({"channel": "room", "limit": 0})),
+        ("presence", json!({"channel": "room", "limit": 1_001})),
+        ("state", json!({"channel": "room"})),
+    ] {
+        refused(&mut ann, name, &body, "invalid_input", "never");
+    }
+}
+
+#[test]
+fn unknown_request_names_those_that_are_known() {
+    let (_server, mut ann) = room(&json!({}));
+    let error = refused(&mut ann, "dance", &json!({}), "unknown_request", "never");
+    assert!(error["message"].as_str().unwrap().contains("presence_set"), "{error}");
+}
+
+#[test]
+fn not_found_not_granted_forbidden_and_not_subscribed() {
+    let (server, mut ann) = room(&json!({}));
+    let closed = json!({"id": "closed", "type": "private", "capabilities": []});
+    v2(&server, "POST", "/v2/channels", &closed);
+    channel(&server, "open", &json!({}));
+    refused(&mut ann, "subscribe", &json!({"channel": "nowhere"}), "not_found", "never");
+    refused(&mut ann, "subscribe", &json!({"channel": "closed"}), "not_granted", "auth");
+    refused(&mut ann, "publish", &json!({"channel": "open", "event": "said"}), "not_subscribed", "never");
+    let (_, secret) = token(&server, &json!({"channels": ["closed"]}));
+    let (mut inside, _) = Native::connect(&server, &json!({"token": secret}));
+    refused(&mut inside, "publish", &json!({"channel": "closed", "event": "said"}), "forbidden", "auth");
+    refused(&mut inside, "state", &json!({"channel": "closed", "set": {}}), "forbidden", "auth");
+}
+
+#[test]
+fn version_mismatch_and_position_lost_say_what_holds() {
+    let (_server, mut ann) = room(&json!({}));
+    let version = ann.ok("state", &json!({"channel": "room", "set": {}}))["version"].clone();
+    let late = json!({"channel": "room", "set": {}, "if_version": 1_000});
+    assert_eq!(refused(&mut ann, "state", &late, "version_mismatch", "never")["version"], version);
+    let now = ann.ok("history", &json!({"channel": "room"}))["position"].clone();
+    let lost = json!({"channel": "room", "after": "1-1"});
+    assert_eq!(refused(&mut ann, "history", &lost, "position_lost", "never")["position"], now);
+}
+
+#[test]
+fn payload_too_large_and_limit_reached_name_the_limit() {
+    let (_server, mut ann) = room(&json!({"presence": true}));
+    let large = json!({"channel": "room", "data": {"x": "x".repeat(1_024)}});
+    let error = refused(&mut ann, "presence_set", &large, "payload_too_large", "never");
+    assert!(error["message"].as_str().unwrap().contains("1024"), "{error}");
+    let many = vec![json!({"channel": "room", "event": "said"}); 101];
+    let error = refused(&mut ann, "batch", &json!({"messages": many}), "limit_reached", "never");
+    assert!(error["message"].as_str().unwrap().contains("100"), "{error}");
+}
+
+#[test]
+fn rate_limited_is_the_65th_request_that_waits() {
+    let receiver = Receiver::start();
+    receiver.answer(Answer::Held);
+    let server = asking(&receiver, &["subscribe"]);
+    v2(&server, "POST", "/v2/channels", &json!({"id": "room", "type": "private"}));
+    let (_, secret) = token(&server, &json!({}));
+    let (mut native, _) = Native::connect(&server, &json!({"token": secret}));
+    let ids: Vec<_> = (0..65).map(|_| native.request("subscribe", &json!({"channel": "room"}))).collect();
+    let over = native.reply(ids[64]);
+    assert_eq!((&over["error"]["code"], &over["error"]["retry"]), (&json!("rate_limited"), &json!("later")), "{over}");
+    receiver.answer(Answer::status(500));
+    let answered: std::collections::BTreeSet<_> = (0..64).map(|_| native.frame()["id"].as_u64().unwrap()).collect();
+    assert_eq!(answered.into_iter().collect::<Vec<_>>(), ids[..64], "the others are answered, each once");
+}
+
+#[test]
+fn hook_unavailable_is_for_later() {
+    let receiver = Receiver::start();
+    receiver.answer(Answer::status(500));
+    let server = asking(&receiver, &["subscribe"]);
+    v2(&server, "POST", "/v2/channels", &json!({"id": "room", "type": "private"}));
+    let (_, secret) = token(&server, &json!({}));
+    let (mut native, _) = Native::connect(&server, &json!({"token": secret}));
+    refused(&mut native, "subscribe", &json!({"channel": "room"}), "hook_unavailable", "later");
+}
+
+#[test]
+fn invalid_auth_is_closed_4100() {
+    let server = Server::start();
+    out(&server, "tgt_nonsense", "invalid_auth", 4100);
+    let other = server.new_project("other").0;
+    let (_, secret) = token(&server, &json!({}));
+    let (error, closed) = Native::refused_connect(&server, &json!({"token": secret, "project": other}));
+    assert_eq!((&error["code"], closed), (&json!("invalid_auth"), 4100), "a token of another project");
+}
+
+#[test]
+fn token_expired_is_closed_4101() {
+    let server = Server::start();
+    let (_, good) = token(&server, &json!({"user_id": "ann"}));
+    let (_, short) = token(&server, &json!({"user_id": "ann", "ttl_s": 1}));
+    let is_over = || {
+        let seen = v2(&server, "POST", "/v2/tokens/introspect", &json!({"token": short}));
+        seen["refusal"]["code"] == "token_expired"
+    };
+    wait("the end of the token", is_over);
+    out(&server, &short, "token_expired", 4101);
+    let (mut native, _) = Native::connect(&server, &json!({"token": good}));
+    refused(&mut native, "renew", &json!({"token": short}), "token_expired", "auth");
+    native.quiet();
+}
+
+#[test]
+fn token_revoked_is_closed_4102() {
+    let server = Server::start();
+    let (_, secret) = token(&server, &json!({"user_id": "ann"}));
+    v2(&server, "POST", "/v2/tokens/revoke", &json!({"user_id": "ann"}));
+    out(&server, &secret, "token_revoked", 4102);
+}
+
+#[test]
+fn token_rotated_and_token_not_yet_valid_are_closed_4100() {
+    let server = Server::start();
+    let (id, old) = token(&server, &json!({}));
+    let new = v2(&server, "POST", &format!("/v2/tokens/{id}/rotate"), &json!({"grace_s": 0}));
+    server.remember(new["secret"].as_str().unwrap());
+    out(&server, &old, "token_rotated", 4100);
+    let (_, early) = token(&server, &json!({"not_before": from_now(Duration::from_secs(3_600))}));
+    out(&server, &early, "token_not_yet_valid", 4100);
+}
+
+#[test]
+fn user_banned_and_wrong_place_are_closed_4202() {
+    let server = Server::start();
+    channel(&server, "room", &json!({}));
+    let (mut ann, secret) = member(&server, "ann");
+    v2(&server, "POST", "/v2/users/ann/ban", &Value::Null);
+    ann.closed();
+    out(&server, &secret, "user_banned", 4202);
+    let (_, elsewhere) = token(&server, &json!({"networks": ["192.0.2.0/24"]}));
+    out(&server, &elsewhere, "wrong_place", 4202);
+}
