@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::large_futures)]
 
 mod access;
+mod aeroplane;
 mod chat;
 mod disruption;
 
