@@ -15,8 +15,8 @@ use super::words::Attend;
 use super::{ConnectionKey, PeerWord};
 
 impl Shard {
-    /// A connection goes on with a new token. If it is another one's, it joins that one's channels first and then leaves those that only the old
-    /// one had; in channels of both it stays as it is. Where it hears direct messages by their positions, its client is answered, through
+    /// A connection goes on with a new token. If it is another one's, it leaves the channels that only the old one had, and then joins those that only the
+    /// new one has; in channels of both it stays as it is. Where it hears direct messages by their positions, its client is answered, through
     /// [`Outlet::renewed`], when the new token's home has said where they begin; then this answers nothing.
     pub(super) fn renew(
         &mut self,
@@ -33,10 +33,12 @@ impl Shard {
             }
             return Some(Reply::Renewed(renewed));
         };
-        link.ends_at = renewed.token.expiry.map_or(NEVER, |expiry| now.plus(expiry.left_ms));
-        let Some((project, token, channels)) = moved else { return Some(Reply::Renewed(renewed)) };
+        let ends_at = renewed.token.expiry.map_or(NEVER, |expiry| now.plus(expiry.left_ms));
+        let Some((project, token, channels)) = moved else {
+            link.ends_at = ends_at;
+            return Some(Reply::Renewed(renewed));
+        };
         let used = link.take_usage();
-        link.token = Some(token);
         let beginning = link.rare.iter().flat_map(|rare| &rare.beginning).map(|(place, ..)| *place);
         let held: BTreeSet<_> = link.subscriptions.iter().map(|held| held.channel).chain(beginning).collect();
         self.directory.used(used);
@@ -48,11 +50,15 @@ impl Shard {
                 left.push(local.key.clone());
             }
         }
-        for channel in channels.into_iter().filter(|channel| !kept.contains(channel)) {
-            self.join(connection, ChannelKey { project, channel }, outlet);
-        }
+        // As the old token's still: what is owed there is its own, and nothing is if it has ended.
         for channel in left {
             self.leave(connection, &channel, true, outlet);
+        }
+        if let Some(link) = link_mut(&mut self.links, connection) {
+            (link.token, link.ends_at) = (Some(token), ends_at);
+        }
+        for channel in channels.into_iter().filter(|channel| !kept.contains(channel)) {
+            self.join(connection, ChannelKey { project, channel }, outlet);
         }
         self.attend_anew(connection, (project, token), renewed, outlet)
     }

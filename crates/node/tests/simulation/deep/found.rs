@@ -3,7 +3,10 @@
 
 use std::task::{Context, Waker};
 
+use tollgate_core::clock::{Clock, UnixMillis};
 use tollgate_core::command::{Command, NewMessage, PresentedSecret, StartFrom, SubscribeWish};
+use tollgate_core::ids::ChannelId;
+use tollgate_node::TokenUpdate;
 
 use super::super::outside::Rng;
 use super::acts::{open_at, perform};
@@ -21,10 +24,10 @@ fn world() -> (World, Rng) {
     (World::new(2, Plant::Nothing), Rng::new(1))
 }
 
-/// A device with the token comes to this shard. Answers its connection.
-fn comes(world: &mut World, shard: usize, rng: &mut Rng) -> usize {
+/// A device with the token of this place comes to this shard. Answers its connection.
+fn comes(world: &mut World, token: usize, shard: usize, rng: &mut Rng) -> usize {
     let (device, slot) = (world.devices.borrow().len(), world.conns.borrow().len());
-    world.devices.borrow_mut().push(Device { native: true, token: Some(TOKEN), ..Device::default() });
+    world.devices.borrow_mut().push(Device { native: true, token: Some(token), ..Device::default() });
     open_at(world, device, shard, rng);
     slot
 }
@@ -43,9 +46,9 @@ fn hears_all(world: &mut World, shard: usize) {
     }
 }
 
-fn publish(world: &mut World) {
+fn publish(world: &mut World, channel: &str) {
     let (node, key, number) = (world.node.clone(), world.key, world.next_number());
-    let message = NewMessage::new(CHANNEL, "m", World::data(number));
+    let message = NewMessage::new(channel, "m", World::data(number));
     world.spawn(async move { node.publish(&key, message).await.map(drop) });
     operations_go_on(world);
 }
@@ -77,9 +80,9 @@ fn asked_shard(world: &World) -> (usize, usize) {
 #[test]
 fn who_asks_for_the_past_again_hears_on_until_it_is_answered() {
     let (mut world, mut rng) = world();
-    publish(&mut world);
+    publish(&mut world, CHANNEL);
     let (home, shard) = asked_shard(&world);
-    let slot = comes(&mut world, shard, &mut rng);
+    let slot = comes(&mut world, TOKEN, shard, &mut rng);
     world.come_to_rest(&mut rng);
     subscribe(&mut world, slot, None);
     world.come_to_rest(&mut rng);
@@ -90,7 +93,7 @@ fn who_asks_for_the_past_again_hears_on_until_it_is_answered() {
     hears_all(&mut world, shard);
     subscribe(&mut world, slot, Some(StartFrom::Last(2)));
     // A message, and then the answer to the second.
-    publish(&mut world);
+    publish(&mut world, CHANNEL);
     world.hear_request(home);
     hears_all(&mut world, home);
     world.come_to_rest(&mut rng);
@@ -103,13 +106,13 @@ fn who_asks_for_the_past_again_hears_on_until_it_is_answered() {
 #[test]
 fn who_comes_with_a_token_that_is_deleted_at_that_moment_is_told_of_no_place() {
     let (mut world, mut rng) = world();
-    let early = comes(&mut world, 0, &mut rng);
+    let early = comes(&mut world, TOKEN, 0, &mut rng);
     world.come_to_rest(&mut rng);
     send_direct(&mut world);
     let (home, shard) = asked_shard(&world);
     world.come_to_rest(&mut rng);
     world.cut(early, false);
-    let slot = comes(&mut world, shard, &mut rng);
+    let slot = comes(&mut world, TOKEN, shard, &mut rng);
     operations_go_on(&mut world);
     send_direct(&mut world);
     world.hear_request(home);
@@ -122,4 +125,33 @@ fn who_comes_with_a_token_that_is_deleted_at_that_moment_is_told_of_no_place() {
     assert!(!world.conns.borrow()[slot].connected);
     world.come_to_rest(&mut rng);
     assert!(world.conns.borrow()[slot].gone, "it is closed");
+}
+
+#[test]
+fn who_goes_on_with_another_token_is_not_handed_what_came_when_the_first_had_ended() {
+    let (mut world, mut rng) = world();
+    let (channel, id) = ("private-room", ChannelId::new("private-room").unwrap());
+    let slot = comes(&mut world, 0, 0, &mut rng);
+    let (node, key, token) = (world.node.clone(), world.key, PresentedSecret::new(world.tokens[0].clone()));
+    let end = UnixMillis(world.clock.unix().0 + 1_000);
+    world.spawn(async move {
+        node.subscribe_token(&key, &id, &token, false).await?;
+        node.change_token(&key, &token, TokenUpdate { expires_at: Some(Some(end)), ..TokenUpdate::default() })
+            .await
+            .map(drop)
+    });
+    world.come_to_rest(&mut rng);
+    assert!(world.conns.borrow()[slot].channels.contains_key(channel));
+    world.clock.pass(1_000);
+    publish(&mut world, channel);
+    let (home, _) = asked_shard(&world);
+    world.hear_request(home);
+    hears_all(&mut world, 0);
+    let token = PresentedSecret::new(world.tokens[1].clone());
+    perform(&mut world, slot, Command::Renew { token });
+    world.come_to_rest(&mut rng);
+    let conns = world.conns.borrow();
+    let told = &conns[slot].heard;
+    assert!(conns[slot].is_live() && !conns[slot].channels.contains_key(channel), "{told:#?}");
+    assert!(!told.iter().any(|line| line.starts_with("m ")), "{told:#?}");
 }
