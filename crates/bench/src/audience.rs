@@ -6,6 +6,7 @@ use crate::failure::{Doing, Failure, Outcome, cannot};
 use crate::frame::{self, Template};
 use crate::kernel::{self, Poller};
 
+use crate::wire::{Trust, Wire};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -31,7 +32,7 @@ enum Stage {
 
 #[derive(Debug)]
 struct Subscriber {
-    stream: TcpStream,
+    stream: Wire,
     stage: Stage,
     client: Client,
     /// The number of the last message that came before it was counted on, and how many there were.
@@ -64,6 +65,8 @@ pub(crate) struct Audience<'a> {
     dialect: &'a dyn Dialect,
     subscribers: Vec<Subscriber>,
     ready_count: usize,
+    /// Over TLS, if there is somebody to trust.
+    trust: Option<Trust>,
     /// So many of the last ones do not read any more.
     mute: usize,
     scratch: Vec<u8>,
@@ -82,10 +85,30 @@ impl<'a> Audience<'a> {
         poller: &mut Poller,
     ) -> Outcome<Audience<'a>> {
         let subscribers = Vec::with_capacity(count);
-        let mut audience =
-            Audience { dialect, subscribers, ready_count: 0, mute: 0, scratch: vec![0; SCRATCH_BYTES], wave, to };
+        let mut audience = Audience {
+            dialect,
+            subscribers,
+            ready_count: 0,
+            trust: None,
+            mute: 0,
+            scratch: vec![0; SCRATCH_BYTES],
+            wave,
+            to,
+        };
         audience.grow(count, poller)?;
         Ok(audience)
+    }
+
+    /// Nobody yet; whoever comes does so over TLS.
+    pub(crate) fn over_tls(
+        wave: u8,
+        to: SocketAddr,
+        dialect: &'a dyn Dialect,
+        trust: &Trust,
+        poller: &mut Poller,
+    ) -> Outcome<Audience<'a>> {
+        let nobody = Audience::gather(0, wave, to, dialect, poller)?;
+        Ok(Audience { trust: Some(trust.clone()), ..nobody })
     }
 
     /// The same until the audience has `count` subscribers, all of them ready.
@@ -120,9 +143,15 @@ impl<'a> Audience<'a> {
         socket.bind(&SockAddr::from(SocketAddr::from((source, 0)))).doing("bind a source address in 127.0.0.0/8")?;
         socket.connect_timeout(&SockAddr::from(self.to), PATIENCE).doing("connect a subscriber")?;
         socket.set_tcp_nodelay(true).doing("set TCP_NODELAY")?;
-        socket.set_nonblocking(true).doing("set a socket non-blocking")?;
-        poller.add(&socket, index as u64)?;
-        let mut stream = TcpStream::from(socket);
+        let socket = TcpStream::from(socket);
+        let mut stream = match &self.trust {
+            Some(trust) => Wire::tls(socket, trust)?,
+            None => {
+                socket.set_nonblocking(true).doing("set a socket non-blocking")?;
+                Wire::Plain(socket)
+            }
+        };
+        poller.add(&stream, index as u64)?;
         let stage = match self.dialect.upgrade(index) {
             None => {
                 self.ready_count += 1;
@@ -344,7 +373,7 @@ impl Subscriber {
 }
 
 /// Small writes into an empty socket buffer: they fit or something is broken.
-fn send(stream: &mut TcpStream, bytes: &[u8]) -> Outcome<()> {
+fn send(stream: &mut Wire, bytes: &[u8]) -> Outcome<()> {
     match stream.write(bytes) {
         Ok(count) if count == bytes.len() => Ok(()),
         Ok(_) => cannot("a subscriber's small frame did not fit into its socket"),

@@ -41,10 +41,22 @@ impl Measured {
             ));
         }
         let folder = tempfile::tempdir().doing("create a data folder")?;
-        let mut command = Command::new(path);
-        command.arg("serve").arg("--data-dir").arg(folder.path().join("data"));
-        command.args(["--listen", "127.0.0.1:0", "--announce", "json"]).args(arguments);
-        Measured::start(command, folder, cores)
+        Measured::start(serve(path, &folder, arguments), folder, cores)
+    }
+
+    /// Ends a server, and starts another with its data.
+    pub(crate) fn again(mut self, path: &Path, arguments: &[String], cores: Cores) -> Outcome<Measured> {
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().doing("create a folder")?);
+        let (project, key) = (self.project.clone(), self.key.clone());
+        drop(self);
+        let mut again = Measured::start(serve(path, &folder, arguments), folder, cores)?;
+        (again.project, again.key) = (project, key);
+        Ok(again)
+    }
+
+    /// Its folder, for files that go with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Starts the floor: this same binary in its other role.
@@ -115,6 +127,13 @@ impl Drop for Measured {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+fn serve(path: &Path, folder: &tempfile::TempDir, arguments: &[String]) -> Command {
+    let mut command = Command::new(path);
+    command.arg("serve").arg("--data-dir").arg(folder.path().join("data"));
+    command.args(["--listen", "127.0.0.1:0", "--announce", "json"]).args(arguments);
+    command
 }
 
 /// Reads the one line, in a thread because a pipe has no read deadline. The thread then holds the pipe open until the

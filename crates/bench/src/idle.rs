@@ -12,6 +12,7 @@ use crate::kernel::{self, Poller};
 use crate::publisher::{Pace, Publisher};
 use crate::rest::Api;
 use crate::settings::Settings;
+use crate::wire::Certificate;
 use crate::{say, stage};
 use std::time::Duration;
 
@@ -67,6 +68,51 @@ pub(crate) fn run(settings: &Settings, rounds: usize, is_native: bool) -> Outcom
             Ok(idle)
         })
         .collect()
+}
+
+/// The same over TLS, and Leap. The tokens and subscriptions are made before, by a server without TLS on the same data; nobody is asked how many are
+/// there, for everybody has been told that it has joined.
+pub(crate) fn run_tls(settings: &Settings) -> Outcome<Vec<Idle>> {
+    (1..=settings.idle_rounds())
+        .map(|number| {
+            let idle = measure_tls(settings)?;
+            say(&format!(
+                "idle round {number} of {}, over TLS: {:.2} KiB per connection ({:?} KiB in steps)",
+                settings.idle_rounds(),
+                idle.kib_per_connection(),
+                idle.steps_kib
+            ));
+            Ok(idle)
+        })
+        .collect()
+}
+
+fn measure_tls(settings: &Settings) -> Outcome<Idle> {
+    let server = Measured::server(&settings.server, &settings.server_arguments, settings.cores)?;
+    let api = stage::api(&server);
+    stage::create_channel(&api, "private")?;
+    let tokens = stage::create_tokens(&api, settings.subscribers)?;
+    stage::subscribe_tokens(&api, &tokens)?;
+    let pem = Certificate::make(server.folder())?;
+    let mut arguments = settings.server_arguments.clone();
+    arguments.extend(["--config".to_owned(), pem.config.to_string_lossy().into_owned()]);
+    let server = server.again(&settings.server, &arguments, settings.cores)?;
+
+    let dialect = protocol(false, &api, &server.project, &tokens);
+    let mut poller = Poller::new()?;
+    let mut audience = Audience::over_tls(0, server.address, &*dialect, &pem.trust, &mut poller)?;
+    audience.grow(WARM_UP_CONNECTIONS, &mut poller)?;
+    drop(audience);
+    let empty_kib = settle_for(settings, server.pid())?;
+    let mut steps_kib = vec![empty_kib];
+    let mut poller = Poller::new()?;
+    let mut audience = Audience::over_tls(1, server.address, &*dialect, &pem.trust, &mut poller)?;
+    for step in 1..=STEPS {
+        audience.grow(settings.subscribers * step / STEPS, &mut poller)?;
+        steps_kib.push(settle_for(settings, server.pid())?);
+    }
+    drop(audience);
+    Ok(Idle { connections: settings.subscribers, empty_kib, steps_kib })
 }
 
 fn measure(settings: &Settings, is_native: bool) -> Outcome<Idle> {

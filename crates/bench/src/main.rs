@@ -46,6 +46,7 @@ mod resume;
 mod rounds;
 mod settings;
 mod stage;
+mod wire;
 mod workloads;
 
 use clap::Parser;
@@ -129,6 +130,7 @@ fn measure(options: &Options, wanted: &[&str]) -> Outcome<bool> {
         let leap = idle::run(&settings, settings.idle_rounds(), false)?;
         let native = idle::run(&settings, settings.idle_rounds(), true)?;
         rows.push(report::idle(&settings, &leap));
+        rows.push(report::idle_tls(&settings, &idle::run_tls(&settings)?));
         rows.push(report::idle_native(&settings, &leap, &native));
         rows.extend(peers::idle_rows(&peers::idle(&settings), &leap));
     }

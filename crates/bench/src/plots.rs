@@ -38,7 +38,7 @@ pub(crate) fn draw(document: &Value) -> Vec<Plot> {
     let fan_out = |id| of(id).flat_map(|row| fan_out_bars(&row["measured"], rate, 1e-3)).collect::<Vec<_>>();
     add("f1.svg", "F1: deliveries per second of server CPU, one publication at a time", "thousand", fan_out("F1"));
     add("f3.svg", "F3: the same, many pending", "thousand", fan_out("F3"));
-    let memory = of("M1").enumerate().map(|(place, row)| memory_bar(place, &row["measured"])).collect();
+    let memory = of("M1").map(memory_bar).collect();
     add("m1.svg", "M1: resident memory of an idle connection", "KiB", memory);
     let steady = of("F2").map(|row| {
         let raw = &row["measured"];
@@ -70,10 +70,14 @@ fn fan_out_bars(raw: &Value, pointer: &str, factor: f64) -> Vec<Bar> {
     vec![bar("the floor: bare send()", side("floor")), bar("Tollgate, Leap", side("server"))]
 }
 
-/// Tollgate's lines come first, Leap's before the native one's; then the peers'.
-fn memory_bar(place: usize, raw: &Value) -> Bar {
+/// The bar of one line of M1: Tollgate over Leap, TLS or the native protocol, or a peer.
+fn memory_bar(row: &Value) -> Bar {
+    let raw = &row["measured"];
     let Some(peer) = raw["peer"].as_str() else {
-        let label = if place == 0 { "Tollgate, Leap" } else { "Tollgate, native" };
+        let workload = row["workload"].as_str().unwrap_or_default();
+        let protocols = [("native", "Tollgate, native"), ("TLS", "Tollgate, Leap over TLS")];
+        let label =
+            protocols.iter().find(|(word, _)| workload.contains(word)).map_or("Tollgate, Leap", |(_, label)| label);
         return Bar { label: label.to_owned(), values: numbers(raw, "/kib_per_connection", 1.0) };
     };
     let steps: Vec<f64> = raw["steps_kib"].as_array().into_iter().flatten().filter_map(Value::as_f64).collect();
@@ -164,7 +168,8 @@ mod tests {
             {"id": "F1", "measured": {"pending": 1, "rounds": [{"floor": figure(170e3), "server": figure(150e3)}]}},
             {"id": "F1", "measured": [figure(148e3), figure(152e3)]},
             {"id": "F1", "measured": {"peer": "u<s", "pending": 1, "rounds": [figure(100e3), null]}},
-            {"id": "M1", "measured": [{"kib_per_connection": 1.1}]},
+            {"id": "M1", "workload": "idle connections", "measured": [{"kib_per_connection": 1.1}]},
+            {"id": "M1", "workload": "the same over Leap and TLS", "measured": [{"kib_per_connection": 9.0}]},
             {"id": "M1", "measured": {"peer": "ws", "connections": 100, "steps_kib": [1_000, 1_200, 1_800]}},
             {"id": "G1", "workload": "tokens, a connection", "measured": [{"size": 1_000, "cpu_s": 5e-5}]},
         ]});
@@ -176,6 +181,8 @@ mod tests {
             (0, ["Tollgate, native", ">150 thousand<"]),
             (0, ["u&lt;s", ">100 thousand<"]),
             (1, [">ws<", ">12.0 KiB<"]),
+            (1, [">Tollgate, Leap<", ">1.10 KiB<"]),
+            (1, [">Tollgate, Leap over TLS<", ">9.00 KiB<"]),
             (2, ["1000 tokens", ">50.0 µs<"]),
         ] {
             for word in words {

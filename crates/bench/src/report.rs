@@ -206,6 +206,17 @@ pub(crate) fn idle_native(settings: &Settings, leap: &[Idle], native: &[Idle]) -
     row
 }
 
+/// M1 over TLS.
+pub(crate) fn idle_tls(settings: &Settings, readings: &[Idle]) -> Row {
+    let mut row = idle(settings, readings);
+    let each = Spread::of(readings.iter().map(Idle::kib_per_connection));
+    row.workload = "the same over Leap and TLS".to_owned();
+    row.result = "–".to_owned();
+    row.target = format!("≤ {:.1} KiB", settings.targets.tls_kib);
+    row.reached = Some(each.median <= settings.targets.tls_kib);
+    row
+}
+
 /// M1.
 pub(crate) fn idle(settings: &Settings, readings: &[Idle]) -> Row {
     let each = Spread::of(readings.iter().map(Idle::kib_per_connection));

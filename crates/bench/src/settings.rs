@@ -142,6 +142,8 @@ pub(crate) struct Targets {
     pub(crate) batched_publishes: f64,
     /// G1: CPU with many as a multiple of that with few.
     pub(crate) growth: f64,
+    /// M1: KiB for each connection over TLS: 11 KB.
+    pub(crate) tls_kib: f64,
     /// M1: KiB for each connection: 1.3 KB.
     pub(crate) kib: f64,
     /// F1, F3 and M1 over the native protocol: part of Leap's rate, and times its memory.
@@ -171,6 +173,7 @@ const FULL: Targets = Targets {
     batched_publishes: 25_000.0,
     growth: 1.15,
     kib: 1.27,
+    tls_kib: 10.7,
     of_leap: 0.95,
     times_live: 2.0,
     of_bare: 0.6,
@@ -193,6 +196,7 @@ const LAX: Targets = Targets {
     batched_publishes: 2_000.0,
     growth: 5.0,
     kib: 4.0,
+    tls_kib: 20.0,
     of_leap: 0.5,
     times_live: 8.0,
     of_bare: 0.1,
