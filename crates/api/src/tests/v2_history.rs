@@ -1,5 +1,6 @@
 //! A channel's past under `/v2`, waiting for what comes next, and who is there.
 
+use tollgate_core::ErrorKind;
 use tollgate_core::command::{HistoryFrom, HistoryQuery, PresentedSecret};
 use tollgate_core::ids::ChannelId;
 use tollgate_core::limits::POLLS_PER_CHANNEL_MAX;
@@ -98,20 +99,14 @@ async fn one_poll_too_many_is_told_when_to_come_again_and_not_given_an_empty_pag
     let from = HistoryFrom::After(position.parse().unwrap());
     let query = HistoryQuery { from, newest_first: false, limit: 1 };
     let mut polls = tokio::task::JoinSet::new();
-    for _ in 0..POLLS_PER_CHANNEL_MAX {
+    for _ in 0..=POLLS_PER_CHANNEL_MAX {
         let (node, channel) = (Arc::clone(&door.node), channel.clone());
         polls.spawn(async move { node.history_waiting(&key, &channel, query, 60_000).await });
     }
-    // Until all of them have their places.
-    let refused = async {
-        loop {
-            let seen = read(&door, &format!("?after={position}&wait_ms=5")).await;
-            if seen.status != 200 {
-                break seen;
-            }
-        }
-    };
-    let full = tokio::time::timeout(std::time::Duration::from_secs(60), refused).await.unwrap();
+    // Whoever finds no room: all the others have their places then.
+    let refused = polls.join_next().await.unwrap().unwrap().unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::RateLimited);
+    let full = read(&door, &format!("?after={position}&wait_ms=60000")).await;
     assert_eq!(full.headers["retry-after"], "5");
     full.refused_v2("rate_limited");
     assert_eq!(offsets(&read(&door, &format!("?after={position}&limit=1")).await), Vec::<u64>::new());
