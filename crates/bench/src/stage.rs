@@ -53,12 +53,16 @@ pub(crate) fn await_online(api: &Api, count: usize) -> Outcome<()> {
     await_online_in(api, CHANNEL, count)
 }
 
-/// How many the server counts in the channel.
-pub(crate) fn online(api: &Api) -> Outcome<usize> {
-    let stats = api.call("GET", &format!("/v1/channels/{CHANNEL}/stats"), "")?;
-    match stats["online_count"].as_u64().and_then(|count| usize::try_from(count).ok()) {
-        Some(count) => Ok(count),
-        None => cannot(format!("a channel's stats have no online_count: {stats}")),
+/// How many the server counts in the channel, once it is so few, or has not come to be within the deadline.
+pub(crate) fn online_at_most(api: &Api, most: usize) -> Outcome<usize> {
+    let deadline = kernel::now() + PATIENCE;
+    loop {
+        let stats = api.call("GET", &format!("/v1/channels/{CHANNEL}/stats"), "")?;
+        match stats["online_count"].as_u64().and_then(|count| usize::try_from(count).ok()) {
+            Some(count) if count <= most || kernel::now() > deadline => return Ok(count),
+            Some(_) => std::thread::sleep(Duration::from_millis(50)),
+            None => return cannot(format!("a channel's stats have no online_count: {stats}")),
+        }
     }
 }
 
