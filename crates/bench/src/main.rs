@@ -106,10 +106,12 @@ fn measure(options: &Options, wanted: &[&str]) -> Outcome<bool> {
         rows.extend(peers::rows(&settings, &rounds, &field));
     }
     if wants("F2") {
-        rows.extend(workloads::steady::rows(&settings, &workloads::steady::run(&settings)?));
+        let (steady, field) = workloads::steady::run(&settings)?;
+        rows.extend(workloads::steady::rows(&settings, &steady, &field));
     }
     if wants("S1") {
-        rows.extend(workloads::spread::rows(&settings, &workloads::spread::run(&settings)?));
+        let (small, field) = workloads::spread::run(&settings)?;
+        rows.extend(workloads::spread::rows(&settings, &small, &field));
     }
     if wants("N1") {
         rows.push(workloads::neighbours::row(&settings, &workloads::neighbours::run(&settings)?));

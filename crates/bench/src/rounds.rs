@@ -6,7 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::fanout::{Figures, Hall, Plan};
 use crate::frame::Template;
 use crate::kernel::Poller;
-use crate::peers::{Field, Turn};
+use crate::peers::Field;
 use crate::publisher::{Control, Publisher};
 use crate::rest::Api;
 use crate::settings::Settings;
@@ -20,8 +20,6 @@ pub(crate) struct Round {
     pub(crate) server: Vec<Figures>,
     /// The same over the native protocol.
     pub(crate) native: Vec<Figures>,
-    /// Of the peers that the run was asked for.
-    pub(crate) peers: Vec<Turn>,
 }
 
 /// Measures `plans` in every round. Rounds with a server need one; without it only the floor is measured, and the peers are
@@ -31,7 +29,7 @@ pub(crate) fn run(settings: &Settings, plans: &[Plan], with_server: bool) -> Out
     let documented = Template::documented(settings.frame_bytes)?;
     let template = server.as_ref().map_or(&documented, |server| &server.template);
     let mut floor = Floor::with(settings, template)?;
-    let mut field = if with_server { Field::start(settings) } else { Field::default() };
+    let mut field = if with_server { Field::start(settings, &Channels::one(stage::CHANNEL)) } else { Field::default() };
     let mut rounds = Vec::with_capacity(settings.rounds);
     for number in 0..settings.rounds {
         let wave = wave(number, 3);
@@ -47,8 +45,8 @@ pub(crate) fn run(settings: &Settings, plans: &[Plan], with_server: bool) -> Out
             tell(&label("native"), plans, &on_native);
         }
         let round = format!("round {} of {}", number + 1, settings.rounds);
-        let peers = field.round(settings, plans, wave, &round);
-        rounds.push(Round { floor: on_floor, server: on_server, native: on_native, peers });
+        field.round(settings.subscribers, plans, wave, &round);
+        rounds.push(Round { floor: on_floor, server: on_server, native: on_native });
     }
     Ok((rounds, field))
 }

@@ -1,6 +1,6 @@
 //! Centrifuge's client protocol in JSON, which Centrifugo speaks: `connect`, `subscribe`, several messages in a frame, one a line; publishing over
 //! its HTTP API. Anonymous clients and public channels only, as the server must allow.
-use super::{Channels, Client, Dialect, Heard, Hole, Publishing, Shape, Upgrade};
+use super::{Channels, Client, Dialect, Heard, Hole, NUMBER_OF_CHANNEL, Publishing, Shape, Upgrade};
 use crate::failure::{Outcome, cannot};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -66,7 +66,7 @@ impl Dialect for Centrifuge {
 }
 
 /// Only a channel with a history numbers its messages.
-const HOLES: &[Hole] = &[Hole::number(b"\"offset\":")];
+const HOLES: &[Hole] = &[Hole::number(b"\"offset\":"), NUMBER_OF_CHANNEL];
 
 /// Messages of one frame are lines.
 fn line(payload: &[u8]) -> usize {

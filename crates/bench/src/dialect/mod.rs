@@ -156,7 +156,36 @@ pub(crate) trait Dialect: fmt::Debug + Sync {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::frame::Template;
+
+    #[test]
+    fn what_one_channel_looks_like_is_known_from_another() {
+        let address = "127.0.0.1:9".parse().unwrap();
+        let channels = || Channels::many("bench", 100);
+        let dialects: [(Box<dyn Dialect>, &str); 3] = [
+            (
+                Box::new(pusher::Pusher { address, channels: channels() }),
+                r#"{"event":"tick","channel":"CHANNEL","data":"PAYLOAD"}"#,
+            ),
+            (
+                Box::new(centrifuge::Centrifuge { address, api_key: String::new(), channels: channels() }),
+                r#"{"push":{"channel":"CHANNEL","pub":{"data":"PAYLOAD","offset":12}}}"#,
+            ),
+            (Box::new(nats::Nats { channels: channels() }), "MSG CHANNEL 1 25\r\nPAYLOAD\r\n"),
+        ];
+        for (dialect, words) in dialects {
+            let Shape { opcode, holes, .. } = dialect.shape();
+            let message = |channel, sequence| {
+                let text = words.replace("CHANNEL", &channels().name(channel));
+                text.replace("PAYLOAD", &crate::frame::payload(sequence, 5)).into_bytes()
+            };
+            let template = Template::learn(opcode, &message(0, 1), holes).unwrap();
+            let other = message(42, 7);
+            assert_eq!(template.first(opcode, &other), Some((7, other.len())), "{words}");
+        }
+    }
 
     #[test]
     fn subscribers_are_dealt_out_and_names_have_one_length() {

@@ -1,6 +1,6 @@
 //! NATS' text protocol in binary frames: CONNECT, SUB, and PING whose PONG says that the subscription is there; PUB by the first subscriber.
 //! A server puts as many messages into a frame as wait for the subscriber.
-use super::{Channels, Client, Dialect, Heard, Publishing, Shape, Upgrade};
+use super::{Channels, Client, Dialect, Heard, Hole, Publishing, Shape, Upgrade};
 use crate::failure::{Outcome, cannot};
 
 #[derive(Debug)]
@@ -9,6 +9,8 @@ pub(crate) struct Nats {
 }
 
 const SUBSCRIBING: u8 = 1;
+/// The number of the channel in its name, which here has no quotation mark in front.
+const HOLES: &[Hole] = &[Hole::number(b"MSG bench-")];
 const LINE_END: &[u8] = b"\r\n";
 
 impl Dialect for Nats {
@@ -42,7 +44,7 @@ impl Dialect for Nats {
     }
 
     fn shape(&self) -> Shape {
-        Shape { opcode: 2, first, ..Shape::TEXT }
+        Shape { opcode: 2, first, holes: HOLES, ..Shape::TEXT }
     }
 
     fn publishing(&self) -> Publishing {

@@ -1,5 +1,5 @@
 //! Pusher's protocol 7, which soketi and sockudo speak: `pusher:subscribe` over WebSocket, signed requests to publish. Public channels only.
-use super::{Channels, Client, Dialect, Heard, Publishing, Upgrade};
+use super::{Channels, Client, Dialect, Heard, NUMBER_OF_CHANNEL, Publishing, Shape, Upgrade};
 use crate::failure::{Outcome, cannot};
 use aws_lc_rs::hmac;
 use md5::{Digest, Md5};
@@ -47,6 +47,10 @@ impl Dialect for Pusher {
             }
             _ => Ok(Heard::Unexpected),
         }
+    }
+
+    fn shape(&self) -> Shape {
+        Shape { holes: &[NUMBER_OF_CHANNEL], ..Shape::TEXT }
     }
 
     fn publishing(&self) -> Publishing {

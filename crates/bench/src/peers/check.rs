@@ -3,10 +3,11 @@
 use super::contender::{Contender, Memory};
 use super::{Chosen, Peer, choose};
 use crate::child::Cores;
+use crate::dialect::Channels;
 use crate::failure::{Doing, Outcome, cannot};
 use crate::fanout::{Figures, Plan};
 use crate::publisher::Pace;
-use crate::{kernel, say};
+use crate::{kernel, say, stage};
 use clap::Args;
 use std::io::Write;
 use std::time::Duration;
@@ -82,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome<bool> {
 fn check(chosen: &Chosen, arguments: &Arguments) -> Outcome<Checked> {
     let cores = Cores { server: arguments.server_core, generator: arguments.generator_core };
     say(&format!("{}: starting", chosen.peer.name));
-    let contender = Contender::start(chosen, cores, arguments.frame_bytes)?;
+    let contender = Contender::start(chosen, cores, arguments.frame_bytes, Channels::one(stage::CHANNEL))?;
     let memory = if arguments.quick { None } else { Some(contender.idle(arguments.subscribers, 1)?) };
     let span = Duration::from_secs_f64(arguments.seconds);
     let plans = [

@@ -2,27 +2,30 @@
 //! or fails is told at once, and has a line that says so.
 use super::contender::{Contender, Memory};
 use super::{Chosen, Peer};
+use crate::dialect::Channels;
 use crate::failure::{Failure, Outcome};
 use crate::fanout::{Figures, Plan};
 use crate::idle::Idle;
 use crate::report::{self, Row, Spread};
 use crate::rounds::Round;
-use crate::say;
 use crate::settings::Settings;
-use serde_json::json;
+use crate::{say, stage};
+use serde_json::{Value, json};
 
-/// What a peer did in one round, a figure for each plan.
-#[derive(Debug)]
-pub(crate) struct Turn {
-    name: &'static str,
-    figures: Vec<Figures>,
-}
-
-/// Those that take part, and those that do not.
+/// Those that take part, what they did, and those that do not.
 #[derive(Debug, Default)]
 pub(crate) struct Field {
     contenders: Vec<Contender>,
+    /// For each round.
+    turns: Vec<Vec<Turn>>,
     out: Vec<Out>,
+}
+
+/// What a peer did in one round, a figure for each plan.
+#[derive(Debug)]
+struct Turn {
+    name: &'static str,
+    figures: Vec<Figures>,
 }
 
 /// A peer that was asked for and gives no figures.
@@ -34,10 +37,10 @@ struct Out {
 
 impl Field {
     /// Starts all that the run was asked for.
-    pub(crate) fn start(settings: &Settings) -> Field {
+    pub(crate) fn start(settings: &Settings, channels: &Channels) -> Field {
         let mut field = Field::default();
         for chosen in &settings.peers {
-            match Contender::start(chosen, settings.cores, settings.frame_bytes) {
+            match Contender::start(chosen, settings.cores, settings.frame_bytes, channels.clone()) {
                 Ok(contender) => field.contenders.push(contender),
                 Err(failure) => field.leave_out(chosen.peer, &failure),
             }
@@ -45,11 +48,11 @@ impl Field {
         field
     }
 
-    /// Each takes its turn. A single wrong message puts a peer out, with what it did before.
-    pub(crate) fn round(&mut self, settings: &Settings, plans: &[Plan], wave: u8, label: &str) -> Vec<Turn> {
+    /// Each takes its turn, with a new audience for all plans. A single wrong message puts a peer out, with what it did before.
+    pub(crate) fn round(&mut self, subscribers: usize, plans: &[Plan], wave: u8, label: &str) {
         let mut turns = Vec::new();
         for contender in std::mem::take(&mut self.contenders) {
-            match contender.wave(settings.subscribers, plans, wave) {
+            match contender.wave(subscribers, plans, wave) {
                 Ok(figures) => {
                     let rates: Vec<_> = figures.iter().map(|one| format!("{:.0}", one.per_core_second())).collect();
                     let name = contender.peer().name;
@@ -60,50 +63,115 @@ impl Field {
                 Err(failure) => self.leave_out(contender.peer(), &failure),
             }
         }
-        turns
+        self.turns.push(turns);
     }
 
     fn leave_out(&mut self, peer: &'static Peer, failure: &Failure) {
         say(&format!("WARNING: {} is left out: {failure}", peer.name));
         self.out.push(Out { peer, why: failure.to_string() });
     }
+
+    /// What a peer did in each round by the plan with this number.
+    fn figures(&self, peer: &Peer, plan: usize) -> Vec<&Figures> {
+        let own = |turns: &Vec<Turn>| turns.iter().position(|turn| turn.name == peer.name);
+        self.turns.iter().filter_map(|turns| turns[own(turns)?].figures.get(plan)).collect()
+    }
+
+    fn lines<'a>(&'a self, line: impl Fn(&'static Peer) -> Row + 'a) -> impl Iterator<Item = Row> + 'a {
+        self.contenders.iter().map(move |contender| line(contender.peer()))
+    }
+
+    /// A line for each peer that gives no figures.
+    fn missing(&self, id: &'static str) -> impl Iterator<Item = Row> {
+        self.out.iter().map(move |out| out_row(id, out))
+    }
 }
 
-/// A line for each peer and plan: its rate, and the server's as a multiple of it, formed within a round.
+/// F1 and F3: each peer's rate, and the server's as a multiple of it, formed within a round.
 pub(crate) fn rows(settings: &Settings, rounds: &[Round], field: &Field) -> Vec<Row> {
     let plans = rounds.first().map_or(0, |round| round.floor.len());
-    let lines =
-        (0..plans).flat_map(|plan| field.contenders.iter().map(move |one| row(settings, rounds, plan, one.peer())));
-    lines.chain(field.out.iter().map(|out| out_row("F1", out))).collect()
+    let lines = (0..plans).flat_map(|plan| field.lines(move |peer| row(settings, rounds, field, plan, peer)));
+    lines.chain(field.missing("F1")).collect()
 }
 
-fn row(settings: &Settings, rounds: &[Round], plan: usize, peer: &'static Peer) -> Row {
-    let rate = |figures: &[Figures]| figures.get(plan).map(Figures::per_core_second);
-    let own = |round: &Round| rate(&round.peers.iter().find(|turn| turn.name == peer.name)?.figures);
-    let times = |round: &Round| Some(rate(&round.server)? / own(round)?);
-    let of_floor = Spread::of(rounds.iter().filter_map(|round| Some(own(round)? / rate(&round.floor)?)));
-    let times = Spread::of(rounds.iter().filter_map(times));
+fn row(settings: &Settings, rounds: &[Round], field: &Field, plan: usize, peer: &'static Peer) -> Row {
+    let turns = field.figures(peer, plan);
+    let rates = || turns.iter().map(|figures| figures.per_core_second());
+    let beside = |of: fn(&Round) -> &Vec<Figures>| {
+        let others = rounds.iter().filter_map(move |round| of(round).get(plan).map(Figures::per_core_second));
+        others.zip(rates()).collect::<Vec<_>>()
+    };
+    let floor = beside(|round| &round.floor);
+    let of_floor = Spread::of(floor.iter().map(|(floor, own)| own / floor));
+    let times = Spread::of(beside(|round| &round.server).iter().map(|(server, own)| server / own));
     let pending = if plan == 0 { 1 } else { settings.pending };
     // What Tollgate must not be slower than; short runs on a busy machine say nothing of it.
     let must_beat = plan == 0 && peer.name == "uws";
     Row {
         id: if plan == 0 { "F1" } else { "F3" },
         workload: format!("the same by {}, {pending} pending", peer.title),
-        floor: Spread::of(rounds.iter().filter_map(|round| rate(&round.floor))).thousands(),
-        server: Spread::of(rounds.iter().filter_map(own)).thousands(),
+        floor: Spread::of(floor.iter().map(|(floor, _)| *floor)).thousands(),
+        server: Spread::of(rates()).thousands(),
         result: format!("{} of the floor; Tollgate {}", of_floor.with(100.0, 0, " %"), times.with(1.0, 2, " × it")),
         target: if must_beat { "Tollgate ≥ 1 × it".to_owned() } else { "–".to_owned() },
         reached: (must_beat && !settings.quick).then_some(times.median >= 1.0),
-        generator: "–".to_owned(),
-        raw: json!({
-            "peer": peer.name,
-            "pending": pending,
-            "rounds": rounds.iter().map(|round| {
-                let turn = round.peers.iter().find(|turn| turn.name == peer.name)?;
-                turn.figures.get(plan).map(report::figures)
-            }).collect::<Vec<_>>(),
-        }),
+        generator: report::generator(turns.iter().copied()),
+        raw: raw(peer, &turns),
     }
+}
+
+/// S1, closed loop: publications for one second of a peer's CPU, and the server's as a multiple, formed within a round.
+pub(crate) fn spread_rows(servers: &[Figures], workload: &str, field: &Field) -> Vec<Row> {
+    let line = |peer: &'static Peer| {
+        let turns = field.figures(peer, 0);
+        let publishes = |one: &Figures| one.publications as f64 / one.server_cpu.as_secs_f64();
+        let times = servers.iter().zip(&turns).map(|(server, own)| publishes(server) / publishes(own));
+        Row {
+            id: "S1",
+            workload: format!("{workload}, by {}", peer.title),
+            floor: "–".to_owned(),
+            server: Spread::of(turns.iter().map(|figures| figures.per_core_second())).thousands(),
+            result: format!(
+                "{}; Tollgate {}",
+                Spread::of(turns.iter().map(|one| publishes(one))).with(1.0, 0, " publishes per core-second"),
+                Spread::of(times).with(1.0, 2, " × it")
+            ),
+            target: "–".to_owned(),
+            reached: None,
+            generator: report::generator(turns.iter().copied()),
+            raw: raw(peer, &turns),
+        }
+    };
+    field.lines(line).chain(field.missing("S1")).collect()
+}
+
+/// F2: how long a delivery takes of each peer at this rate, the plan with this number.
+pub(crate) fn steady_rows(rate: f64, plan: usize, field: &Field) -> Vec<Row> {
+    let line = |peer: &'static Peer| {
+        let turns = field.figures(peer, plan);
+        let latencies = || turns.iter().filter_map(|figures| figures.latency);
+        let backlog = turns.iter().map(|figures| figures.backlog).max().unwrap_or(0);
+        Row {
+            id: "F2",
+            workload: format!("the same by {}, {rate} publications a second", peer.title),
+            floor: "–".to_owned(),
+            server: format!("p99 {}", Spread::of(latencies().map(|one| one.p99)).with(1e3, 1, " ms")),
+            result: format!(
+                "p50 {}; at most {backlog} under way at the end",
+                Spread::of(latencies().map(|one| one.p50)).with(1e3, 1, " ms")
+            ),
+            target: "–".to_owned(),
+            reached: None,
+            generator: report::generator(turns.iter().copied()),
+            raw: raw(peer, &turns),
+        }
+    };
+    let missing = field.missing("F2").filter(|_| plan == 0);
+    field.lines(line).chain(missing).collect()
+}
+
+fn raw(peer: &Peer, turns: &[&Figures]) -> Value {
+    json!({"peer": peer.name, "rounds": turns.iter().map(|figures| report::figures(figures)).collect::<Vec<_>>()})
 }
 
 fn out_row(id: &'static str, out: &Out) -> Row {
@@ -123,7 +191,7 @@ fn out_row(id: &'static str, out: &Out) -> Row {
 /// What idle connections take of each peer, freshly started.
 pub(crate) fn idle(settings: &Settings) -> Vec<(Chosen, Outcome<Memory>)> {
     let weigh = |chosen: &Chosen| {
-        let contender = Contender::start(chosen, settings.cores, settings.frame_bytes)?;
+        let contender = Contender::start(chosen, settings.cores, settings.frame_bytes, Channels::one(stage::CHANNEL))?;
         let memory = contender.idle(settings.subscribers, 1)?;
         say(&format!("idle, {}: {:.2} KiB per connection", chosen.peer.name, memory.kib_per_connection()));
         Ok(memory)

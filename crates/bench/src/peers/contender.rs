@@ -26,6 +26,7 @@ pub(crate) struct Contender {
     dialect: Box<dyn Dialect>,
     template: Template,
     padding: usize,
+    channels: usize,
     /// Descriptors of the peer when nobody is connected.
     descriptors: usize,
 }
@@ -52,20 +53,21 @@ impl Contender {
     ///
     /// # Errors
     /// Of [`Running::start`] and [`Contender::new`].
-    pub(crate) fn start(chosen: &Chosen, cores: Cores, frame_bytes: usize) -> Outcome<Contender> {
-        Contender::new(Running::start(chosen, cores)?, frame_bytes)
+    pub(crate) fn start(chosen: &Chosen, cores: Cores, frame_bytes: usize, channels: Channels) -> Outcome<Contender> {
+        Contender::new(Running::start(chosen, cores)?, frame_bytes, channels)
     }
 
     /// Learns what the peer's publications look like, padded to so many bytes on the wire.
     ///
     /// # Errors
     /// Where its smallest frame is larger, or no publication comes through; with the end of its log.
-    fn new(running: Running, frame_bytes: usize) -> Outcome<Contender> {
-        let dialect = running.dialect(Channels::one(stage::CHANNEL));
+    fn new(running: Running, frame_bytes: usize, channels: Channels) -> Outcome<Contender> {
+        let count = channels.count;
+        let dialect = running.dialect(channels);
         let descriptors = descriptors(running.pid)?;
         let learned = stage::learn_frame(running.address, &*dialect, frame_bytes);
         let (template, padding) = explain(learned, &running)?;
-        Ok(Contender { running, dialect, template, padding, descriptors })
+        Ok(Contender { running, dialect, template, padding, channels: count, descriptors })
     }
 
     pub(crate) fn peer(&self) -> &'static Peer {
@@ -123,7 +125,14 @@ impl Contender {
     }
 
     fn hall<'a>(&'a self, audience: Audience<'a>, poller: Poller) -> Hall<'a> {
-        Hall { audience, poller, template: &self.template, next_sequence: 1, channels: 1, pid: self.running.pid }
+        Hall {
+            audience,
+            poller,
+            template: &self.template,
+            next_sequence: 1,
+            channels: self.channels,
+            pid: self.running.pid,
+        }
     }
 
     /// Waits until the peer has closed all that its last audience left, so that this costs the next one nothing. Some take a

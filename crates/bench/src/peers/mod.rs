@@ -9,7 +9,7 @@ mod owner;
 mod running;
 
 pub(crate) use check::{Arguments, run as check};
-pub(crate) use compared::{Field, Turn, idle, idle_rows, rows};
+pub(crate) use compared::{Field, idle, idle_rows, rows, spread_rows, steady_rows};
 use running::Running;
 
 use crate::failure::{Outcome, cannot};

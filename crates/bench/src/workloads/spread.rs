@@ -1,11 +1,13 @@
 //! S1: many small channels, one after another as fast as they are taken, and at a fixed rate.
 use super::{Venue, steady};
+use crate::dialect::Channels;
 use crate::failure::Outcome;
 use crate::fanout::{Figures, Plan};
+use crate::peers::{self, Field};
 use crate::publisher::{Pace, Publisher};
 use crate::report::{self, Row, Spread};
 use crate::settings::Settings;
-use crate::{rounds, say};
+use crate::{rounds, say, stage};
 use serde_json::json;
 
 /// Subscribers of each channel.
@@ -34,10 +36,12 @@ impl Small {
     }
 }
 
-pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Small>> {
-    let venue = Venue::open(settings, settings.subscribers / MEMBERS)?;
+pub(crate) fn run(settings: &Settings) -> Outcome<(Vec<Small>, Field)> {
+    let count = settings.subscribers / MEMBERS;
+    let venue = Venue::open(settings, count)?;
+    let mut field = Field::start(settings, &Channels::many(stage::CHANNEL, count));
     let mut floor = rounds::Floor::start(settings)?;
-    (0..settings.workload_rounds())
+    let rounds = (0..settings.workload_rounds())
         .map(|round| {
             let (label, wave) =
                 (format!("S1 round {} of {}", round + 1, settings.workload_rounds()), rounds::wave(round, 2));
@@ -52,6 +56,8 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Small>> {
             let (closed, open) = (measure(Pace::Pending(settings.pending))?, measure(Pace::PerSecond(RATE))?);
             drop(hall);
             venue.await_empty()?;
+            let plan = Plan { pace: Pace::Pending(settings.pending), span: settings.span, warm_up: 100 };
+            field.round(count * MEMBERS, &[plan], wave, &label);
             let small = Small { closed, open, floor: floor[0] };
             say(&format!(
                 "{label}: {:.0} publishes per core-second, {:.2} × the floor's CPU; {RATE} a second: {}",
@@ -61,10 +67,11 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Small>> {
             ));
             Ok(small)
         })
-        .collect()
+        .collect::<Outcome<Vec<Small>>>()?;
+    Ok((rounds, field))
 }
 
-pub(crate) fn rows(settings: &Settings, rounds: &[Small]) -> Vec<Row> {
+pub(crate) fn rows(settings: &Settings, rounds: &[Small], field: &Field) -> Vec<Row> {
     let (channels, targets) = (settings.subscribers / MEMBERS, settings.targets);
     let publishes = Spread::of(rounds.iter().map(Small::publishes));
     let times = Spread::of(rounds.iter().map(Small::times_floor));
@@ -72,7 +79,8 @@ pub(crate) fn rows(settings: &Settings, rounds: &[Small]) -> Vec<Row> {
     let backlog = rounds.iter().map(|round| round.open.backlog).max().unwrap_or(0);
     let raw =
         |of: fn(&Small) -> &Figures| json!(rounds.iter().map(|round| report::figures(of(round))).collect::<Vec<_>>());
-    vec![
+    let servers: Vec<Figures> = rounds.iter().map(|round| round.closed).collect();
+    let mut rows = vec![
         Row {
             id: "S1",
             workload: format!(
@@ -102,5 +110,7 @@ pub(crate) fn rows(settings: &Settings, rounds: &[Small]) -> Vec<Row> {
             generator: report::generator(rounds.iter().map(|round| &round.open)),
             raw: raw(|round| &round.open),
         },
-    ]
+    ];
+    rows.extend(peers::spread_rows(&servers, &format!("{channels} channels, {} pending", settings.pending), field));
+    rows
 }

@@ -1,17 +1,25 @@
 //! F2: publications at fixed moments to one large channel, whatever became of the earlier ones, and how long each delivery takes from the
 //! moment for which it was meant.
 use super::Venue;
+use crate::dialect::Channels;
 use crate::failure::Outcome;
 use crate::fanout::{Figures, Plan};
+use crate::peers::{self, Field};
 use crate::publisher::{Pace, Publisher};
 use crate::report::{self, Row, Spread};
 use crate::settings::Settings;
-use crate::{rounds, say};
+use crate::{rounds, say, stage};
 use serde_json::json;
+use std::time::Duration;
 
 /// Publications a second; the last is the one with a target.
 pub(crate) const RATES: [f64; 4] = [5.0, 25.0, 50.0, 100.0];
 const QUICK_RATES: [f64; 2] = [5.0, 100.0];
+
+/// Of the peers: most do not keep up with the higher rate, and each phase lasts until all has arrived. So it is cut short where it would leave
+/// a backlog of minutes, which favours who is behind.
+const PEERS_RATES: [f64; 2] = [5.0, 100.0];
+const PEERS_PUBLICATIONS: f64 = 100.0;
 
 /// Publications that may be under way when the time is over, as a part of those of a second: more are a backlog.
 const UNDER_WAY: f64 = 0.25;
@@ -23,10 +31,11 @@ pub(crate) struct Steady {
     pub(crate) rounds: Vec<Figures>,
 }
 
-pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Steady>> {
+pub(crate) fn run(settings: &Settings) -> Outcome<(Vec<Steady>, Field)> {
     let rates: &[f64] = if settings.quick { &QUICK_RATES } else { &RATES };
     let mut steady: Vec<Steady> = rates.iter().map(|rate| Steady { rate: *rate, rounds: Vec::new() }).collect();
     let venue = Venue::open(settings, 1)?;
+    let mut field = Field::start(settings, &Channels::one(stage::CHANNEL));
     for round in 0..settings.workload_rounds() {
         let label = format!("F2 round {} of {}", round + 1, settings.workload_rounds());
         let leap = venue.leap();
@@ -40,8 +49,13 @@ pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Steady>> {
         }
         drop(hall);
         venue.await_empty()?;
+        let plans = PEERS_RATES.map(|rate| {
+            let span = settings.span.min(Duration::from_secs_f64(PEERS_PUBLICATIONS / rate));
+            Plan { pace: Pace::PerSecond(rate), span, warm_up: 3 }
+        });
+        field.round(settings.subscribers, &plans, rounds::wave(round, 1), &label);
     }
-    Ok(steady)
+    Ok((steady, field))
 }
 
 /// The latencies and what else tells how it went.
@@ -63,7 +77,7 @@ pub(crate) fn p99(figures: &Figures) -> f64 {
 }
 
 /// A line for each rate; the highest has a target.
-pub(crate) fn rows(settings: &Settings, steady: &[Steady]) -> Vec<Row> {
+pub(crate) fn rows(settings: &Settings, steady: &[Steady], field: &Field) -> Vec<Row> {
     let highest = steady.iter().map(|one| one.rate).fold(0.0, f64::max);
     let row = |one: &Steady| {
         let latency = Spread::of(one.rounds.iter().map(p99));
@@ -89,5 +103,6 @@ pub(crate) fn rows(settings: &Settings, steady: &[Steady]) -> Vec<Row> {
             raw: json!({"per_second": one.rate, "rounds": one.rounds.iter().map(report::figures).collect::<Vec<_>>()}),
         }
     };
-    steady.iter().map(row).collect()
+    let peers = PEERS_RATES.iter().enumerate().flat_map(|(plan, rate)| peers::steady_rows(*rate, plan, field));
+    steady.iter().map(row).chain(peers).collect()
 }
