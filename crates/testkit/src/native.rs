@@ -19,6 +19,7 @@ pub struct Native {
     requests: u64,
     /// Pushes that came before a reply that a test waited for.
     pushes: VecDeque<Value>,
+    is_mute: bool,
 }
 
 impl Native {
@@ -26,7 +27,7 @@ impl Native {
     pub fn open(addr: SocketAddr) -> Self {
         let (socket, response) = upgrade(addr, "/connect", &[("sec-websocket-protocol", "tollgate.v1")]).unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], "tollgate.v1");
-        Self { socket, requests: 0, pushes: VecDeque::new() }
+        Self { socket, requests: 0, pushes: VecDeque::new(), is_mute: false }
     }
 
     /// A connection after `connect` with these fields, and `project`; and the reply.
@@ -43,6 +44,11 @@ impl Native {
         let mut native = Self::open(server.addr);
         let error = native.refused("connect", &with_project(server, fields));
         (error, native.closed().0)
+    }
+
+    /// Answers no ping from now on.
+    pub fn mute(&mut self) {
+        self.is_mute = true;
     }
 
     /// Sends any text message.
@@ -153,7 +159,9 @@ impl Native {
             if frame != json!({}) {
                 return Some(Incoming::Frame(frame));
             }
-            let _ = self.socket.send(Message::text("{}"));
+            if !self.is_mute {
+                let _ = self.socket.send(Message::text("{}"));
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every close code that can be brought about in a short time. `4001` and `4002` are tested elsewhere: see the table in [`crate::coverage`]; and those
+//! Every close code that can be brought about in a short time. `4001` is tested elsewhere: see the table in [`crate::coverage`]; and those
 //! of a refused `connect` are in [`crate::errors`], too.
 
 use std::time::Duration;
@@ -16,6 +16,20 @@ fn draining_is_4000_and_nobody_new_gets_in() {
     server.terminate();
     assert_eq!(ann.closed().0, 4000);
     assert!(server.ended(Duration::from_secs(30)).success());
+}
+
+#[test]
+fn who_answers_no_ping_is_4002_and_who_does_stays() {
+    let server = Setup::default().config("[native]\nping_ms = 1000\ntimeout_ms = 1000\n").start();
+    let (mut lively, connected) = Native::connect(&server, &json!({}));
+    assert_eq!((&connected["ping_ms"], &connected["timeout_ms"]), (&json!(1_000), &json!(1_000)));
+    let (mut silent, _) = Native::connect(&server, &json!({}));
+    silent.mute();
+    std::thread::scope(|scope| {
+        let stays = scope.spawn(move || lively.ending(Duration::from_secs(4)));
+        assert_eq!(silent.closed().0, 4002);
+        assert_eq!(stays.join().unwrap(), None);
+    });
 }
 
 #[test]

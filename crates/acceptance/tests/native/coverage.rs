@@ -76,8 +76,7 @@ const OF_CLOSES: [Row; 12] = [
         "crates/acceptance/tests/native_load/slow.rs",
         "a_slow_reader_comes_back_with_everything_and_nobody_else_notices",
     ),
-    // 35 seconds of silence: in virtual time.
-    ("4002", "crates/protocol-native/transcripts/pings.transcript", "close 4002"),
+    ("4002", CLOSES, "who_answers_no_ping_is_4002_and_who_does_stays"),
     ("4003", CLOSES, "a_flood_of_frames_is_4003_and_nobody_else_notices"),
     ("4004", CLOSES, "a_backend_that_does_not_answer_is_4004_for_who_connects"),
     ("4005", CLOSES, "who_does_not_connect_within_10_s_is_4005"),
