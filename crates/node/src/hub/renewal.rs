@@ -56,6 +56,10 @@ impl Shard {
         }
         if let Some(link) = link_mut(&mut self.links, connection) {
             (link.token, link.ends_at) = (Some(token), ends_at);
+            if link.attends && link.is_connected() {
+                // The end that its dialect knows is the old one, and the reply comes behind what is written in the channels it joins.
+                outlet.notify(connection, Notice::ExpiryChanged(renewed.token.expiry));
+            }
         }
         for channel in channels.into_iter().filter(|channel| !kept.contains(channel)) {
             self.join(connection, ChannelKey { project, channel }, outlet);
@@ -77,8 +81,6 @@ impl Shard {
         let Some(link) = link_mut(&mut self.links, connection).filter(attends) else {
             return Some(Reply::Renewed(renewed));
         };
-        // The end that its dialect knows is the old one.
-        outlet.notify(connection, Notice::ExpiryChanged(renewed.token.expiry));
         link.rare_mut().renewing = Some(Box::new(Renewing { number, renewed, held: HeldDirects::default() }));
         let format = link.format;
         let connection = self.reference(connection);

@@ -4,8 +4,10 @@ use tollgate_core::CloseReason;
 use tollgate_core::command::{Renewed, Resume};
 use tollgate_core::delivery::Position;
 use tollgate_core::error::ErrorKind;
+use tollgate_core::ids::ChannelId;
 use tollgate_core::json::JsonValue;
 use tollgate_core::limits::NATIVE_SESSION_MS;
+use tollgate_core::model::ChannelType;
 use tollgate_core::records::MailboxSettings;
 use tollgate_node::{ConnectionKey, NewToken, UserOfToken};
 
@@ -82,6 +84,20 @@ fn a_first_session_of_the_new_token_has_a_name_and_an_epoch_of_its_own() {
     bench.run(bench.node.end_sessions());
     assert_eq!(back(session), (false, true, String::new()));
     assert_eq!(send(&bench, &new, 2), 1, "the new one goes on");
+}
+
+#[test]
+fn the_new_end_is_told_before_anything_of_the_channels_that_it_joins() {
+    let bench = Bench::new();
+    let (old, new) = (of_ann(&bench), of_ann(&bench));
+    let hall = ChannelId::new("hall").unwrap();
+    bench.channel("hall", ChannelType::Private);
+    bench.run(bench.node.subscribe_token(&bench.key, &hall, &by_id(&new), false)).unwrap();
+    let (connection, _) = bench.resume(&secret(&old), Resume::default());
+    bench.told();
+    moves(&bench, connection, &new);
+    let told: Vec<_> = bench.told().into_iter().map(|(_, told)| told).collect();
+    assert!(matches!(&told[..2], [Told::End(_), Told::Subscribed(channel)] if channel == "hall"), "{told:?}");
 }
 
 #[test]
