@@ -55,6 +55,7 @@ impl Builder {
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.setup.token = Some(token.into());
+        self.setup.is_ticket = false;
         self
     }
 
@@ -66,6 +67,21 @@ impl Builder {
         F: Fn() -> T + Send + Sync + 'static,
         T: Future<Output = Result<String, Error>> + Send + 'static,
     {
+        self.setup.is_ticket = false;
+        self.provider = Some(Arc::new(move || Box::pin(provider())));
+        self
+    }
+
+    /// What gets a ticket from the application's backend (`POST /v2/tickets`), where the token itself is not to reach this client: asked before
+    /// each connection and each renewal, for a ticket is good once. As [`Builder::token_provider`] otherwise, and in place of it.
+    #[must_use]
+    pub fn ticket_provider<F, T>(mut self, provider: F) -> Self
+    where
+        F: Fn() -> T + Send + Sync + 'static,
+        T: Future<Output = Result<String, Error>> + Send + 'static,
+    {
+        self.setup.token = None;
+        self.setup.is_ticket = true;
         self.provider = Some(Arc::new(move || Box::pin(provider())));
         self
     }

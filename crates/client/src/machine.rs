@@ -49,6 +49,8 @@ pub(crate) struct Setup {
     pub(crate) token: Option<String>,
     /// A provider is asked for tokens.
     pub(crate) has_provider: bool,
+    /// What it gives are tickets: each for one try.
+    pub(crate) is_ticket: bool,
     pub(crate) data: Option<Payload>,
     pub(crate) queue_limit: usize,
     pub(crate) token_timeout_ms: u64,
@@ -219,9 +221,10 @@ impl Machine {
             (State::NeedsToken, Err(error)) if error.retry() == Retry::Never => self.stop(&error, Some(error.clone())),
             (State::NeedsToken, Err(error)) => self.wait(now, BROKEN, error),
             (State::Connected, Ok(token)) => {
-                let request = Request::Renew(wire::Renew { token: Secret(token.as_str().into()) });
+                let (token_named, ticket) = self.named(Some(&token));
+                let request = Request::Renew(wire::Renew { token: token_named, ticket });
                 self.own(Call::own(&request, For::Renew));
-                self.secret = Some(token);
+                self.secret = (!self.setup.is_ticket).then_some(token);
                 self.flush(now);
             }
             (State::Connected, Err(_)) => self.renew_later(now),
@@ -238,9 +241,12 @@ impl Machine {
         if self.is_durable() {
             self.channels.watch();
         }
+        let secret = if self.setup.is_ticket { self.secret.take() } else { self.secret.clone() };
+        let (token, ticket) = self.named(secret.as_deref());
         let mut body = wire::Connect {
             project: self.setup.project.as_str().into(),
-            token: self.secret.as_deref().map(|token| Secret(token.into())),
+            token,
+            ticket,
             sdk: Some(concat!("tollgate-rust/", env!("CARGO_PKG_VERSION")).into()),
             data: self.setup.data.as_ref().map(Payload::raw),
             ..wire::Connect::default()
@@ -253,6 +259,12 @@ impl Machine {
         }
         let call = Call::own(&Request::Connect(body), For::Connect);
         self.send(now, call);
+    }
+
+    /// A secret as `connect` and `renew` name it: as the token, or as the ticket.
+    fn named<'a>(&self, secret: Option<&'a str>) -> (Option<Secret<'a>>, Option<Secret<'a>>) {
+        let secret = secret.map(|secret| Secret(secret.into()));
+        if self.setup.is_ticket { (None, secret) } else { (secret, None) }
     }
 
     pub(crate) fn frame(&mut self, now: u64, socket: u64, text: &str) {
@@ -293,7 +305,8 @@ impl Machine {
         self.disconnected(now);
         let error = self.refusal.take().unwrap_or(Error::ConnectionLost(code));
         let advice = CloseAdvice::of(code);
-        if advice == CloseAdvice::Reauthenticate && self.setup.has_provider {
+        // A ticket that was not sent is too old by the next try.
+        if self.setup.is_ticket || (advice == CloseAdvice::Reauthenticate && self.setup.has_provider) {
             self.secret = None;
         }
         match advice {

@@ -318,6 +318,32 @@ fn tokens_are_asked_for_once_and_renewed_before_they_end() {
 }
 
 #[test]
+fn tickets_are_asked_for_before_each_try_and_sent_once() {
+    let setup = || Setup { has_provider: true, is_ticket: true, ..Setup::default() };
+    let mut bench = Bench::new(setup());
+    assert!(bench.effects().contains(&Effect::AskToken));
+    bench.machine.provided(bench.now, Ok("tkt_1".into()));
+    let said = bench.reach("");
+    assert!(said.contains(r#""ticket":"tkt_1""#) && !said.contains(r#""token""#), "{said}");
+    bench.effects();
+    bench.heard(r#"{"push":"expiring","in_ms":60000}"#);
+    assert_eq!(bench.effects(), [Effect::AskToken]);
+    bench.machine.provided(bench.now, Ok("tkt_2".into()));
+    assert_eq!(bench.sent(), [r#"{"id":2,"renew":{"ticket":"tkt_2"}}"#]);
+    // A connection that ends, and one that is never made.
+    for ticket in ["tkt_3", "tkt_4"] {
+        let socket = bench.machine.socket;
+        bench.machine.lost(bench.now, socket, BROKEN);
+        bench.now = bench.machine.wake_at();
+        bench.machine.wake(bench.now);
+        let effects = bench.effects();
+        assert!(effects.contains(&Effect::AskToken), "{effects:?}");
+        bench.machine.provided(bench.now, Ok(ticket.into()));
+    }
+    assert!(bench.reach("").contains(r#""ticket":"tkt_4""#));
+}
+
+#[test]
 fn another_token_has_a_session_and_direct_messages_of_its_own() {
     let renewed = |reply: &str| {
         let mut bench = Bench::new(Setup { has_provider: true, ..Setup::default() });

@@ -53,7 +53,7 @@ pub enum Command {
     /// Go on with this token in place of the one that the connection came with: its later generation, the same one anew, or another of the same
     /// user. Whether it succeeds or fails, the connection stays.
     Renew {
-        /// The token.
+        /// The token, or a ticket for one.
         token: PresentedSecret,
     },
     /// Subscribe to a channel.

@@ -31,7 +31,10 @@ fn limit(why: impl Into<String>) -> Error {
 pub(crate) fn command(request: Request<'_>) -> Result<Command> {
     Ok(match request {
         Request::Connect(connect) => self::connect(connect)?,
-        Request::Renew(renew) => Command::Renew { token: secret(renew.token) },
+        Request::Renew(renew) => match (renew.token, renew.ticket) {
+            (Some(one), None) | (None, Some(one)) => Command::Renew { token: secret(one) },
+            _ => return Err(invalid("Send `token` or `ticket`.")),
+        },
         Request::Subscribe(subscribe) => self::subscribe(subscribe)?,
         Request::Unsubscribe(unsubscribe) => Command::Unsubscribe { channel: channel(unsubscribe.channel)? },
         Request::State(state) => self::state(state)?,

@@ -138,7 +138,7 @@ impl Node {
             // Identified within one poll, at its end: the connection is registered and then settled with nothing in between. Only a JWT that needs
             // something first, a hook that is asked, and a past that has to be fetched make it wait, and then before.
             Command::Connect { project, token, resume } => {
-                let token = token.map(|presented| self.exchanged(&project, presented));
+                let token = token.map(|presented| self.exchanged(project.parse().ok(), presented));
                 let came = Origin { request_id: None, address: client.place().address };
                 let due =
                     resume.as_deref().map_or_else(Vec::new, |resume| self.to_fetch(&project, token.as_ref(), resume));
@@ -167,6 +167,10 @@ impl Node {
                 }
             }
             Command::Renew { token } => {
+                let token = match client.caller {
+                    Some(Caller::Token { project, .. }) => self.exchanged(Some(project), token),
+                    _ => token,
+                };
                 let came = Origin { request_id: None, address: client.place().address };
                 match at_origin(came.clone(), || self.renew(&client, &token)) {
                     Ok(Step::Due(entry, unprepared)) => Box::pin(with_origin(came, async move {

@@ -27,6 +27,17 @@ fn a_ticket_lets_in_once_and_for_its_time() {
 }
 
 #[test]
+fn a_ticket_renews_once() {
+    let bench = Bench::new();
+    let issued = bench.with_terms(|_| {});
+    let connection = bench.connect(&ticket(&bench, &by_id(&issued))).unwrap();
+    let one = ticket(&bench, &by_id(&issued));
+    assert_eq!(bench.renew(connection, &one).unwrap().token.id, issued.token.id);
+    assert_eq!(bench.renew(connection, &one).unwrap_err().kind, ErrorKind::InvalidAuth, "used");
+    assert_eq!(bench.connect(&one).unwrap_err().kind, ErrorKind::InvalidAuth, "nor does it connect");
+}
+
+#[test]
 fn what_ends_a_token_ends_its_tickets() {
     let bench = Bench::new();
     let issued = bench.with_terms(|_| {});

@@ -44,12 +44,15 @@ pub struct Connect<'a> {
 }
 
 /// Go on with another token.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Renew<'a> {
     /// The token.
-    #[serde(borrow)]
-    pub token: Secret<'a>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret<'a>>,
+    /// Instead of it: a one-time ticket.
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    pub ticket: Option<Secret<'a>>,
 }
 
 /// Where to begin in a channel's past.
