@@ -48,14 +48,17 @@ impl Conversation {
     /// A client that says this `connect`; `None` if none of ours does.
     fn connect(id: u32, text: &str, body: &wire::Connect<'_>) -> Option<Self> {
         let goes_on = body.session.is_some() || !body.positions.is_empty() || body.direct.is_some();
-        if body.ticket.is_some() || !body.watch.is_empty() || (body.token.is_none() && goes_on) {
+        let is_ticket = body.ticket.is_some();
+        let secret = body.token.as_ref().or(body.ticket.as_ref());
+        if (is_ticket && body.token.is_some()) || !body.watch.is_empty() || (secret.is_none() && goes_on) {
             return None;
         }
-        let token = body.token.as_ref().map(|token| token.0.to_string());
+        let token = secret.map(|secret| secret.0.to_string());
         let positions = body.positions.iter().map(|(channel, at)| (channel.to_string(), Position(*at)));
         let setup = Setup {
             project: body.project.to_string(),
             has_provider: token.is_some(),
+            is_ticket,
             token,
             data: body.data.map(Payload::from),
             queue_limit: 1_000,
@@ -89,8 +92,10 @@ impl Conversation {
                 let wanted = Wanted { presence: body.presence, rewind, data: body.data.map(Payload::from) };
                 self.machine.subscribe(NOW, &body.channel, wanted, body.position.map(Position));
             }
-            Request::Renew(body) if std::mem::take(&mut self.is_asked_for_token) => {
-                self.machine.provided(NOW, Ok(body.token.0.to_string()));
+            Request::Renew(wire::Renew { token: Some(token), ticket: None })
+                if std::mem::take(&mut self.is_asked_for_token) =>
+            {
+                self.machine.provided(NOW, Ok(token.0.to_string()));
             }
             Request::Publish(body) => self.call(&Request::Publish(outgoing(body).wire())),
             Request::Batch(body) => {

@@ -54,20 +54,27 @@ test('the network goes away and comes back: the page is back at once, and asks a
 
 test('without WebSockets the page receives by a stream', async () => {
 	const streams = [];
+	let preflights = 0;
 	const server = await Fake.start({
 		upgrade: false,
-		http: (request, response) => {
+		http: async (request, response) => {
 			const allowed = { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'authorization,content-type' };
-			if (request.method === 'OPTIONS') return response.writeHead(204, allowed).end();
+			if (request.method === 'OPTIONS') {
+				preflights += 1;
+				return response.writeHead(204, allowed).end();
+			}
+			let asked = '';
+			for await (const piece of request) asked += piece;
 			response.writeHead(200, { ...allowed, 'content-type': 'text/event-stream' }).flushHeaders();
-			streams.push({ request, send: (kind, data) => response.write(`event: ${kind}\ndata: ${JSON.stringify({ ...data, push: kind })}\n\n`) });
+			streams.push({ request, asked: JSON.parse(asked), send: (kind, data) => response.write(`event: ${kind}\ndata: ${JSON.stringify({ ...data, push: kind })}\n\n`) });
 			return undefined;
 		},
 	});
 	await page.app.make('c', { url: server.url, project: 'p', channels: { room: {} }, fallback: 'sse', token: 'tgt_x' });
 	const connecting = page.app.connect('c');
 	const stream = await until('a stream', () => streams[0], { within: 15_000 });
-	assert.equal(stream.request.headers.authorization, 'Bearer tgt_x');
+	assert.deepEqual([stream.request.method, stream.request.url, stream.asked.connect.token], ['POST', '/connect/sse', 'tgt_x']);
+	assert.equal(preflights, 0, 'nothing has to be allowed first');
 	stream.send('connected', CONNECTED);
 	stream.send('subscribed', { channel: 'room', type: 'public', state: {}, version: 0, position: 'a-0' });
 	await connecting;

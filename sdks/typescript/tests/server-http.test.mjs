@@ -54,6 +54,17 @@ for (const [what, answer, ask] of [
 	});
 }
 
+test('a ticket for a user is made for the token that is kept, and for another one when somebody ended that', async () => {
+	const { server, seen } = scripted([201, TOKEN], [201, { ticket: 'tkt_1', expires_in_ms: 30_000 }], problem(401, 'token_revoked'), [201, { ...TOKEN, secret: 'tgt_2' }], [201, { ticket: 'tkt_2', expires_in_ms: 30_000 }]);
+	assert.equal(await server.ticketFor('ann'), 'tkt_1');
+	assert.equal(await server.ticketFor('ann'), 'tkt_2');
+	const asked = seen.map(({ url, body }) => [new URL(url).pathname, JSON.parse(body).token]);
+	const [tokens, tickets] = ['/v2/tokens', '/v2/tickets'];
+	assert.deepEqual(asked, [[tokens, undefined], [tickets, 'tgt_1'], [tickets, 'tgt_1'], [tokens, undefined], [tickets, 'tgt_2']]);
+	const other = scripted(problem(403, 'forbidden'));
+	await assert.rejects(other.server.tickets.create('tok_1'), { code: 'forbidden' });
+});
+
 test('four tries are the end', async () => {
 	const { server, seen } = scripted(problem(503, 'unavailable', { retryable: true }));
 	await assert.rejects(server.users.get('a'), { code: 'unavailable', retry: 'later', status: 503, requestId: 'req_1', retryable: true });

@@ -13,7 +13,7 @@ afterEach(async () => {
 	for (const close of opened.splice(0).reverse()) await close();
 });
 
-/** A server of streams: `streams` has each that was opened, with its query and headers. */
+/** A server of streams: `streams` has each that was opened, with what was asked for. */
 async function streaming(answer = () => null) {
 	const streams = [];
 	const server = await Fake.start({
@@ -27,11 +27,16 @@ async function streaming(answer = () => null) {
 				const [status, body] = answer({ method, url, headers, body: text && JSON.parse(text) }) ?? [404, {}];
 				return response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 			}
-			const refusal = answer({ method: 'GET', url, headers: request.headers });
+			let asked = '';
+			for await (const piece of request) asked += piece;
+			assert.deepEqual([request.method, request.url, request.headers.authorization], ['POST', '/connect/sse', undefined], 'all of it in the body');
+			// What a browser may send to another origin without asking whether it may.
+			assert.match(request.headers['content-type'], /^text\/plain/);
+			const refusal = answer({ method: 'POST', url, headers: request.headers });
 			if (refusal) return response.writeHead(refusal[0], { 'content-type': 'application/problem+json' }).end(JSON.stringify(refusal[1]));
 			response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
 			const stream = {
-				url, headers: request.headers, response,
+				...JSON.parse(asked), response,
 				send: (kind, data) => response.write(`event: ${kind}\ndata: ${JSON.stringify({ push: kind, ...data })}\n\n`),
 			};
 			response.on('close', () => (stream.gone = true));
@@ -61,8 +66,8 @@ test('three WebSockets fail, then a stream receives; one more channel opens it a
 	const room = made.subscribe('room');
 	const connected = made.connect();
 	const first = await stream(streams, 0);
-	assert.deepEqual([first.url.searchParams.getAll('channel'), first.url.searchParams.getAll('position')], [['room'], []]);
-	assert.equal(first.headers.authorization, undefined);
+	assert.deepEqual(first.subscribe, [{ channel: 'room' }]);
+	assert.deepEqual([first.connect.project, first.connect.token], ['project_x', undefined]);
 	first.send('connected', CONNECTED);
 	await connected;
 	first.send('subscribed', entry('room', 'a-4'));
@@ -72,8 +77,7 @@ test('three WebSockets fail, then a stream receives; one more channel opens it a
 	const other = made.subscribe('other');
 	const second = await stream(streams, 1);
 	await until('the first stream is let go', () => first.gone);
-	assert.deepEqual(second.url.searchParams.getAll('channel'), ['room', 'other']);
-	assert.deepEqual(second.url.searchParams.getAll('position'), ['room@a-5']);
+	assert.deepEqual(second.subscribe, [{ channel: 'room', position: 'a-5' }, { channel: 'other' }]);
 	second.send('connected', CONNECTED);
 	second.send('subscribed', entry('room', 'a-5', { recovered: true }));
 	second.send('message', said('room', 6));
@@ -101,14 +105,14 @@ test('a stream that cannot be taken up whole is a gap, which is told', async () 
 	second.send('connected', CONNECTED);
 	second.send('subscribed', entry('room', 'a-9', { recovered: false }));
 	const third = await stream(streams, 2);
-	assert.deepEqual(third.url.searchParams.getAll('position'), ['room@a-4']);
+	assert.deepEqual(third.subscribe[0], { channel: 'room', position: 'a-4' });
 	third.send('connected', CONNECTED);
 	third.send('subscribed', entry('room', 'a-9', { recovered: false }));
 	await until('the gap', () => gaps.length === 1);
 	assert.deepEqual(gaps, [['a-4', 'a-9']]);
 });
 
-test('a token goes in a header; what is done is done by /v2, and errors are those of the protocol', async () => {
+test('a token goes in the body; what is done is done by /v2, and errors are those of the protocol', async () => {
 	const asked = [];
 	const answer = ({ method, url, headers, body }) => {
 		if (url.pathname === '/connect/sse') return null;
@@ -123,8 +127,7 @@ test('a token goes in a header; what is done is done by /v2, and errors are thos
 	made.subscribe('room');
 	const connected = made.connect();
 	const first = await stream(streams, 0);
-	assert.equal(first.headers.authorization, 'Bearer tgt_secretsecret');
-	assert.ok(!first.url.href.includes('tgt_'));
+	assert.equal(first.connect.token, 'tgt_secretsecret');
 	first.send('connected', { ...CONNECTED, token: { id: 'tok_1' } });
 	await connected;
 	assert.equal((await made.publish('room', 'said', 1, { id: 'x' })).position, 'a-9');
@@ -140,18 +143,116 @@ test('a token goes in a header; what is done is done by /v2, and errors are thos
 	]);
 });
 
-test('without a channel there is no stream, and everything else works; the first channel opens one', async () => {
+test('without a channel a stream brings direct messages; a channel opens another, which goes on with them', async () => {
 	const { server, streams } = await streaming(({ url }) => (url.pathname.endsWith('/messages') ? [200, { position: 'a-1' }] : null));
-	const made = client(server, { token: 'tgt_x' });
-	await made.connect();
-	assert.equal((await made.publish('room', 'said', 1)).position, 'a-1');
-	assert.equal(streams.length, 0);
-	const room = made.subscribe('room', { rewind: { last: 5 } });
+	const made = client(server, { token: 'tgt_x', data: { name: 'Ann' } });
+	const directs = [];
+	made.on('direct', ({ data }) => directs.push(data));
+	const connected = made.connect();
 	const first = await stream(streams, 0);
-	assert.equal(first.url.searchParams.get('rewind'), '5');
-	first.send('connected', CONNECTED);
-	first.send('subscribed', entry('room', 'a-0', { recovered: true }));
+	assert.deepEqual([first.subscribe, first.connect.data, 'session' in first.connect], [undefined, { name: 'Ann' }, false]);
+	first.send('connected', { ...CONNECTED, token: { id: 'tok_1' }, direct: '5a-7' });
+	await connected;
+	assert.equal((await made.publish('room', 'said', 1)).position, 'a-1');
+	first.send('direct', { offset: 8, event: 'said', data: 8, at: 1 });
+	await until('it is heard', () => directs.length === 1);
+	const room = made.subscribe('room', { rewind: { last: 5 }, presence: true, data: { seat: 1 } });
+	const second = await stream(streams, 1);
+	assert.deepEqual(second.subscribe, [{ channel: 'room', rewind: { last: 5 }, presence: true, data: { seat: 1 } }]);
+	assert.deepEqual([second.connect.session, second.connect.direct], ['ses_1', '5a-8']);
+	second.send('connected', { ...CONNECTED, token: { id: 'tok_1' }, resumed: true, direct: '5a-9' });
+	second.send('direct', { offset: 9, event: 'said', data: 9, at: 1 });
+	second.send('subscribed', entry('room', 'a-0', { recovered: true }));
 	await room.ready;
+	const other = made.subscribe('other');
+	const third = await stream(streams, 2);
+	assert.deepEqual([third.connect.direct, third.subscribe[0]], ['5a-9', { channel: 'room', position: 'a-0', presence: true, data: { seat: 1 } }]);
+	// What lies before where the server stands is still to come, and is asked for again by another stream.
+	third.send('connected', { ...CONNECTED, token: { id: 'tok_1' }, resumed: true, direct: '5a-12' });
+	third.send('subscribed', entry('room', 'a-0', { recovered: true }));
+	third.send('subscribed', entry('other', 'b-0'));
+	await other.ready;
+	made.subscribe('last');
+	assert.equal((await stream(streams, 3)).connect.direct, '5a-9');
+	assert.deepEqual(directs, [8, 9]);
+});
+
+test('each channel begins where it was asked to; who wants more of one later gets another stream', async () => {
+	const { server, streams } = await streaming();
+	const made = client(server, { token: 'tgt_x' });
+	const [room, held] = [made.subscribe('room', { rewind: { last: 5 } }), made.subscribe('held', { rewind: { sinceAt: 9 } })];
+	const heard = [];
+	made.on('message', ({ channel, offset }) => heard.push(`${channel} ${offset}`));
+	made.connect().catch(() => {});
+	const first = await stream(streams, 0);
+	assert.deepEqual(first.subscribe, [{ channel: 'room', rewind: { last: 5 } }, { channel: 'held', rewind: { since_at: 9 } }]);
+	// The token is in one of them already: its past comes all the same.
+	first.send('connected', { ...CONNECTED, token: { id: 'tok_1' }, channels: [entry('held', 'b-7')] });
+	first.send('subscribed', entry('held', 'b-6', { recovered: true }));
+	first.send('message', said('held', 7));
+	first.send('subscribed', entry('room', 'a-0', { recovered: true }));
+	await Promise.all([room.ready, held.ready]);
+	await until('the past is heard', () => heard.length === 1);
+	made.subscribe('room', { presence: true });
+	const second = await stream(streams, 1);
+	assert.deepEqual(second.subscribe, [{ channel: 'room', position: 'a-0', presence: true }, { channel: 'held', position: 'b-7' }]);
+	let told = 0;
+	room.on('presence', () => (told += 1));
+	second.send('connected', { ...CONNECTED, token: { id: 'tok_1' }, resumed: true, channels: [entry('held', 'b-7', { resuming: true })] });
+	second.send('subscribed', entry('held', 'b-7', { recovered: true }));
+	second.send('subscribed', entry('room', 'a-0', { recovered: true }));
+	second.send('presence', { channel: 'room', count: 1, joined: [{ member: 'ann', since_at: 1 }] });
+	await until('who is there is told', () => told === 1);
+	assert.deepEqual([heard, made.counters.duplicates, made.counters.gaps], [['held 7'], 0, 0]);
+});
+
+test('a stream whose direct messages are lost is told when the client comes back', async () => {
+	const { server, streams } = await streaming();
+	const made = client(server, { token: 'tgt_x' });
+	let lost = 0;
+	made.on('direct_lost', () => (lost += 1));
+	const connected = made.connect();
+	(await stream(streams, 0)).send('connected', { ...CONNECTED, token: { id: 'tok_1' }, direct: '5a-7' });
+	await connected;
+	made.subscribe('room');
+	const told = { ...CONNECTED, token: { id: 'tok_1' }, direct: '6b-1', direct_lost: true };
+	(await stream(streams, 1)).send('connected', told);
+	const third = await stream(streams, 2);
+	assert.equal(third.connect.direct, '5a-7', 'where the machine knows it');
+	third.send('connected', told);
+	await until('it is told', () => lost === 1);
+});
+
+test('each stream has a ticket of its own, and nothing has a token', async () => {
+	const { server, streams } = await streaming();
+	let asked = 0;
+	const made = client(server, { ticket: async () => `tkt_${(asked += 1)}` });
+	made.subscribe('room');
+	const connected = made.connect();
+	const told = { ...CONNECTED, token: { id: 'tok_1' } };
+	const first = await stream(streams, 0);
+	first.send('connected', told);
+	first.send('subscribed', entry('room', 'a-4'));
+	await connected;
+	// Another channel, the end of the token, and a loss.
+	made.subscribe('other');
+	const second = await stream(streams, 1);
+	second.send('connected', told);
+	second.send('subscribed', entry('room', 'a-4', { recovered: true }));
+	second.send('subscribed', entry('other', 'b-0'));
+	second.send('expiring', { in_ms: 60_000 });
+	const third = await stream(streams, 2);
+	third.send('connected', told);
+	third.response.end();
+	const fourth = await stream(streams, 3);
+	const tickets = [first, second, third, fourth].map(({ connect }) => connect.ticket);
+	assert.equal(new Set(tickets).size, 4, `${tickets}`);
+	for (const { connect } of streams) assert.match(connect.ticket, /^tkt_\d+$/);
+	assert.ok(streams.every(({ connect }) => !('token' in connect)));
+	fourth.send('connected', told);
+	await until('it is back', () => made.state === 'connected');
+	await assert.rejects(made.publish('room', 'said', 1), { code: 'not_granted' });
+	assert.throws(() => new Client({ url: server.url, project: 'p', token: 'a', ticket: () => 'b' }), { code: 'invalid_input' });
 });
 
 test('a refused stream is what its status says', async () => {
@@ -190,6 +291,10 @@ test('what changes something is sent in the order in which it was asked for, eac
 		http: async (request, response) => {
 			let text = '';
 			for await (const piece of request) text += piece;
+			if (request.url === '/connect/sse') {
+				response.writeHead(200, { 'content-type': 'text/event-stream' });
+				return response.write(`event: connected\ndata: ${JSON.stringify({ push: 'connected', ...CONNECTED })}\n\n`);
+			}
 			if (request.method === 'GET') return response.writeHead(200, { 'content-type': 'application/json' }).end('{"messages":[],"position":"a-0"}');
 			arrived.push(JSON.parse(text).data);
 			waiting.push(() => response.writeHead(200, { 'content-type': 'application/json' }).end(`{"position":"a-${arrived.length}"}`));

@@ -40,6 +40,8 @@ export class Client<Events = AnyEvents> {
 	readonly #machine: Machine;
 	readonly #options: Options;
 	readonly #tokens: TokenFlights | null;
+	/** Of event streams alone: a ticket that was fetched for one thing is not good for another. */
+	readonly #streamTickets: TokenFlights | null;
 	readonly #listeners = new Listeners<ClientEvents<Events>>();
 	readonly #subscriptions = new Map<string, Subscription<Events, unknown>>();
 	readonly #waiters = new Map<number, Waiter>();
@@ -53,16 +55,20 @@ export class Client<Events = AnyEvents> {
 	#connecting: Waiter[] = [];
 
 	constructor(options: Options) {
-		const { project, token, data, resume } = options;
+		const { project, token, ticket, data, resume } = options;
+		if (token !== undefined && ticket !== undefined) throw new TollgateError('invalid_input', 'Give `token` or `ticket`.', 'never');
+		const provider = ticket ?? (typeof token === 'function' ? token : undefined);
 		this.#options = options;
 		this.#url = baseUrl(options.url);
 		const tokenTimeoutMs = options.tokenTimeoutMs ?? TOKEN_TIMEOUT_MS;
-		this.#tokens = typeof token === 'function' ? new TokenFlights(token, tokenTimeoutMs) : null;
+		this.#tokens = provider ? new TokenFlights(provider, tokenTimeoutMs) : null;
+		this.#streamTickets = ticket ? new TokenFlights(ticket, tokenTimeoutMs) : null;
 		this.#machine = new Machine({
 			project, data, resume, tokenTimeoutMs,
 			sdk: `tollgate-js/${VERSION}`,
 			token: typeof token === 'string' ? token : undefined,
-			provider: typeof token === 'function',
+			provider: provider !== undefined,
+			tickets: ticket !== undefined,
 			queueLimit: options.queueLimit ?? QUEUE_LIMIT,
 			sseAfter: options.fallback === 'sse' ? SSE_AFTER : null,
 			random: Math.random,
@@ -257,9 +263,14 @@ export class Client<Events = AnyEvents> {
 		const get: typeof fetch = (input, init) => (this.#options.fetch ?? fetch)(input, init);
 		const transport =
 			kind === 'sse'
-				? openSse(this.#url, wanted, listener, get)
+				? openSse(this.#url, wanted, listener, { fetch: get, ticket: () => this.#ticket() })
 				: openWebSocket(socketUrl(this.#url), listener, this.#options.WebSocket);
 		this.#transport = { socket, transport };
+	}
+
+	/** One more for a stream, if tickets are what lets this client in. */
+	async #ticket(): Promise<string | TollgateError | undefined> {
+		return this.#streamTickets?.ask(performance.now(), false);
 	}
 
 	#entered(state: State, error: TollgateError | null): void {

@@ -15,6 +15,8 @@ export interface MachineOptions {
 	/** A fixed token; `provider`: it is asked for; neither: anonymous. */
 	token?: string | undefined;
 	provider: boolean;
+	/** What the provider gives are tickets: each for one try. */
+	tickets?: boolean;
 	data?: object | undefined;
 	queueLimit: number;
 	tokenTimeoutMs: number;
@@ -190,8 +192,8 @@ export class Machine {
 			}
 		} else if (this.state === 'connected') {
 			if (typeof outcome !== 'string') return this.#renewLater(now);
-			this.#secret = outcome;
-			this.#own('renew', { token: outcome }, { who: 'renew' });
+			this.#secret = this.options.tickets ? undefined : outcome;
+			this.#own('renew', this.#named(outcome), { who: 'renew' });
 			this.channels.renewing();
 			this.#flush(now);
 		}
@@ -206,8 +208,14 @@ export class Machine {
 		this.#heardAt = now;
 		const { project, sdk, data } = this.options;
 		const resumed = this.isDurable ? this.#resumed() : {};
-		const body = { project, ...(this.#secret !== undefined && { token: this.#secret }), sdk, ...resumed, ...(data && { data }) };
+		const body = { project, ...(this.#secret !== undefined && this.#named(this.#secret)), sdk, ...resumed, ...(data && { data }) };
+		if (this.options.tickets) this.#secret = undefined;
 		this.#send(now, pending('connect', body, { who: 'connect' }));
+	}
+
+	/** A secret as `connect` and `renew` name it. */
+	#named(secret: string): object {
+		return this.options.tickets ? { ticket: secret } : { token: secret };
 	}
 
 	frame(now: number, socket: number, frame: string): void {
@@ -251,6 +259,8 @@ export class Machine {
 		this.#refusal = null;
 		if (what === 'auth') this.#isRefused = true;
 		if (what === 'auth') this.#secret = this.options.provider ? undefined : this.options.token;
+		// A ticket that was not sent is too old by the next try.
+		if (this.options.tickets) this.#secret = undefined;
 		if (what === 'stop' || (what === 'auth' && !this.options.provider)) this.#stop(error, error);
 		else this.#wait(now, close, error);
 	}

@@ -1,6 +1,7 @@
-//! A connection made of an event stream and `/v2`, in the shape of one over a WebSocket: the machine does not see the difference. Channels are named
-//! in the stream's address, so entering one more opens the stream again, from where each channel stands.
+//! A connection made of an event stream and `/v2`, in the shape of one over a WebSocket: the machine does not see the difference. What a stream is
+//! to carry is said in the request that opens it, so entering one more channel opens it again, from where each channel and the session stand.
 
+import { TollgateError } from '../shared/error.js';
 import type { Wanted } from './channels.js';
 import { EventReader, type StreamEvent } from './events.js';
 import { parsePosition } from './position.js';
@@ -8,17 +9,14 @@ import { perform, refused } from './rest.js';
 import type { Listener, Transport } from './transport.js';
 import { type Fields, hear, isFields, list, number, text } from './wire.js';
 
-/** The most channels that the address of a stream names. */
-const CHANNELS_MAX = 16;
+/** The most channels that a stream is asked for. */
+const CHANNELS_MAX = 64;
 
 export interface WantedChannel {
 	channel: string;
 	position: string | null;
 	wanted: Wanted;
 }
-
-/** Nothing is heard where nothing is open. */
-const IDLE_PING_MS = 2 ** 40;
 
 /** What changes something, and is done in the order in which it was asked for, as over a WebSocket. */
 const CHANGES = new Set(['publish', 'batch', 'state']);
@@ -27,8 +25,10 @@ const CHANGES = new Set(['publish', 'batch', 'state']);
 interface Carried {
 	/** Up to where it was told. */
 	position: string | null;
-	/** Where it begins, if it has no position yet, as the address spells it. */
-	rewind: string | null;
+	/** Where it begins, if it has no position yet, as the protocol spells it. */
+	rewind: Fields | null;
+	/** How the client takes part, beside that. */
+	more: Fields;
 	/** The number of the `subscribe` that waits for it. */
 	asked: number | null;
 	/** The fields of its subscription, once they were told on this stream. */
@@ -37,8 +37,15 @@ interface Carried {
 	known: boolean;
 }
 
-export function openSse(url: string, wanted: WantedChannel[], listener: Listener, get: typeof fetch): Transport {
-	const stream = new SseTransport(url, wanted, listener, get);
+/** What a stream needs of the client. */
+export interface Means {
+	fetch: typeof fetch;
+	/** One more ticket; nothing where tickets are not what lets the client in. */
+	ticket: () => Promise<string | TollgateError | undefined>;
+}
+
+export function openSse(url: string, wanted: WantedChannel[], listener: Listener, means: Means): Transport {
+	const stream = new SseTransport(url, wanted, listener, means);
 	queueMicrotask(() => stream.open());
 	return stream;
 }
@@ -47,6 +54,9 @@ class SseTransport implements Transport {
 	readonly #carried = new Map<string, Carried>();
 	#connect: { id: number; body: Fields } | null = null;
 	#renewal: number | null = null;
+	#session: string | undefined;
+	/** Up to where direct messages were told. */
+	#direct: string | undefined;
 	/** The id of the token that the stream was opened with. */
 	#token: string | undefined;
 	#stream = new AbortController();
@@ -56,16 +66,14 @@ class SseTransport implements Transport {
 	/** The changes up to here: requests of their own, on connections of their own, would overtake each other. */
 	#changes: Promise<void> = Promise.resolve();
 	#isFirst = true;
-	/** There is no stream, because there is no channel. */
-	#isIdle = false;
 
 	constructor(
 		private readonly url: string,
 		wanted: WantedChannel[],
 		private readonly listener: Listener,
-		private readonly fetch: typeof globalThis.fetch,
+		private readonly means: Means,
 	) {
-		for (const { channel, position, wanted: { rewind } } of wanted.slice(0, CHANNELS_MAX)) this.#carry(channel, position, spelled(rewind));
+		for (const { channel, position, wanted: one } of wanted.slice(0, CHANNELS_MAX)) this.#carry(channel, position, { ...one });
 	}
 
 	open(): void {
@@ -81,7 +89,7 @@ class SseTransport implements Transport {
 		if (name === 'renew') return this.#renew(id, body);
 		if (name === 'unsubscribe') this.#carried.delete(String(body.channel));
 		if (name === 'unsubscribe' || name === 'ping') return void queueMicrotask(() => this.#reply({ id, ok: {} }));
-		const way = { url: this.url, token: text(this.#connect?.body.token), fetch: this.fetch, signal: this.#requests.signal };
+		const way = { url: this.url, token: text(this.#connect?.body.token), fetch: this.means.fetch, signal: this.#requests.signal };
 		const doing = () => perform(way, name, body).then((outcome) => this.#reply({ id, ...outcome }));
 		if (CHANGES.has(name)) this.#changes = this.#changes.then(doing);
 		else void doing();
@@ -103,8 +111,9 @@ class SseTransport implements Transport {
 		if (this.#live) this.listener.frame(JSON.stringify(frame));
 	}
 
-	#carry(channel: string, position: string | null, rewind: string | null = null): Carried {
-		const carried = { position, rewind, asked: null, told: null, known: false };
+	#carry(channel: string, position: string | null, { rewind, presence, data }: Fields = {}): Carried {
+		const more = { ...(presence === true && { presence }), ...(data !== undefined && { data }) };
+		const carried = { position, rewind: isFields(rewind) ? rewind : null, more, asked: null, told: null, known: false };
 		this.#carried.set(channel, carried);
 		return carried;
 	}
@@ -114,16 +123,12 @@ class SseTransport implements Transport {
 		for (const [channel, position] of Object.entries(isFields(body.positions) ? body.positions : {})) {
 			if (!this.#carried.has(channel) && this.#carried.size < CHANNELS_MAX) this.#carry(channel, String(position));
 		}
-		if (this.#carried.size > 0) return void this.#read();
-		// There is no stream of no channel. Until one is entered this publishes and reads.
-		this.#isFirst = false;
-		this.#isIdle = true;
-		queueMicrotask(() => this.#reply({ id, ok: { connection: '', resumed: false, ping_ms: IDLE_PING_MS, timeout_ms: 0, limits: {}, channels: [] } }));
+		void this.#read();
 	}
 
-	#renew(id: number, { token }: Fields): void {
+	#renew(id: number, secret: Fields): void {
 		if (!this.#connect) return;
-		this.#connect.body = { ...this.#connect.body, token };
+		this.#connect.body = { ...this.#connect.body, ...secret };
 		this.#renewal = id;
 		this.#reopen();
 	}
@@ -132,23 +137,20 @@ class SseTransport implements Transport {
 		const channel = String(body.channel);
 		const carried = this.#carried.get(channel);
 		const position = text(body.position) ?? null;
-		const rewind = spelled(body.rewind);
-		if (this.#isIdle) return queueMicrotask(() => this.#lost(1006, 'a first channel'));
-		const others = [...this.#carried].filter(([other, one]) => other !== channel && one.position === null);
-		if (rewind !== null && (carried?.told || others.some(([, one]) => one.rewind !== rewind))) {
-			return this.#refuse(id, 'unsupported', 'Without a WebSocket channels begin in the past when they are entered, and all alike; read the rest by history().');
+		if (isFields(body.rewind) && carried?.told) {
+			return this.#refuse(id, 'unsupported', 'Without a WebSocket channels begin in the past when they are entered; read the rest by history().');
 		}
 		if (!carried && this.#carried.size >= CHANNELS_MAX) {
 			return this.#refuse(id, 'limit_reached', `Without a WebSocket a client is in at most ${CHANNELS_MAX} channels.`);
 		}
 		if (!carried) {
-			this.#carry(channel, position, rewind).asked = id;
+			this.#carry(channel, position, body).asked = id;
 			return this.#reopen();
 		}
-		if (!carried.told) {
-			carried.asked = id;
-			return;
-		}
+		const isMore = takesPart(carried, body);
+		if (isMore || !carried.told) carried.asked = id;
+		if (isMore) return this.#reopen();
+		if (!carried.told) return;
 		// A hole, or a beginning elsewhere: only another stream goes on from there.
 		if (position !== null && position !== carried.position) return queueMicrotask(() => this.#lost(1006, 'another position'));
 		const { told } = carried;
@@ -176,11 +178,15 @@ class SseTransport implements Transport {
 		const controller = new AbortController();
 		this.#stream = controller;
 		const current = () => this.#live && this.#stream === controller;
-		const { body = {} } = this.#connect ?? {};
-		const token = text(body.token);
 		try {
-			const answer = await this.fetch(`${this.url}/connect/sse?${this.#query(body)}`, {
-				headers: { Accept: 'text/event-stream', ...(token !== undefined && { Authorization: `Bearer ${token}` }) },
+			const body = await this.#asked();
+			if (!current()) return;
+			if (body instanceof TollgateError) return this.#lost(body.retry === 'never' ? 4100 : 1006, body.code);
+			// All of it in the body, as text: a page of another origin need not ask whether it may send this.
+			const answer = await this.means.fetch(`${this.url}/connect/sse`, {
+				method: 'POST',
+				headers: { Accept: 'text/event-stream' },
+				body: JSON.stringify(body),
 				signal: controller.signal,
 				cache: 'no-store',
 			});
@@ -200,16 +206,26 @@ class SseTransport implements Transport {
 		}
 	}
 
-	#query({ project }: Fields): URLSearchParams {
-		const query = new URLSearchParams({ project: String(project) });
-		for (const [channel, { position }] of this.#carried) {
-			query.append('channel', channel);
-			if (position !== null) query.append('position', `${channel}@${position}`);
+	/** What a stream is opened with: what the machine said first, from where it stands now. A ticket is good for one stream. */
+	async #asked(): Promise<Fields | TollgateError> {
+		const { session, direct, ...first } = this.#connect?.body ?? {};
+		if (this.#connect && 'ticket' in first) {
+			const { ticket: _, ...rest } = this.#connect.body;
+			this.#connect.body = rest;
+		} else if (text(first.token) === undefined) {
+			const more = await this.means.ticket();
+			if (more instanceof TollgateError) return more;
+			if (more !== undefined) first.ticket = more;
 		}
-		// It is for every channel that has no position.
-		const rewind = [...this.#carried.values()].find((one) => one.position === null && one.rewind !== null)?.rewind;
-		if (rewind) query.append('rewind', rewind);
-		return query;
+		const others = Object.entries(isFields(first.positions) ? first.positions : {}).filter(([channel]) => !this.#carried.has(channel));
+		const subscribe = [...this.#carried].map(([channel, { position, rewind, more }]) => {
+			return { channel, ...(position !== null ? { position } : rewind && { rewind }), ...more };
+		});
+		const stands = { session: this.#session ?? session, direct: this.#direct ?? direct };
+		const connect: Fields = { ...first, ...stands, positions: Object.fromEntries(others) };
+		for (const name of ['session', 'direct']) if (connect[name] === undefined) delete connect[name];
+		if (others.length === 0) delete connect.positions;
+		return { connect, ...(subscribe.length > 0 && { subscribe }) };
 	}
 
 	/** The stream was not given: the status says what the code of a close would. */
@@ -239,6 +255,9 @@ class SseTransport implements Transport {
 			case 'unsubscribed':
 				this.#carried.delete(channel);
 				break;
+			case 'direct':
+				this.#heardDirect(number(body.offset));
+				break;
 			case 'message':
 			case 'position':
 				this.#moved(channel, kind, body);
@@ -255,15 +274,20 @@ class SseTransport implements Transport {
 		for (const fields of list(body.channels)) {
 			const channel = text(fields.channel) ?? '';
 			const carried = this.#carried.get(channel) ?? (this.#carried.size < CHANNELS_MAX ? this.#carry(channel, null) : null);
-			// What resumes has its own event to come.
-			if (!carried || fields.resuming === true) continue;
+			// What resumes, or begins in the past, has its own event to come.
+			const isToCome = fields.resuming === true || (carried?.rewind && carried.position === null);
+			if (!carried || isToCome) continue;
 			if (isFirst) Object.assign(carried, { known: true, told: fields, position: fields.position });
 			else this.#subscribed(channel, fields);
 		}
+		const isOther = !isFirst && this.#token !== before;
+		// It does not go on without a gap: the machine is to find that out when it comes back.
+		if (!isFirst && !isOther && body.direct_lost === true) return this.#lost(1006, 'direct messages cannot be taken up');
+		this.#session = text(body.session);
+		this.#directBegins(text(body.direct), isOther || body.direct_lost === true);
 		if (isFirst && this.#connect) return this.#reply({ id: this.#connect.id, ok: body });
 		if (this.#renewal !== null) {
 			const { token, session, direct } = body;
-			const isOther = isFields(token) && token.id !== before;
 			this.#reply({ id: this.#renewal, ok: { token, ...(isOther && { session, direct }) } });
 		}
 		this.#renewal = null;
@@ -288,6 +312,18 @@ class SseTransport implements Transport {
 		else if (carried) this.#reply({ push: 'unsubscribed', channel, reason: 'ended' });
 	}
 
+	/** Where direct messages begin; those behind a position that was named are still to come. */
+	#directBegins(begins: string | undefined, anew: boolean): void {
+		const named = this.#direct ?? text(this.#connect?.body.direct);
+		const goesOn = !anew && named !== undefined && parsePosition(named)?.epoch === parsePosition(begins)?.epoch;
+		this.#direct = goesOn ? named : begins;
+	}
+
+	#heardDirect(offset: number | undefined): void {
+		const known = parsePosition(this.#direct);
+		if (known && offset !== undefined && offset > known.offset) this.#direct = `${known.epoch}-${offset}`;
+	}
+
 	#moved(channel: string, kind: string, body: Fields): void {
 		const carried = this.#carried.get(channel);
 		if (!carried) return;
@@ -297,6 +333,14 @@ class SseTransport implements Transport {
 	}
 }
 
+/** Whether the client is to take part in more than it was asked for before: what is asked for is kept. */
+function takesPart({ more }: Carried, { presence, data }: Fields): boolean {
+	const before = JSON.stringify(more);
+	if (presence === true) more.presence = true;
+	if (data !== undefined) more.data = data;
+	return JSON.stringify(more) !== before;
+}
+
 function parse(data: string): Fields | null {
 	try {
 		const value: unknown = JSON.parse(data);
@@ -304,11 +348,4 @@ function parse(data: string): Fields | null {
 	} catch {
 		return null;
 	}
-}
-
-/** Where to begin, as the address spells it. */
-function spelled(rewind: unknown): string | null {
-	if (!isFields(rewind)) return null;
-	const last = number(rewind.last);
-	return last !== undefined ? String(last) : `since:${number(rewind.since_at) ?? 0}`;
 }

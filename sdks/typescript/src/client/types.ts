@@ -162,6 +162,8 @@ export interface Options {
 	 * somewhere is no use.
 	 */
 	token?: string | ((asked: { refused: boolean }) => Promise<string> | string);
+	/** Instead: what gets a ticket from the backend, which never shows this client the token. Asked before each connection, for a ticket is good once. */
+	ticket?: (asked: { refused: boolean }) => Promise<string> | string;
 	data?: object;
 	fallback?: 'sse';
 	queueLimit?: number;

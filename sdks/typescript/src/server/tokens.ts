@@ -2,7 +2,7 @@
 
 import { everything, type Http, type Page, path } from './http.js';
 import type {
-	Batch, Introspection, Json, ListOptions, NewToken, Outcome, Revoke, Revoked, Token, TokenChange, TokensEnded, User, Versioned,
+	Batch, Introspection, Json, ListOptions, NewToken, Outcome, Revoke, Revoked, Ticket, Token, TokenChange, TokensEnded, User, Versioned,
 } from './types.js';
 import type { KeptTokens } from './kept.js';
 
@@ -113,6 +113,17 @@ export class Tokens {
 	/** A direct message; how many connections there are to hear it. */
 	message(token: string, event: string, data: unknown = null): Promise<{ connections: number }> {
 		return this.http.call({ method: 'POST', path: path`/v2/tokens/${token}/messages`, body: { event, data } });
+	}
+}
+
+/** One-time tickets, for clients that are not to have a token, or cannot send one. */
+export class Tickets {
+	constructor(private readonly http: Http) {}
+
+	/** For a token, by its public id or secret: lets one connection in, within the time that it says. Each call makes another one. */
+	create(token: string): Promise<Ticket> {
+		// Made twice, the one whose answer was lost ends by itself.
+		return this.http.call({ method: 'POST', path: '/v2/tickets', body: { token }, repeatable: true });
 	}
 }
 

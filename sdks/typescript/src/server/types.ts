@@ -51,6 +51,12 @@ export interface Token {
 	[more: string]: unknown;
 }
 
+/** Good for one connection, once. */
+export interface Ticket {
+	ticket: string;
+	expires_in_ms: number;
+}
+
 /** Every token that all given criteria fit. */
 export interface Revoke {
 	token?: string;

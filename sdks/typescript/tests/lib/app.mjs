@@ -21,16 +21,21 @@ export function createApp(Client) {
 	return {
 		/** A client named `name`, in these channels (`{ room: options }`), not connected yet. */
 		make(name, { url, project, channels = {}, noSockets = false, ...options }) {
-			const log = { messages: [], directs: [], gaps: [], states: [], presence: [], ended: [], errors: [], asked: 0, lost: 0 };
+			const log = { messages: [], directs: [], gaps: [], states: [], presence: [], ended: [], errors: [], requests: [], asked: 0, lost: 0 };
 			class NoSocket {
 				constructor() {
 					setTimeout(() => this.onclose?.({ code: 1006, reason: '' }), 0);
 				}
 				close() {}
 			}
-			const token = tokenOf(options, log);
-			const { tokenUrl: _, token: __, ...rest } = options;
-			const client = new Client({ url, project, ...(token !== undefined && { token }), ...rest, ...(noSockets && { WebSocket: NoSocket }) });
+			const secret = tokenOf(options, log);
+			const { tokenUrl: _, token: __, tickets = false, ...rest } = options;
+			const named = secret === undefined ? {} : { [tickets ? 'ticket' : 'token']: secret };
+			const watched = (input, init) => {
+				log.requests.push(String(input));
+				return fetch(input, init);
+			};
+			const client = new Client({ url, project, fetch: watched, ...named, ...rest, ...(noSockets && { WebSocket: NoSocket }) });
 			client.on('message', (message) => log.messages.push(short(message)));
 			client.on('direct', ({ event, data, position }) => log.directs.push({ event, data, position }));
 			client.on('direct_lost', () => (log.lost += 1));

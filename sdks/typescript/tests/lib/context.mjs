@@ -9,9 +9,9 @@ const OPERATIONS = ['subscribe', 'publish', 'presence', 'history', 'state.read',
 export async function openContext(options) {
 	const place = await Place.open(options);
 	const proxy = await Proxy.to(place.server.port);
-	const tokens = await serve(({ user, ttl }) => {
+	const tokens = await serve(({ user, ttl, ticket }) => {
 		const wish = { capabilities: [{ channels: '*', operations: OPERATIONS }], ...(ttl && { ttl_s: Number(ttl) }) };
-		return place.backend.tokenFor(user, wish);
+		return ticket ? place.backend.ticketFor(user, wish) : place.backend.tokenFor(user, wish);
 	});
 	const close = async () => {
 		await tokens.stop();

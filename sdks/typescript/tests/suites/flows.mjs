@@ -21,7 +21,7 @@ async function room(context, { type = 'private', ...options } = {}) {
 		const name = fresh(user);
 		made.push(name);
 		const id = `${user}-${channel}`;
-		const tokenUrl = user === 'nobody' ? undefined : `${context.origin}/token?${new URLSearchParams({ user: id, ...(ttl && { ttl }) })}`;
+		const tokenUrl = user === 'nobody' ? undefined : `${context.origin}/token?${new URLSearchParams({ user: id, ...(ttl && { ttl }), ...(more.tickets && { ticket: 'yes' }) })}`;
 		await app.make(name, { url: proxy.url, project: place.server.project, ...(tokenUrl && { tokenUrl }), channels: { [channel]: wish }, ...more });
 		await app.connect(name);
 		return name;
@@ -255,6 +255,71 @@ export const flows = [
 		same([log.gaps, log.counters.duplicates, log.counters.holes], [[], 0, 0], 'gaps, duplicates, holes');
 		same(datas((await app.call(ann, 'history', channel, { limit: 3 })).value.messages), [1, 2, 3], 'history');
 		ok((await app.call(ann, 'mergeState', channel, { n: 1 })).value?.version > 0, 'a version');
+		await done();
+	}],
+
+	['tickets let a client in that has no token: another one for each connection, each stream, and before the end of the token', async (context) => {
+		const { app, place, proxy } = context;
+		for (const how of [{}, { noSockets: true, fallback: 'sse' }]) {
+			const { channel, join, hears, say, done, user } = await room(context);
+			const ann = await join('ann', { tickets: true, ...how });
+			const before = (await app.log(ann)).asked;
+			ok(before >= 1 && (await app.log(ann)).token?.user === user('ann'), 'she is in');
+			await say(1);
+			await hears(ann, 1);
+			proxy.cut();
+			await until('she noticed', async () => (await app.log(ann)).counters.losses > (how.noSockets ? 3 : 0));
+			await say(2);
+			await place.backend.users.message(user('ann'), 'hi', 1);
+			isWhole((await hears(ann, 2)).messages, 2);
+			const log = await until('what was sent to her', async () => {
+				const now = await app.log(ann);
+				return now.directs.length === 1 && now;
+			});
+			ok(log.asked > before, 'another ticket for another connection');
+			same([log.gaps, log.lost], [[], 0], 'gaps, losses');
+			const other = fresh('other');
+			await place.backend.channels.create(other, { type: 'private' });
+			const entered = await app.subscribe(ann, other);
+			ok(entered.position, `entered: ${JSON.stringify(entered)}`);
+			await place.backend.channels.publish(other, 'said', 'here');
+			await hears(ann, 3);
+			const { requests } = await app.log(ann);
+			ok(requests.every((url) => !/tkt_|tgt_/.test(url)), `nothing secret is in an address: ${requests}`);
+			same(how.noSockets ? requests.length > 2 : requests.length === 0, true, 'streams are fetched');
+			await done();
+		}
+		const { join, done } = await room(context);
+		const ben = await join('ben', { tickets: true, ttl: 4 });
+		const { token } = await app.log(ben);
+		await until('two tokens more than the first', async () => {
+			const now = await app.log(ben);
+			return now.asked >= 3 && now.token.id !== token.id;
+		}, { within: 20_000 });
+		same((await app.log(ben)).counters.losses, 0, 'losses');
+		await done();
+	}],
+
+	['direct messages to a user, received by streams, also those sent meanwhile', async (context) => {
+		const { app, place, proxy } = context;
+		const { join, done, user } = await room(context);
+		const ann = await join('ann', { noSockets: true, fallback: 'sse' });
+		await place.backend.users.message(user('ann'), 'hi', 1);
+		await until('it', async () => (await app.log(ann)).directs.length === 1);
+		const other = fresh('other');
+		await place.backend.channels.create(other, { type: 'private' });
+		await Promise.all([app.subscribe(ann, other), place.backend.users.message(user('ann'), 'hi', 2)]);
+		await until('the second', async () => (await app.log(ann)).directs.length === 2);
+		const { losses } = (await app.log(ann)).counters;
+		proxy.shut();
+		await until('she noticed', async () => (await app.log(ann)).counters.losses > losses);
+		await place.backend.users.message(user('ann'), 'hi', 3);
+		proxy.open();
+		const log = await until('what was sent meanwhile', async () => {
+			const now = await app.log(ann);
+			return now.directs.length >= 3 && now;
+		}, { within: 20_000 });
+		same([datas(log.directs), log.lost], [[1, 2, 3], 0], 'direct messages');
 		await done();
 	}],
 
