@@ -14,8 +14,8 @@ use super::outlet::Work;
 use crate::admission::Admission;
 use crate::contain::{Panicked, contain};
 
-/// Words taken from each inbox before passes get their turn.
-const WORDS_PER_TURN: usize = 256;
+/// Words taken from each inbox before passes get their turn: as many as subscribers are written to in one, so that intake does not run away from delivery.
+const WORDS_PER_TURN: usize = 64;
 /// How often stalled sockets are looked for.
 const STALLS_EVERY_MS: u64 = 1_000;
 /// How soon words are offered again to a shard whose inbox was full, and how finely a drain spreads its closes.

@@ -15,7 +15,7 @@ impl Shard {
         !self.queue.is_empty()
     }
 
-    /// Writes to at most 256 subscribers, then returns so that other work gets its turn. Channels take turns too: a large one does not hold up a
+    /// Writes to at most [`PASS_CHUNK`] subscribers, then returns so that other work gets its turn. Channels take turns too: a large one does not hold up a
     /// small one for longer than a chunk.
     pub fn pass(&mut self, outlet: &mut dyn Outlet) {
         let mut budget = PASS_CHUNK;
