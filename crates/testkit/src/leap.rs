@@ -2,7 +2,7 @@
 //! test sees it, so that each test of a socket is also a test of the frames.
 
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
@@ -165,37 +165,17 @@ impl Leap {
     /// Reads to the end of the connection; gives the close code and reason.
     #[track_caller]
     pub fn closed(&mut self) -> (u16, String) {
-        match self.ending(SOON) {
-            Some(Some(close)) => close,
-            Some(None) => panic!("the connection ended without a close frame"),
-            None => panic!("still open after {SOON:?}"),
-        }
+        socket::closed(self.ending(SOON))
     }
 
     /// Reads to the end of the connection, or gives `None` if it is still open after `deadline`.
     pub fn ending(&mut self, deadline: Duration) -> Option<Ending> {
-        let start = Instant::now();
-        loop {
-            match self.incoming(deadline.saturating_sub(start.elapsed())) {
-                Some(Incoming::Frame(_)) => {}
-                Some(Incoming::Ended(ending)) => return Some(ending),
-                None => return None,
-            }
-        }
+        socket::ending(&mut self.socket, deadline, &life)
     }
 
     /// The next frame or the end, or `None` after `deadline`.
     pub fn incoming(&mut self, deadline: Duration) -> Option<Incoming> {
-        let start = Instant::now();
-        loop {
-            let incoming = socket::incoming(&mut self.socket, deadline.saturating_sub(start.elapsed()));
-            let Some(Incoming::Frame(frame)) = incoming else { return incoming };
-            check_frame(&frame);
-            if frame["op"] != 3 {
-                return Some(Incoming::Frame(frame));
-            }
-            let _ = self.socket.send(Message::text(frame.to_string()));
-        }
+        socket::incoming(&mut self.socket, deadline, &life)
     }
 
     /// The TCP socket below, for reading slowly or cutting it off.
@@ -213,6 +193,12 @@ impl Leap {
     pub fn cut(self) {
         let _ = self.tcp().shutdown(std::net::Shutdown::Both);
     }
+}
+
+/// A heartbeat is answered with itself.
+fn life(frame: &Value) -> Option<Option<Message>> {
+    check_frame(frame);
+    (frame["op"] == 3).then(|| Some(Message::text(frame.to_string())))
 }
 
 /// What every frame from the server must be (Hop behaviour 43 and `hop.md` 3.2, 3.5): the published clients crash on less.

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tungstenite::{Message, WebSocket};
@@ -131,38 +131,24 @@ impl Native {
     /// Reads to the end of the connection; gives the close code and text.
     #[track_caller]
     pub fn closed(&mut self) -> (u16, String) {
-        match self.ending(SOON) {
-            Some(Some(close)) => close,
-            Some(None) => panic!("the connection ended without a close frame"),
-            None => panic!("still open after {SOON:?}"),
-        }
+        socket::closed(self.ending(SOON))
     }
 
     /// Reads to the end of the connection, or gives `None` if it is still open after `deadline`.
     pub fn ending(&mut self, deadline: Duration) -> Option<Ending> {
-        let start = Instant::now();
-        loop {
-            match self.incoming(deadline.saturating_sub(start.elapsed())) {
-                Some(Incoming::Frame(_)) => {}
-                Some(Incoming::Ended(ending)) => return Some(ending),
-                None => return None,
-            }
-        }
+        socket::ending(&mut self.socket, deadline, &life(self.is_mute))
     }
 
     fn incoming(&mut self, deadline: Duration) -> Option<Incoming> {
-        let start = Instant::now();
-        loop {
-            let incoming = socket::incoming(&mut self.socket, deadline.saturating_sub(start.elapsed()));
-            let Some(Incoming::Frame(frame)) = incoming else { return incoming };
-            check_frame(&frame);
-            if frame != json!({}) {
-                return Some(Incoming::Frame(frame));
-            }
-            if !self.is_mute {
-                let _ = self.socket.send(Message::text("{}"));
-            }
-        }
+        socket::incoming(&mut self.socket, deadline, &life(self.is_mute))
+    }
+}
+
+/// A ping is answered with itself, unless the test stays mute.
+fn life(is_mute: bool) -> impl Fn(&Value) -> Option<Option<Message>> {
+    move |frame| {
+        check_frame(frame);
+        (*frame == json!({})).then(|| (!is_mute).then(|| Message::text("{}")))
     }
 }
 

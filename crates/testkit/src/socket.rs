@@ -43,8 +43,13 @@ pub fn upgrade(
     })
 }
 
-/// The next text message, which is JSON, or the end; `None` after `deadline`.
-pub(crate) fn incoming(socket: &mut WebSocket<TcpStream>, deadline: Duration) -> Option<Incoming> {
+/// How a protocol keeps a connection alive, and what it holds its frames to: the answer to a frame that is only a sign of life (nothing, to stay
+/// mute); `None` for every other frame.
+pub(crate) type Life<'a> = &'a dyn Fn(&Value) -> Option<Option<Message>>;
+
+/// The next frame that is no sign of life, or the end; `None` after `deadline`.
+#[track_caller]
+pub(crate) fn incoming(socket: &mut WebSocket<TcpStream>, deadline: Duration, life: Life<'_>) -> Option<Incoming> {
     let start = Instant::now();
     loop {
         let left = deadline.saturating_sub(start.elapsed()).max(Duration::from_millis(1));
@@ -52,7 +57,11 @@ pub(crate) fn incoming(socket: &mut WebSocket<TcpStream>, deadline: Duration) ->
         match socket.read() {
             Ok(Message::Text(text)) => {
                 let frame = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error} in {text}"));
-                return Some(Incoming::Frame(frame));
+                match life(&frame) {
+                    None => return Some(Incoming::Frame(frame)),
+                    Some(None) => {}
+                    Some(Some(answer)) => drop(socket.send(answer)),
+                }
             }
             Ok(Message::Close(close)) => {
                 let _ = socket.flush();
@@ -63,6 +72,28 @@ pub(crate) fn incoming(socket: &mut WebSocket<TcpStream>, deadline: Duration) ->
             Err(tungstenite::Error::Io(error)) if is_timeout(&error) => return None,
             Err(_) => return Some(Incoming::Ended(None)),
         }
+    }
+}
+
+/// Reads to the end of the connection, or gives `None` if it is still open after `deadline`.
+pub(crate) fn ending(socket: &mut WebSocket<TcpStream>, deadline: Duration, life: Life<'_>) -> Option<Ending> {
+    let start = Instant::now();
+    loop {
+        match incoming(socket, deadline.saturating_sub(start.elapsed()), life) {
+            Some(Incoming::Frame(_)) => {}
+            Some(Incoming::Ended(ending)) => return Some(ending),
+            None => return None,
+        }
+    }
+}
+
+/// The close code and text of a connection that has ended by now.
+#[track_caller]
+pub(crate) fn closed(ending: Option<Ending>) -> (u16, String) {
+    match ending {
+        Some(Some(close)) => close,
+        Some(None) => panic!("the connection ended without a close frame"),
+        None => panic!("still open after {SOON:?}"),
     }
 }
 

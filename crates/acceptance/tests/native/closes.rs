@@ -8,7 +8,7 @@ use tollgate_testkit::receiver::{Answer, Receiver};
 use tollgate_testkit::{Native, Server, Setup, until};
 use tungstenite::Message;
 
-use crate::{member, room, token, v2};
+use crate::{member, room, token};
 
 #[test]
 fn draining_is_4000_and_nobody_new_gets_in() {
@@ -53,7 +53,7 @@ fn a_backend_that_does_not_answer_is_4004_for_who_connects() {
     let setup = Setup::default().env("TOLLGATE_OUTBOUND_ALLOWED_HOSTS", "127.0.0.1");
     let server = setup.env("TOLLGATE_OUTBOUND_ALLOW_HTTP", "true").start();
     let hook = json!({"url": format!("http://{}/", receiver.addr), "questions": ["connect"]});
-    let shown = v2(&server, "PATCH", "/v2/project", &json!({"hook": hook}));
+    let shown = server.v2("PATCH", "/v2/project", &json!({"hook": hook}));
     server.remember(shown["settings"]["hook"]["secret"].as_str().unwrap());
     let (_, secret) = token(&server, &json!({}));
     let (error, closed) = Native::refused_connect(&server, &json!({"token": secret}));
@@ -74,7 +74,7 @@ fn a_token_that_ends_while_connected_is_4101_and_one_that_is_revoked_4102() {
     let (_, short) = token(&server, &json!({"ttl_s": 2}));
     let (_, doomed) = token(&server, &json!({"user_id": "ben"}));
     let [mut ending, mut revoked] = [short, doomed].map(|token| Native::connect(&server, &json!({"token": token})).0);
-    v2(&server, "POST", "/v2/tokens/revoke", &json!({"user_id": "ben"}));
+    server.v2("POST", "/v2/tokens/revoke", &json!({"user_id": "ben"}));
     assert_eq!(revoked.closed().0, 4102);
     assert_eq!(ending.closed().0, 4101);
 }

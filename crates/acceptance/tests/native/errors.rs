@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tollgate_testkit::receiver::{Answer, Receiver};
 use tollgate_testkit::{Native, Server, Setup, from_now, wait};
 
-use crate::{channel, member, room, token, v2};
+use crate::{channel, member, room, token};
 
 /// The error of a request, with this code and advice; it has a sentence.
 #[track_caller]
@@ -29,7 +29,7 @@ fn asking(receiver: &Receiver, questions: &[&str]) -> Server {
     let setup = Setup::default().env("TOLLGATE_OUTBOUND_ALLOWED_HOSTS", "127.0.0.1");
     let server = setup.env("TOLLGATE_OUTBOUND_ALLOW_HTTP", "true").start();
     let hook = json!({"url": format!("http://{}/", receiver.addr), "questions": questions});
-    let shown = v2(&server, "PATCH", "/v2/project", &json!({"hook": hook}));
+    let shown = server.v2("PATCH", "/v2/project", &json!({"hook": hook}));
     server.remember(shown["settings"]["hook"]["secret"].as_str().unwrap());
     server
 }
@@ -64,7 +64,7 @@ fn unknown_request_names_those_that_are_known() {
 fn not_found_not_granted_forbidden_and_not_subscribed() {
     let (server, mut ann) = room(&json!({}));
     let closed = json!({"id": "closed", "type": "private", "capabilities": []});
-    v2(&server, "POST", "/v2/channels", &closed);
+    server.v2("POST", "/v2/channels", &closed);
     channel(&server, "open", &json!({}));
     refused(&mut ann, "subscribe", &json!({"channel": "nowhere"}), "not_found", "never");
     refused(&mut ann, "subscribe", &json!({"channel": "closed"}), "not_granted", "auth");
@@ -102,7 +102,7 @@ fn rate_limited_is_the_65th_request_that_waits() {
     let receiver = Receiver::start();
     receiver.answer(Answer::Held);
     let server = asking(&receiver, &["subscribe"]);
-    v2(&server, "POST", "/v2/channels", &json!({"id": "room", "type": "private"}));
+    server.v2("POST", "/v2/channels", &json!({"id": "room", "type": "private"}));
     let (_, secret) = token(&server, &json!({}));
     let (mut native, _) = Native::connect(&server, &json!({"token": secret}));
     let ids: Vec<_> = (0..65).map(|_| native.request("subscribe", &json!({"channel": "room"}))).collect();
@@ -118,7 +118,7 @@ fn hook_unavailable_is_for_later() {
     let receiver = Receiver::start();
     receiver.answer(Answer::status(500));
     let server = asking(&receiver, &["subscribe"]);
-    v2(&server, "POST", "/v2/channels", &json!({"id": "room", "type": "private"}));
+    server.v2("POST", "/v2/channels", &json!({"id": "room", "type": "private"}));
     let (_, secret) = token(&server, &json!({}));
     let (mut native, _) = Native::connect(&server, &json!({"token": secret}));
     refused(&mut native, "subscribe", &json!({"channel": "room"}), "hook_unavailable", "later");
@@ -140,7 +140,7 @@ fn token_expired_is_closed_4101() {
     let (_, good) = token(&server, &json!({"user_id": "ann"}));
     let (_, short) = token(&server, &json!({"user_id": "ann", "ttl_s": 1}));
     let is_over = || {
-        let seen = v2(&server, "POST", "/v2/tokens/introspect", &json!({"token": short}));
+        let seen = server.v2("POST", "/v2/tokens/introspect", &json!({"token": short}));
         seen["refusal"]["code"] == "token_expired"
     };
     wait("the end of the token", is_over);
@@ -154,7 +154,7 @@ fn token_expired_is_closed_4101() {
 fn token_revoked_is_closed_4102() {
     let server = Server::start();
     let (_, secret) = token(&server, &json!({"user_id": "ann"}));
-    v2(&server, "POST", "/v2/tokens/revoke", &json!({"user_id": "ann"}));
+    server.v2("POST", "/v2/tokens/revoke", &json!({"user_id": "ann"}));
     out(&server, &secret, "token_revoked", 4102);
 }
 
@@ -162,7 +162,7 @@ fn token_revoked_is_closed_4102() {
 fn token_rotated_and_token_not_yet_valid_are_closed_4100() {
     let server = Server::start();
     let (id, old) = token(&server, &json!({}));
-    let new = v2(&server, "POST", &format!("/v2/tokens/{id}/rotate"), &json!({"grace_s": 0}));
+    let new = server.v2("POST", &format!("/v2/tokens/{id}/rotate"), &json!({"grace_s": 0}));
     server.remember(new["secret"].as_str().unwrap());
     out(&server, &old, "token_rotated", 4100);
     let (_, early) = token(&server, &json!({"not_before": from_now(Duration::from_secs(3_600))}));
@@ -174,7 +174,7 @@ fn user_banned_and_wrong_place_are_closed_4202() {
     let server = Server::start();
     channel(&server, "room", &json!({}));
     let (mut ann, secret) = member(&server, "ann");
-    v2(&server, "POST", "/v2/users/ann/ban", &Value::Null);
+    server.v2("POST", "/v2/users/ann/ban", &Value::Null);
     ann.closed();
     out(&server, &secret, "user_banned", 4202);
     let (_, elsewhere) = token(&server, &json!({"networks": ["192.0.2.0/24"]}));

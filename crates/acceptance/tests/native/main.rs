@@ -11,25 +11,16 @@ mod requests;
 use serde_json::{Value, json};
 use tollgate_testkit::{Native, Server};
 
-/// One request to `/v2` that must succeed; null is no body.
-#[track_caller]
-fn v2(server: &Server, method: &str, path: &str, body: &Value) -> Value {
-    let body = Some(body).filter(|body| !body.is_null()).map(Value::to_string);
-    let reply = server.api().try_call(method, path, body.as_ref().map(String::as_bytes)).unwrap();
-    assert!(matches!(reply.status, 200..=204), "{method} {path}: {reply:?}");
-    serde_json::from_slice(&reply.body).unwrap_or(Value::Null)
-}
-
 /// A private channel in which tokens may publish and set the state.
 fn channel(server: &Server, id: &str, settings: &Value) {
     let capabilities = ["token_publish", "token_set_state"];
     let wanted = json!({"id": id, "type": "private", "capabilities": capabilities, "settings": settings});
-    v2(server, "POST", "/v2/channels", &wanted);
+    server.v2("POST", "/v2/channels", &wanted);
 }
 
 /// A new token: its public id and its secret.
 fn token(server: &Server, wish: &Value) -> (String, String) {
-    let made = v2(server, "POST", "/v2/tokens", wish);
+    let made = server.v2("POST", "/v2/tokens", wish);
     let secret = made["secret"].as_str().unwrap().to_owned();
     server.remember(&secret);
     (made["id"].as_str().unwrap().to_owned(), secret)

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 use tollgate_testkit::Native;
 
-use crate::{at, member, room, say, token, v2};
+use crate::{at, member, room, say, token};
 
 #[test]
 fn message_comes_with_its_offset_and_sender() {
     let (server, mut ann) = room(&json!({}));
-    let position = v2(&server, "POST", "/v2/channels/room/messages", &json!({"event": "said", "data": [null, 1e300]}));
+    let position = server.v2("POST", "/v2/channels/room/messages", &json!({"event": "said", "data": [null, 1e300]}));
     let heard = ann.push("message");
     assert_eq!(
         (&heard["channel"], &heard["event"], &heard["data"]),
@@ -35,14 +35,14 @@ fn subscribed_and_unsubscribed_tell_what_the_backend_did() {
     let (server, _ann) = room(&json!({}));
     let (id, secret) = token(&server, &json!({"user_id": "ben"}));
     let (mut ben, _) = Native::connect(&server, &json!({"token": secret}));
-    v2(&server, "PUT", &format!("/v2/channels/room/subscribers/{id}"), &Value::Null);
+    server.v2("PUT", &format!("/v2/channels/room/subscribers/{id}"), &Value::Null);
     let told = ben.push("subscribed");
     assert_eq!((&told["channel"], &told["type"], told.get("recovered")), (&json!("room"), &json!("private"), None));
-    v2(&server, "DELETE", &format!("/v2/channels/room/subscribers/{id}"), &Value::Null);
+    server.v2("DELETE", &format!("/v2/channels/room/subscribers/{id}"), &Value::Null);
     assert_eq!(ben.push("unsubscribed"), json!({"push": "unsubscribed", "channel": "room", "reason": "ended"}));
-    v2(&server, "PUT", &format!("/v2/channels/room/subscribers/{id}"), &Value::Null);
+    server.v2("PUT", &format!("/v2/channels/room/subscribers/{id}"), &Value::Null);
     ben.push("subscribed");
-    v2(&server, "DELETE", "/v2/channels/room", &Value::Null);
+    server.v2("DELETE", "/v2/channels/room", &Value::Null);
     assert_eq!(ben.push("unsubscribed"), json!({"push": "unsubscribed", "channel": "room", "reason": "deleted"}));
 }
 
@@ -51,7 +51,7 @@ fn position_tells_of_a_new_epoch_and_nothing_is_lost() {
     let (server, mut ann) = room(&json!({}));
     let before = say(&mut ann, &json!(1));
     ann.push("message");
-    v2(&server, "PATCH", "/v2/channels/room", &json!({"settings": {"history": {"durable": true}}}));
+    server.v2("PATCH", "/v2/channels/room", &json!({"settings": {"history": {"durable": true}}}));
     let told = ann.push("position");
     let position = told["position"].as_str().unwrap();
     assert_ne!(position.split_once('-').unwrap().0, before.split_once('-').unwrap().0);
@@ -66,14 +66,14 @@ fn direct_comes_to_every_connection_and_to_one_alone() {
     let (id, secret) = token(&server, &json!({"user_id": "ben"}));
     let (mut ben, told) = Native::connect(&server, &json!({"token": secret}));
     let (mut other, _) = Native::connect(&server, &json!({"token": secret}));
-    v2(&server, "POST", "/v2/users/ben/messages", &json!({"event": "hi", "data": 1}));
+    server.v2("POST", "/v2/users/ben/messages", &json!({"event": "hi", "data": 1}));
     let offset = told["direct"].as_str().unwrap().split_once('-').unwrap().1.parse::<u64>().unwrap() + 1;
     for native in [&mut ben, &mut other] {
         let heard = native.push("direct");
         assert_eq!((&heard["event"], &heard["data"], &heard["offset"]), (&json!("hi"), &json!(1), &json!(offset)));
     }
     let one = told["connection"].as_str().unwrap();
-    v2(&server, "POST", &format!("/v2/tokens/{id}/connections/{one}/messages"), &json!({"event": "you", "data": 2}));
+    server.v2("POST", &format!("/v2/tokens/{id}/connections/{one}/messages"), &json!({"event": "you", "data": 2}));
     let heard = ben.push("direct");
     assert_eq!((&heard["event"], heard.get("offset")), (&json!("you"), None));
     other.quiet();

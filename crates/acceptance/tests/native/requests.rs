@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use tollgate_testkit::{Native, Server, wait};
 
-use crate::{at, channel, datas, member, room, say, token, v2};
+use crate::{at, channel, datas, member, room, say, token};
 
 #[test]
 fn connect_says_who_one_is_and_what_holds() {
@@ -167,7 +167,7 @@ fn batch_tells_the_outcome_of_each() {
     let results = sent["results"].as_array().unwrap();
     assert_eq!((results.len(), &results[1]["error"]["retry"]), (3, &json!("never")), "{sent}");
     assert!(results[0]["position"].is_string() && results[2]["position"].is_string(), "{sent}");
-    let kept = v2(&server, "GET", "/v2/channels/room/history", &Value::Null);
+    let kept = server.v2("GET", "/v2/channels/room/history", &Value::Null);
     assert_eq!(datas(&kept["messages"]), [1, 3]);
 }
 
@@ -244,10 +244,10 @@ fn presence_set_changes_what_others_see() {
 #[test]
 fn ack_takes_direct_messages_out_of_the_mailbox() {
     let server = Server::start();
-    v2(&server, "PATCH", "/v2/project", &json!({"mailbox": {"size": 10, "ttl_ms": 60_000}}));
+    server.v2("PATCH", "/v2/project", &json!({"mailbox": {"size": 10, "ttl_ms": 60_000}}));
     let (id, secret) = token(&server, &json!({}));
     for data in 1..=3 {
-        v2(&server, "POST", &format!("/v2/tokens/{id}/messages"), &json!({"event": "hi", "data": data}));
+        server.v2("POST", &format!("/v2/tokens/{id}/messages"), &json!({"event": "hi", "data": data}));
     }
     let (mut native, told) = Native::connect(&server, &json!({"token": secret}));
     let offsets: Vec<_> = (1..=3).map(|_| native.push("direct")["offset"].as_u64().unwrap()).collect();

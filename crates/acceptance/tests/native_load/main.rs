@@ -17,18 +17,11 @@ use tollgate_testkit::Server;
 /// The tests measure times, so they run one after another.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-/// One request to `/v2` that must succeed.
-fn v2(server: &Server, method: &str, path: &str, body: &Value) -> Value {
-    let reply = server.api().try_call(method, path, Some(body.to_string().as_bytes())).unwrap();
-    assert!(matches!(reply.status, 200..=204), "{method} {path}: {reply:?}");
-    serde_json::from_slice(&reply.body).unwrap_or(Value::Null)
-}
-
 /// A private channel in which tokens may do what they want.
 fn channel(server: &Server, id: &str, settings: &Value) {
     let capabilities = ["token_publish", "token_set_state"];
     let wanted = json!({"id": id, "type": "private", "capabilities": capabilities, "settings": settings});
-    v2(server, "POST", "/v2/channels", &wanted);
+    server.v2("POST", "/v2/channels", &wanted);
 }
 
 /// The secrets of new tokens that are subscribed to these channels.
@@ -36,7 +29,7 @@ fn tokens(server: &Server, channels: &[&str], count: usize) -> Vec<String> {
     let mut secrets = Vec::new();
     while secrets.len() < count {
         let entries = vec![json!({"channels": channels}); (count - secrets.len()).min(1_000)];
-        let made = v2(server, "POST", "/v2/tokens/batch", &json!({"action": "create", "entries": entries}));
+        let made = server.v2("POST", "/v2/tokens/batch", &json!({"action": "create", "entries": entries}));
         secrets
             .extend(made["results"].as_array().unwrap().iter().map(|one| one["secret"].as_str().unwrap().to_owned()));
     }

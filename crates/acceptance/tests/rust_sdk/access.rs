@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tollgate_client::{Direct, EndReason, Error, Event, Members, Outgoing, Retry, State};
 use tollgate_testkit::{Server, wait};
 
-use crate::{client, next_message, room, soon, token, v2};
+use crate::{client, next_message, room, soon, token};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_revoked_token_closes_and_a_provider_brings_another() {
@@ -26,7 +26,7 @@ async fn a_revoked_token_closes_and_a_provider_brings_another() {
     let provided = soon("a connection", client(&server).token_provider(provider).connect()).await.unwrap();
     let mut stream = soon("to be in", provided.subscribe("room")).await.unwrap();
     let mut ended = soon("to be in", fixed.subscribe("room")).await.unwrap();
-    v2(&server, "POST", "/v2/tokens/revoke", &json!({"user_id": "ann"}));
+    server.v2("POST", "/v2/tokens/revoke", &json!({"user_id": "ann"}));
     let mut status = fixed.status();
     let closed = soon("the end", status.wait_for(|status| status.state == State::Closed)).await.unwrap().clone();
     assert_eq!(closed.error, Some(Error::ConnectionLost(4102)));
@@ -55,7 +55,7 @@ async fn a_token_is_renewed_before_it_ends_and_the_connection_goes_on() {
             // The first lives short; it is announced when 80 % of that is over.
             let ttl_s = if asked.fetch_add(1, Ordering::SeqCst) == 0 { 4 } else { 3_600 };
             let wish = json!({"user_id": "ann", "channels": ["room"], "ttl_s": ttl_s});
-            let made = tokio::task::block_in_place(|| v2(&server, "POST", "/v2/tokens", &wish));
+            let made = tokio::task::block_in_place(|| server.v2("POST", "/v2/tokens", &wish));
             if ttl_s == 4 {
                 *first.lock().unwrap() = made["secret"].clone();
             }
@@ -65,7 +65,7 @@ async fn a_token_is_renewed_before_it_ends_and_the_connection_goes_on() {
     let ann = soon("a connection", client(&server).token_provider(provider).connect()).await.unwrap();
     let mut stream = soon("to be in", ann.subscribe("room")).await.unwrap();
     let question = json!({"token": *first.lock().unwrap()});
-    let is_over = || v2(&server, "POST", "/v2/tokens/introspect", &question)["refusal"]["code"] == "token_expired";
+    let is_over = || server.v2("POST", "/v2/tokens/introspect", &question)["refusal"]["code"] == "token_expired";
     tokio::task::block_in_place(|| wait("the end of the first token", is_over));
     soon("a publication", ann.publish("room", "said", "on")).await.unwrap();
     assert_eq!(next_message(&mut stream).await, json!("on"));
@@ -77,7 +77,7 @@ async fn a_token_is_renewed_before_it_ends_and_the_connection_goes_on() {
 async fn without_a_token_public_channels_and_no_others() {
     let server = Server::start();
     room(&server, "unprotected", &json!({}));
-    v2(&server, "POST", "/v2/channels", &json!({"id": "inner", "type": "private"}));
+    server.v2("POST", "/v2/channels", &json!({"id": "inner", "type": "private"}));
     let guest = soon("a connection", client(&server).connect()).await.unwrap();
     let refused = soon("a refusal", guest.subscribe("inner")).await.unwrap_err();
     assert!(matches!(refused.code(), "not_granted" | "not_found"), "{refused}");
@@ -102,7 +102,7 @@ async fn presence_state_and_direct_messages() {
     let server = Server::start();
     let capabilities = ["token_publish", "token_set_state"];
     let wanted = json!({"id": "room", "type": "private", "capabilities": capabilities, "settings": {"presence": true}});
-    v2(&server, "POST", "/v2/channels", &wanted);
+    server.v2("POST", "/v2/channels", &wanted);
     let ann = soon("a connection", client(&server).token(token(&server, "ann")).connect()).await.unwrap();
     let mut direct = ann.direct().unwrap();
     assert!(ann.direct().is_none());
@@ -133,7 +133,7 @@ async fn presence_state_and_direct_messages() {
             break assert_eq!(state.read::<Value>().unwrap(), json!({"topic": "tea"}));
         }
     }
-    v2(&server, "POST", "/v2/users/ann/messages", &json!({"event": "hi", "data": 7}));
+    server.v2("POST", "/v2/users/ann/messages", &json!({"event": "hi", "data": 7}));
     match soon("a direct message", direct.next()).await {
         Some(Direct::Message(message)) => assert_eq!((message.event.as_str(), message.data.as_str()), ("hi", "7")),
         other => panic!("{other:?}"),

@@ -13,7 +13,7 @@ use tollgate_client::{
 use tollgate_testkit::Server;
 use tollgate_testkit::proxy::Proxy;
 
-use crate::{client, soon, v2};
+use crate::{client, soon};
 
 const MINUTE_S: u64 = 60;
 const PACE: Duration = Duration::from_millis(500);
@@ -112,7 +112,7 @@ fn talk(client: Client, who: &'static str) -> JoinHandle<Vec<Position>> {
 }
 
 fn token(server: &Server, user: &str) -> String {
-    let made = v2(server, "POST", "/v2/tokens", &json!({"user_id": user, "channels": ["room", "brief"]}));
+    let made = server.v2("POST", "/v2/tokens", &json!({"user_id": user, "channels": ["room", "brief"]}));
     let secret = made["secret"].as_str().unwrap().to_owned();
     server.remember(&secret);
     secret
@@ -137,9 +137,9 @@ async fn a_minute(server: &mut Server, ben: &Client, eve: Client, restarts: bool
     for second in 1..=MINUTE_S {
         sleep(Duration::from_secs(1)).await;
         tokio::task::block_in_place(|| {
-            v2(server, "POST", "/v2/channels/brief/messages", &json!({"event": "said", "data": second}));
+            server.v2("POST", "/v2/channels/brief/messages", &json!({"event": "said", "data": second}));
             if matches!(second, 5 | 40 | 50) {
-                v2(server, "POST", "/v2/users/ann/messages", &json!({"event": "hi", "data": second}));
+                server.v2("POST", "/v2/users/ann/messages", &json!({"event": "hi", "data": second}));
             }
             if restarts && second == 30 {
                 server.stop();
@@ -190,10 +190,10 @@ fn prepare(server: &Server, settings: &Value, restarts: bool) {
     let capabilities = ["token_publish", "token_set_state"];
     for (id, settings) in [("room", settings), ("brief", &json!({"history": {"size": 10}}))] {
         let wanted = json!({"id": id, "type": "private", "capabilities": capabilities, "settings": settings});
-        v2(server, "POST", "/v2/channels", &wanted);
+        server.v2("POST", "/v2/channels", &wanted);
     }
     if restarts {
-        v2(server, "PATCH", "/v2/project", &json!({"mailbox": {"size": 100, "ttl_ms": 600_000}}));
+        server.v2("PATCH", "/v2/project", &json!({"mailbox": {"size": 100, "ttl_ms": 600_000}}));
     }
 }
 
@@ -229,7 +229,7 @@ async fn fly(settings: &Value, restarts: bool) {
     let (ben, at_ben) = join(&server, "ben").await;
     let (eve, _) = join(&server, "eve").await;
     at_ann.finds("the others", |heard| joined_and_left(heard).0.contains(&"eve".to_owned()).then_some(())).await;
-    v2(&server, "POST", "/v2/channels/brief/messages", &json!({"event": "said", "data": 0}));
+    server.v2("POST", "/v2/channels/brief/messages", &json!({"event": "said", "data": 0}));
     brief.finds("the first", |heard| messages(heard).first().map(|_| ())).await;
 
     let talking = [talk(ann.clone(), "ann"), talk(ben.clone(), "ben")];
@@ -250,7 +250,7 @@ async fn fly(settings: &Value, restarts: bool) {
 
     let [by_ann, by_ben] = talking;
     let (by_ann, by_ben) = (soon("what she said", by_ann).await.unwrap(), soon("what he said", by_ben).await.unwrap());
-    v2(&server, "POST", "/v2/channels/brief/messages", &json!({"event": "said", "data": MINUTE_S + 1}));
+    server.v2("POST", "/v2/channels/brief/messages", &json!({"event": "said", "data": MINUTE_S + 1}));
     for ear in [&at_ann, &at_ben] {
         let whole = |heard: &[Event]| (messages(heard).len() as u64 >= 2 * EACH).then_some(());
         ear.finds("everything", whole).await;

@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 use tollgate_client::{Client, Event, State};
 use tollgate_testkit::Server;
 
-use crate::{client, room, soon, v2};
+use crate::{client, room, soon};
 
 /// How hard it is.
 #[derive(Clone, Copy)]
@@ -181,7 +181,7 @@ async fn publisher(client: &Client, plan: Plan) -> Vec<(u64, Instant)> {
 
 fn secrets(server: &Server, count: usize) -> Vec<String> {
     let entries = vec![json!({"channels": ["room"]}); count];
-    let made = v2(server, "POST", "/v2/tokens/batch", &json!({"action": "create", "entries": entries}));
+    let made = server.v2("POST", "/v2/tokens/batch", &json!({"action": "create", "entries": entries}));
     made["results"].as_array().unwrap().iter().map(|one| one["secret"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -234,7 +234,7 @@ async fn run(name: &str, mut server: Server, settings: &serde_json::Value, resta
     let online = json!({});
     let everybody_in = async {
         loop {
-            let shown = tokio::task::block_in_place(|| v2(&server, "GET", "/v2/channels/room", &online));
+            let shown = tokio::task::block_in_place(|| server.v2("GET", "/v2/channels/room", &online));
             if shown["online"].as_u64().unwrap() > plan.clients as u64 {
                 break;
             }

@@ -22,23 +22,16 @@ async fn soon<T>(what: &str, doing: impl IntoFuture<Output = T>) -> T {
     }
 }
 
-/// One request to `/v2` that must succeed.
-fn v2(server: &Server, method: &str, path: &str, body: &Value) -> Value {
-    let reply = server.api().try_call(method, path, Some(body.to_string().as_bytes())).unwrap();
-    assert!(matches!(reply.status, 200..=204), "{method} {path}: {reply:?}");
-    serde_json::from_slice(&reply.body).unwrap_or(Value::Null)
-}
-
 /// A channel `room`.
 fn room(server: &Server, kind: &str, settings: &Value) {
     let capabilities = ["token_publish", "anonymous_publish"];
     let wanted = json!({"id": "room", "type": kind, "capabilities": capabilities, "settings": settings});
-    v2(server, "POST", "/v2/channels", &wanted);
+    server.v2("POST", "/v2/channels", &wanted);
 }
 
 /// The secret of a new token: of this user, subscribed to `room`.
 fn token(server: &Server, user: &str) -> String {
-    let made = v2(server, "POST", "/v2/tokens", &json!({"user_id": user, "channels": ["room"]}));
+    let made = server.v2("POST", "/v2/tokens", &json!({"user_id": user, "channels": ["room"]}));
     let secret = made["secret"].as_str().unwrap().to_owned();
     server.remember(&secret);
     secret
