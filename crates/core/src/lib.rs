@@ -5,6 +5,7 @@
 
 pub mod audit;
 pub mod authorize;
+pub mod checksum;
 pub mod clock;
 pub mod close;
 pub mod command;

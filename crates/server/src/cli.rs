@@ -68,6 +68,30 @@ enum Command {
     /// Turn over the keys that everything secret hangs on
     #[command(subcommand)]
     Keyring(v2::Keyring),
+    /// Copy all records into one file, while the server goes on; the master key is not in it
+    Backup {
+        /// The file, which must not exist
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Make a backup the records of a data folder that no server uses
+    Restore {
+        /// The backup
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Move the database that is there aside
+        #[arg(long)]
+        replace: bool,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Look at the machine, the settings and the data folder, and say what to do; ends with 1 after a warning, with 2 after a failure
+    Doctor {
+        #[command(flatten)]
+        output: Output,
+    },
     /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -180,6 +204,18 @@ pub(crate) enum Task {
         out: PathBuf,
         json: bool,
     },
+    BackUp {
+        file: PathBuf,
+        json: bool,
+    },
+    Restore {
+        file: PathBuf,
+        replace: bool,
+        json: bool,
+    },
+    Doctor {
+        json: bool,
+    },
     CheckConfig,
     PrintConfig,
 }
@@ -214,6 +250,9 @@ impl Cli {
             Command::Job(command) => command.task(),
             Command::Audit(command) => command.task(),
             Command::Keyring(command) => command.task(),
+            Command::Backup { file, output } => Task::BackUp { file, json: output.json },
+            Command::Restore { file, replace, output } => Task::Restore { file, replace, json: output.json },
+            Command::Doctor { output } => Task::Doctor { json: output.json },
             Command::Config(ConfigCommand::Check) => Task::CheckConfig,
             Command::Config(ConfigCommand::Print) => Task::PrintConfig,
         };
@@ -278,6 +317,9 @@ mod tests {
                 api("POST", "/v2/channels/room/messages", Some(r#"{"data":[1],"event":"said"}"#)),
             ),
             ("history room --after 1-2 --newest", api("GET", "/v2/channels/room/history?after=1-2&order=newest", None)),
+            ("backup f", Task::BackUp { file: "f".into(), json: false }),
+            ("restore f --replace --json", Task::Restore { file: "f".into(), replace: true, json: true }),
+            ("doctor --json", Task::Doctor { json: true }),
             ("config check", Task::CheckConfig),
             ("config print", Task::PrintConfig),
         ] {

@@ -69,12 +69,22 @@ impl DataDir {
     }
 
     pub(crate) fn database(&self) -> PathBuf {
-        self.path.join("tollgate.db")
+        database(&self.path)
+    }
+
+    /// What is to become the database once it is proved.
+    pub(crate) fn restoring(&self) -> PathBuf {
+        self.path.join("tollgate.db.restoring")
     }
 
     pub(crate) fn master_key(&self) -> PathBuf {
         master_key(&self.path)
     }
+}
+
+/// The database in a folder.
+pub(crate) fn database(folder: &Path) -> PathBuf {
+    folder.join("tollgate.db")
 }
 
 /// The master key's file in a folder.

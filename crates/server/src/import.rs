@@ -4,7 +4,7 @@
 //! owner alone may read.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead as _, BufReader, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use crate::announce;
 use crate::config::Config;
 use crate::control::{CallError, call};
 use crate::data_dir;
+use crate::progress::Progress;
 
 /// Most bytes of the lines of one part: a request has to hold them with their quotes escaped.
 const PART_BYTES_MAX: usize = 2 * 1024 * 1024;
@@ -43,7 +44,7 @@ pub(crate) fn import(
     let results = OpenOptions::new().write(true).create_new(true).mode(0o600).open(out);
     let mut results = BufWriter::new(results.map_err(|error| named(error, out))?);
     let door = Door { config, project };
-    let mut progress = Progress::start(total);
+    let mut progress = Progress::start();
     let wish = json!({"action": "create", "total": total}).to_string();
     let job = door.ask("POST", "/v2/jobs", Some(&wish))?;
     let job = job["id"].as_str().ok_or("the server answered without the job's id")?.to_owned();
@@ -52,7 +53,7 @@ pub(crate) fn import(
     each_part(file, |number, part| {
         sent += part.len();
         door.persistently("PUT", &format!("{path}/parts/{number}"), Some(&part.join("\n")))?;
-        progress.show("sent", sent);
+        progress.show("sent", sent as u64, total as u64);
         Ok(())
     })?;
     door.persistently("POST", &format!("{path}/start"), None)?;
@@ -69,7 +70,7 @@ pub(crate) fn import(
             results.flush().map_err(|error| named(error, out))?;
         }
         let ended = |key: &str| view[key].as_u64().unwrap_or(0);
-        progress.show("done", usize::try_from(ended("succeeded") + ended("failed")).unwrap_or(usize::MAX));
+        progress.show("done", ended("succeeded") + ended("failed"), total as u64);
         match view["status"].as_str() {
             Some("running") => std::thread::sleep(LOOK_EVERY),
             _ if read < view["parts_done"].as_u64().unwrap_or(0) => {}
@@ -204,46 +205,6 @@ fn answered(answer: Answer) -> Result<Value, Failure> {
         }
         Answer::Refused(why) => Err(why.into()),
         _ => Err("the server answered something else; is the command of the same version?".into()),
-    }
-}
-
-/// How far it is, on standard error: a bar on a terminal, a line for each tenth elsewhere.
-struct Progress {
-    total: usize,
-    terminal: bool,
-    /// The tenth that was last said, of each word.
-    said: Option<(&'static str, usize)>,
-}
-
-impl Progress {
-    fn start(total: usize) -> Self {
-        Self { total, terminal: io::stderr().is_terminal(), said: None }
-    }
-
-    fn show(&mut self, word: &'static str, done: usize) {
-        let percent = done * 100 / self.total;
-        // Whoever closed standard error does not want to know.
-        let _ = if self.terminal {
-            let full = percent * 40 / 100;
-            write!(
-                io::stderr(),
-                "\r[{}{}] {percent:3} % {word} ({done} of {})  ",
-                "#".repeat(full),
-                "-".repeat(40 - full),
-                self.total
-            )
-        } else if self.said != Some((word, percent / 10)) {
-            self.said = Some((word, percent / 10));
-            writeln!(io::stderr(), "{percent} % {word} ({done} of {})", self.total)
-        } else {
-            Ok(())
-        };
-    }
-
-    fn end(&self) {
-        if self.terminal {
-            let _ = writeln!(io::stderr());
-        }
     }
 }
 

@@ -2,15 +2,18 @@
 
 mod admin;
 mod announce;
+mod backup;
 mod cli;
 mod config;
 mod control;
 mod data_dir;
+mod doctor;
 mod hook;
 mod import;
 mod machine;
 mod opened;
 mod outbound;
+mod progress;
 mod secret_file;
 mod serve;
 mod telemetry;
@@ -37,7 +40,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 fn main() -> ExitCode {
     let (task, typed) = Cli::parse().task();
     match run(task, typed) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             // Not the log: this must be readable whatever the log's form and level are.
             let _ = writeln!(std::io::stderr(), "tollgate: {failure}");
@@ -46,9 +49,19 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(task: Task, typed: config::Typed) -> Result<(), Failure> {
+/// Does what is to be done; gives how the process ends.
+fn run(task: Task, typed: config::Typed) -> Result<ExitCode, Failure> {
     let settings = Settings::read(typed);
+    if let Task::Doctor { json } = task {
+        telemetry::start_quietly();
+        return doctor::doctor(settings, json);
+    }
+    perform(task, settings).map(|()| ExitCode::SUCCESS)
+}
+
+fn perform(task: Task, settings: Settings) -> Result<(), Failure> {
     match task {
+        Task::Doctor { .. } => unreachable!("invariant: it has an exit code of its own"),
         Task::PrintConfig => {
             announce::out(&settings.print())?;
             // Shown for what it is worth; what is wrong with it is said, too.
@@ -75,6 +88,14 @@ fn run(task: Task, typed: config::Typed) -> Result<(), Failure> {
         Task::Import { project, file, out, json } => {
             telemetry::start_quietly();
             import::import(&settings.mean()?, project.as_deref(), &file, &out, json)
+        }
+        Task::BackUp { file, json } => {
+            telemetry::start_quietly();
+            backup::command::backup(&settings.mean()?, &file, json)
+        }
+        Task::Restore { file, replace, json } => {
+            telemetry::start_quietly();
+            backup::restore::restore(&settings.mean()?, &file, replace, json)
         }
         Task::Serve { announce_json } => serve::serve(&settings.mean()?, announce_json),
     }

@@ -1,15 +1,16 @@
 //! A data folder that is opened: the lock, the master key and the store, in that order. And requests carried out on a folder, whoever
 //! has it open.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tollgate_core::clock::{Clock, Entropy};
+use tollgate_core::clock::Entropy;
 use tollgate_core::credentials::MasterKey;
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::ports::store::Store as _;
-use tollgate_node::NodeParts;
+use tollgate_node::{Node, NodeParts};
 use tollgate_store_sqlite::SqliteStore;
 
 use crate::Failure;
@@ -33,6 +34,13 @@ pub(crate) struct Opened {
 
 impl Opened {
     pub(crate) async fn open(config: &Config, folder: DataDir, entropy: &dyn Entropy) -> Result<Self, Failure> {
+        if !folder.database().exists() && folder.restoring().exists() {
+            return Err(format!(
+                "{} is there and no database: a restore was cut short. Repeat it (tollgate restore FILE --replace), or remove that file to begin with nothing",
+                folder.restoring().display()
+            )
+            .into());
+        }
         let mut master_key = secret_file::master_key(&config.master_key, &folder, entropy)?;
         let store = Arc::new(SqliteStore::open(&folder.database())?);
         // A change of the master key that a crash cut short: whichever of the two the data is sealed with is the one.
@@ -70,12 +78,28 @@ pub(crate) fn rotate_master_key(config: &Config) -> Result<Answer, Failure> {
 
 /// Carries out a request on the data folder: by its running server, or directly.
 pub(crate) fn ask(config: &Config, request: &Request) -> Result<Answer, Failure> {
+    match way(config, request)? {
+        Way::Server(answer) => Ok(answer),
+        Way::Here(folder) => directly(config, folder, request.clone()),
+    }
+}
+
+/// How a request is carried out.
+pub(crate) enum Way {
+    /// A server uses the folder; this is its answer.
+    Server(Answer),
+    /// Nobody does; now this process holds it.
+    Here(DataDir),
+}
+
+/// Asks the server that uses the data folder, or takes the folder.
+pub(crate) fn way(config: &Config, request: &Request) -> Result<Way, Failure> {
     let socket = data_dir::control_socket(&config.data_dir);
     // Two ways in, and a server may start or end between trying one and the other.
     for attempt in 1.. {
         match call(&socket, request) {
             Err(CallError::NobodyListens) => {}
-            answer => return Ok(answer?),
+            answer => return Ok(Way::Server(answer?)),
         }
         // The first project may come before the first start; nothing else is worth a new folder.
         let folder = match request {
@@ -83,7 +107,7 @@ pub(crate) fn ask(config: &Config, request: &Request) -> Result<Answer, Failure>
             _ => DataDir::take(&config.data_dir),
         };
         match folder {
-            Ok(folder) => return directly(config, folder, request.clone()),
+            Ok(folder) => return Ok(Way::Here(folder)),
             Err(DataDirError::InUse { .. }) if attempt < ATTEMPTS => std::thread::sleep(AGAIN),
             Err(error) => return Err(error.into()),
         }
@@ -93,25 +117,62 @@ pub(crate) fn ask(config: &Config, request: &Request) -> Result<Answer, Failure>
 
 fn directly(config: &Config, folder: DataDir, request: Request) -> Result<Answer, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
-    let Opened { folder, store, master_key } = runtime.block_on(Opened::open(config, folder, entropy.as_ref()))?;
-    let parts = NodeParts {
-        store: store.clone(),
-        master_key,
-        clock,
-        entropy,
-        hook: Arc::new(NoHook),
-        outbound: Arc::new(NoOutbound),
-        formats: Vec::new(),
-        shards: 1,
-    };
+    let Opened { folder, store, master_key } = runtime.block_on(Opened::open(config, folder, &SystemEntropy))?;
     let answer = runtime.block_on(async {
-        // The shards serve nobody here, and a node whose shards have ended still keeps records.
-        let (node, _shards) = tollgate_node::start(parts).await?;
+        let node = start(&store, master_key).await?;
         let answer = admin::perform(&node, request).await;
         store.close().await?;
         Ok::<_, Failure>(answer)
     });
     drop(folder);
     answer
+}
+
+/// Does something with the store of a folder that no server uses.
+pub(crate) fn with_store<T>(
+    config: &Config,
+    folder: DataDir,
+    work: impl FnOnce(Arc<SqliteStore>) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if !folder.database().exists() {
+        return Err(format!("there is no database in {}", folder.path().display()).into());
+    }
+    let Opened { folder, store, master_key } = runtime.block_on(Opened::open(config, folder, &SystemEntropy))?;
+    let node = runtime.block_on(start(&store, master_key))?;
+    let done = work(Arc::clone(&store));
+    drop(node);
+    runtime.block_on(store.close())?;
+    drop(folder);
+    done
+}
+
+/// Opens a database that is not the folder's yet as a start would, and brings it up to date.
+pub(crate) fn prove(config: &Config, folder: &DataDir, database: &Path) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let master_key = secret_file::master_key(&config.master_key, folder, &SystemEntropy)?;
+    let store = Arc::new(SqliteStore::open(database)?);
+    runtime.block_on(async {
+        if store.vault().await?.is_none() {
+            return Err("it has no records".into());
+        }
+        let node = start(&store, master_key).await.map(drop);
+        let closed = store.close().await;
+        node.and_then(|()| Ok(closed?))
+    })
+}
+
+/// A node that serves nobody: its shards have no threads, and it keeps records all the same.
+async fn start(store: &Arc<SqliteStore>, master_key: MasterKey) -> Result<Arc<Node>, Failure> {
+    let parts = NodeParts {
+        store: store.clone(),
+        master_key,
+        clock: Arc::new(SystemClock::new()),
+        entropy: Arc::new(SystemEntropy),
+        hook: Arc::new(NoHook),
+        outbound: Arc::new(NoOutbound),
+        formats: Vec::new(),
+        shards: 1,
+    };
+    Ok(tollgate_node::start(parts).await?.0)
 }

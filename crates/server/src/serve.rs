@@ -16,8 +16,9 @@ use tollgate_gateway::{Gateway, Setup};
 use tollgate_node::{Node, NodeParts};
 
 use crate::Failure;
-use crate::admin;
+use crate::admin::{self, Request};
 use crate::announce::{self, Ready};
+use crate::backup::Backups;
 use crate::config::{Config, Secret};
 use crate::control::Listening;
 use crate::data_dir::{self, DataDir};
@@ -77,6 +78,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let native = Arc::new(parts::native(config));
     let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::clone(&native)));
     let (node_of_gateway, proxies) = (Arc::clone(&node), config.proxies.clone());
+    let backups = Arc::new(Backups::new(Arc::clone(&store), Arc::clone(&clock)));
     let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
     let gateway = Gateway::start(setup)?;
     let counters = Arc::clone(gateway.counters());
@@ -88,7 +90,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
         hook: hook.counters,
         outbound: outbound_counters,
     };
-    let mut tasks = tend(&node, &folder)?;
+    let mut tasks = tend(&node, &backups, &folder)?;
 
     let key = key.as_ref().map(Secret::expose);
     let ready = Ready { listen: address, tls: config.tls.is_some(), project: &project, key };
@@ -108,6 +110,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     if let Err(error) = store.close().await {
         tracing::error!(%error, "the store did not close in order; nothing acknowledged is lost");
     }
+    backups.end();
     tracing::info!(totals, "stopped");
     // Last of all: whoever gets the folder now finds it whole.
     drop(folder);
@@ -115,16 +118,20 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
 }
 
 /// Starts what goes on beside the connections: the node's upkeep, and the control socket.
-fn tend(node: &Arc<Node>, folder: &DataDir) -> Result<JoinSet<()>, Failure> {
+fn tend(node: &Arc<Node>, backups: &Arc<Backups>, folder: &DataDir) -> Result<JoinSet<()>, Failure> {
     let control = Listening::at(&data_dir::control_socket(folder.path()))
         .map_err(|error| format!("the control socket in {} cannot be made: {error}", folder.path().display()))?;
     let mut tasks = JoinSet::new();
     tasks.spawn(Arc::clone(node).upkeep());
     tasks.spawn(Arc::clone(node).issuers_upkeep());
-    let node = Arc::clone(node);
-    tasks.spawn(control.serve(Arc::new(move |request| {
-        let node = Arc::clone(&node);
-        Box::pin(async move { admin::perform(&node, request).await })
+    let (node, backups) = (Arc::clone(node), Arc::clone(backups));
+    tasks.spawn(control.serve(Arc::new(move |request| match request {
+        Request::BackUp { file } => Box::pin(std::future::ready(backups.begin(&file))),
+        Request::LookAtBackup { file } => Box::pin(std::future::ready(backups.look(&file))),
+        other => {
+            let node = Arc::clone(&node);
+            Box::pin(async move { admin::perform(&node, other).await })
+        }
     })));
     Ok(tasks)
 }

@@ -5,6 +5,7 @@
 
 mod books;
 mod columns;
+mod copying;
 mod open;
 mod replay;
 mod units;
@@ -22,7 +23,8 @@ use tokio::sync::{mpsc, oneshot};
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::{StoreError, StoreResult};
 
-pub use crate::open::OpenError;
+pub use crate::copying::{Copied, CopyProgress};
+pub use crate::open::{OpenError, Schema};
 use crate::units::Failure;
 use crate::writer::{Counters, Job, Task, Work, Writer};
 
@@ -52,11 +54,11 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         let connection = open::open(path)?;
         let counters = Arc::<Counters>::default();
-        let writer = Writer::new(connection, Arc::clone(&counters));
+        let counted = Arc::clone(&counters);
         let (jobs, queue) = mpsc::channel(QUEUE_UNITS_MAX);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || writer.run(queue))
+            .spawn(move || Writer::new(connection, counted).run(queue))
             .map_err(|error| OpenError::Io { path: path.into(), error })?;
         Ok(Self { jobs, counters, writer: JoinOnDrop(Some(thread)) })
     }

@@ -89,6 +89,41 @@ pub enum OpenError {
     },
 }
 
+/// Which schema a file has, and which this program knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Schema {
+    /// The file's; 0 in an empty one.
+    pub found: u32,
+    /// The newest that is known here, which opening brings the file to.
+    pub known: u32,
+}
+
+impl Schema {
+    /// Reads it from the file's first page, without opening the database: also while another process has it open.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no database of ours.
+    pub fn of(path: &Path) -> Result<Self, OpenError> {
+        use std::io::Read as _;
+        let mut head = [0; 100];
+        let known = u32::try_from(MIGRATIONS.len()).expect("invariant: a handful of migrations");
+        match std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => return Ok(Self { found: 0, known }),
+            Err(error) => return Err(OpenError::Io { path: path.into(), error }),
+            Ok(()) => {}
+        }
+        // Offsets of SQLite's file format, section 1.3.
+        let number = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        if !head.starts_with(b"SQLite format 3\0") {
+            return Err(OpenError::NotADatabase { path: path.into() });
+        }
+        if number(68) != APPLICATION_ID.cast_unsigned() {
+            return Err(OpenError::NotOurs { path: path.into() });
+        }
+        Ok(Self { found: number(60), known })
+    }
+}
+
 /// Opens the file, makes it ours, and brings its schema up to date.
 pub(crate) fn open(path: &Path) -> Result<Connection, OpenError> {
     create(path).map_err(|error| OpenError::Io { path: path.into(), error })?;

@@ -5,14 +5,17 @@
 //! every unit gets an answer.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
+use tollgate_core::audit::LedgerKey;
 use tollgate_core::ports::store::{Change, Changes, StoreError, StoreResult};
 
 use crate::books::Books;
+use crate::copying::Order;
 use crate::replay::replay;
 use crate::units::Failure;
 
@@ -31,8 +34,44 @@ pub(crate) enum Job {
     Unit(Box<dyn Unit>),
     /// Prove these books, replay everything to this observer, then tell it of every change.
     Attach(Arc<dyn Changes>, Box<Books>, Reply<()>),
+    /// Copy everything into another file, between the groups.
+    Copy(Order),
     /// Take no more, finish, close the file.
     Close(Reply<()>),
+}
+
+/// The writer's queue, and what it has taken from it.
+pub(crate) struct Desk {
+    queue: mpsc::Receiver<Job>,
+    jobs: Vec<Job>,
+    group: Vec<Box<dyn Unit>>,
+    copies: Vec<Order>,
+    closing: Vec<Reply<()>>,
+}
+
+impl Desk {
+    fn new(queue: mpsc::Receiver<Job>) -> Self {
+        let (jobs, group) = (Vec::with_capacity(GROUP_UNITS_MAX), Vec::with_capacity(GROUP_UNITS_MAX));
+        Self { queue, jobs, group, copies: Vec::new(), closing: Vec::new() }
+    }
+
+    /// Takes what waits. Gives false when there is nothing and never will be.
+    fn wait(&mut self) -> bool {
+        self.queue.blocking_recv_many(&mut self.jobs, GROUP_UNITS_MAX) > 0
+    }
+
+    /// Takes what waits, without waiting. Gives false when the store is to be closed.
+    pub(crate) fn look(&mut self) -> bool {
+        use mpsc::error::TryRecvError::{Disconnected, Empty};
+        while self.jobs.len() < GROUP_UNITS_MAX {
+            match self.queue.try_recv() {
+                Ok(job) => self.jobs.push(job),
+                Err(Empty) => break,
+                Err(Disconnected) => return false,
+            }
+        }
+        self.closing.is_empty()
+    }
 }
 
 /// What a unit of work works with.
@@ -114,7 +153,8 @@ pub(crate) struct Counters {
 
 /// The thread's own data.
 pub(crate) struct Writer {
-    db: Connection,
+    /// Shared with a copy that is being made, on this thread.
+    db: Rc<Connection>,
     /// Both from the moment the store is attached.
     observer: Option<Arc<dyn Changes>>,
     books: Option<Books>,
@@ -127,42 +167,56 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(db: Connection, counters: Arc<Counters>) -> Self {
-        Self { db, observer: None, books: None, counters, stopped: None, failing: false }
+        Self { db: Rc::new(db), observer: None, books: None, counters, stopped: None, failing: false }
     }
 
     /// Works until the store is closed or dropped.
-    pub(crate) fn run(mut self, mut queue: mpsc::Receiver<Job>) {
-        let mut jobs = Vec::with_capacity(GROUP_UNITS_MAX);
-        let mut group = Vec::with_capacity(GROUP_UNITS_MAX);
-        let mut closing: Vec<Reply<()>> = Vec::new();
-        while queue.blocking_recv_many(&mut jobs, GROUP_UNITS_MAX) > 0 {
-            let mut steps = 0;
-            for job in jobs.drain(..) {
-                match job {
-                    Job::Unit(unit) => {
-                        steps += unit.steps();
-                        group.push(unit);
-                        if steps >= GROUP_STEPS_MAX {
-                            self.commit(&mut group);
-                            steps = 0;
-                        }
-                    }
-                    Job::Attach(observer, books, reply) => {
-                        self.commit(&mut group);
-                        let _ = reply.send(self.attach(observer, books));
-                    }
-                    Job::Close(reply) => {
-                        queue.close();
-                        closing.push(reply);
-                    }
-                }
+    pub(crate) fn run(mut self, queue: mpsc::Receiver<Job>) {
+        let mut desk = Desk::new(queue);
+        while desk.wait() {
+            self.work(&mut desk);
+            while let Some(order) = desk.copies.pop() {
+                let copied = self.copy(&order, &mut desk);
+                order.answer(copied);
             }
-            self.commit(&mut group);
         }
         let closed = self.close();
-        for reply in closing {
+        for reply in desk.closing {
             let _ = reply.send(closed.clone());
         }
+    }
+
+    /// Does what was taken from the queue. Copies are only noted.
+    pub(crate) fn work(&mut self, desk: &mut Desk) {
+        let Desk { queue, jobs, group, copies, closing } = desk;
+        let mut steps = 0;
+        for job in jobs.drain(..) {
+            match job {
+                Job::Unit(unit) => {
+                    steps += unit.steps();
+                    group.push(unit);
+                    if steps >= GROUP_STEPS_MAX {
+                        self.commit(group);
+                        steps = 0;
+                    }
+                }
+                Job::Attach(observer, books, reply) => {
+                    self.commit(group);
+                    let _ = reply.send(self.attach(observer, books));
+                }
+                Job::Copy(order) => copies.push(order),
+                Job::Close(reply) => {
+                    queue.close();
+                    closing.push(reply);
+                }
+            }
+        }
+        self.commit(group);
+    }
+
+    /// The file, and the key of its books once the store is attached.
+    pub(crate) fn source(&self) -> (Rc<Connection>, Option<LedgerKey>) {
+        (Rc::clone(&self.db), self.books.as_ref().map(|books| books.key().clone()))
     }
 
     /// Makes a group durable, hands its changes over and answers each unit.
@@ -299,7 +353,8 @@ impl Writer {
     fn close(self) -> StoreResult<()> {
         // Also done by SQLite at the close; here its failure is seen.
         let checkpoint = self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
-        let closed = self.db.close().map_err(|(_, error)| error);
+        let db = Rc::into_inner(self.db).expect("invariant: no copy is being made any more");
+        let closed = db.close().map_err(|(_, error)| error);
         match checkpoint.and(closed) {
             Ok(()) => Ok(()),
             Err(error) => {

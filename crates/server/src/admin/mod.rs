@@ -7,7 +7,9 @@ pub(crate) mod show;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use perform::perform;
+pub(crate) use perform::{perform, rfc3339};
+
+use crate::backup::Stand;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,15 @@ pub(crate) enum Request {
         number: u16,
     },
     VerifyAudit {},
+    /// Which server this is.
+    About {},
+    /// Into a file that does not exist, by its whole path. Answered when it has begun.
+    BackUp {
+        file: std::path::PathBuf,
+    },
+    LookAtBackup {
+        file: std::path::PathBuf,
+    },
 }
 
 /// A part of the keyring.
@@ -85,6 +96,12 @@ pub(crate) enum Answer {
         json: String,
         text: String,
     },
+    About {
+        version: String,
+        pid: u32,
+    },
+    /// How a backup stands.
+    Backup(Stand),
     /// One sentence why it was not done, starting with a code.
     Refused(String),
 }
@@ -140,6 +157,8 @@ impl std::fmt::Debug for Answer {
             Self::Revoked(_) => "Revoked(…)",
             Self::Api { .. } => "Api(…)",
             Self::Said { .. } => "Said(…)",
+            Self::About { .. } => "About(…)",
+            Self::Backup(_) => "Backup(…)",
             Self::Refused(_) => "Refused(…)",
         })
     }

@@ -66,6 +66,11 @@ async fn outcome(node: &Arc<Node>, request: Request) -> tollgate_core::Result<An
         Request::RotateKeyring { what } => keyring::rotate(node, what).await?,
         Request::RotateMasterKey { file } => keyring::rotate_master(node, &file).await?,
         Request::RetireKeyringKey { number } => keyring::retire(node, number).await?,
+        Request::About {} => Answer::About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() },
+        // Who has the store open carries these out.
+        Request::BackUp { .. } | Request::LookAtBackup { .. } => {
+            return Err(Error::new(ErrorKind::Internal, "A backup is no request to a node; this is a defect."));
+        }
         Request::VerifyAudit {} => match node.verify_audit(operator).await? {
             Ok((start, end)) => Answer::Said {
                 json: format!(
@@ -161,7 +166,7 @@ fn names(permissions: Permissions) -> Vec<String> {
 }
 
 /// As `2026-01-02T03:04:05.678Z`.
-pub(super) fn rfc3339(at: UnixMillis) -> String {
+pub(crate) fn rfc3339(at: UnixMillis) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000)
         .ok()
         .and_then(|at| at.format(&Rfc3339).ok())

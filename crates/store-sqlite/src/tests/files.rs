@@ -8,7 +8,7 @@ use tollgate_core::ports::conformance::block_on;
 use tollgate_core::ports::store::{ChannelStore as _, StateChange, Store as _, StoreError, Unit, Vault, Write};
 
 use super::{ONE, file, fresh, furnish, furnished, hold, insert_token, object, observe, queue, room, token, tokens};
-use crate::{OpenError, SqliteStore};
+use crate::{OpenError, Schema, SqliteStore};
 
 #[test]
 fn reopening_keeps_everything() {
@@ -141,6 +141,23 @@ fn a_newer_schema_is_refused() {
     let refused = SqliteStore::open(&file(&folder)).unwrap_err();
     assert!(matches!(refused, OpenError::Newer { found: 99, known: 2, .. }), "{refused}");
     assert!(refused.to_string().contains("newer"), "{refused}");
+}
+
+#[test]
+fn the_schema_is_told_without_opening_the_file() {
+    let (folder, store) = fresh();
+    furnish(&store);
+    block_on(store.close()).unwrap();
+    assert_eq!(Schema::of(&file(&folder)).unwrap(), Schema { found: 2, known: 2 });
+    let other = folder.path().join("other");
+    std::fs::write(&other, "").unwrap();
+    assert_eq!(Schema::of(&other).unwrap(), Schema { found: 0, known: 2 });
+    std::fs::write(&other, "a diary ".repeat(20)).unwrap();
+    assert!(matches!(Schema::of(&other), Err(OpenError::NotADatabase { .. })));
+    std::fs::remove_file(&other).unwrap();
+    Connection::open(&other).unwrap().execute_batch("CREATE TABLE diary (day TEXT)").unwrap();
+    assert!(matches!(Schema::of(&other), Err(OpenError::NotOurs { .. })));
+    assert!(matches!(Schema::of(&folder.path().join("none")), Err(OpenError::Io { .. })));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The store's own tests: the conformance suite, and what a disk, a queue and a crash add to the contract.
 #![allow(clippy::unwrap_used)]
 
+mod copying;
 mod crash;
 mod disk;
 mod files;
