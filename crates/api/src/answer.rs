@@ -21,6 +21,8 @@ const ALWAYS: &[(HeaderName, &str)] = &[
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
 /// What a browser wants to know before it calls.
 const PREFLIGHT: &[(HeaderName, &str)] = &[
     (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
@@ -115,20 +117,22 @@ impl Answer {
     }
 
     /// As HTTP. `closing` says that this is the connection's last answer.
-    pub(crate) fn reply(mut self, request_id: &HeaderValue, closing: bool) -> Reply {
-        for (name, value) in ALWAYS {
-            self.headers.entry(name).or_insert_with(|| HeaderValue::from_static(value));
-        }
-        self.headers.insert(HeaderName::from_static("x-request-id"), request_id.clone());
-        if closing {
-            self.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-        }
+    pub(crate) fn reply(self, request_id: &HeaderValue, closing: bool) -> Reply {
+        // Room for all of them, and for the connection's own: growing would hash them all anew.
+        let mut headers = HeaderMap::with_capacity(ALWAYS.len() + self.headers.len() + 4);
+        put(&mut headers, ALWAYS);
         if self.body.is_some() {
-            self.headers.entry(header::CONTENT_TYPE).or_insert_with(|| HeaderValue::from_static("application/json"));
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         }
+        headers.insert(REQUEST_ID, request_id.clone());
+        if closing {
+            headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        // The answer's own stand in place of what is usual.
+        headers.extend(self.headers);
         let mut reply = Response::new(Full::new(Bytes::from(self.body.unwrap_or_default())));
         *reply.status_mut() = self.status;
-        *reply.headers_mut() = self.headers;
+        *reply.headers_mut() = headers;
         reply
     }
 }

@@ -225,57 +225,85 @@ pub(crate) static ROUTES: &[Route] = &[
     social_plus!(GET "/api/v3/network-settings/chat" => users::chat_settings),
 ];
 
-/// The route for a request. HEAD is served as GET (the connection leaves the body out).
-///
-/// Duplicate slashes count as one. A slash at the end stands for an empty last parameter where a route takes one there
-/// (so that an SDK called with an empty id is told so), and for nothing elsewhere.
-pub(crate) fn find(routes: &'static [Route], method: &Method, path: &str) -> Result<(&'static Route, Params), Refusal> {
-    let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
-    // Where social.plus's SDKs end up whose region was given as `example.com/`.
-    if let [".amity.co", "api", ..] = segments.as_slice() {
-        segments.remove(0);
-    }
-    let ends_in_slash = !segments.is_empty() && path.ends_with('/');
-    let method = if method == Method::HEAD { &Method::GET } else { method };
-    if ends_in_slash {
-        segments.push("");
-        if let Some(found) = first(routes, method, &segments) {
-            return Ok(found);
-        }
-        segments.pop();
-    }
-    first(routes, method, &segments).ok_or_else(|| {
-        let allowed: Vec<&str> = routes
-            .iter()
-            .filter(|route| params(route.template, &segments).is_some())
-            .map(|route| route.method.as_str())
-            .collect();
-        if allowed.is_empty() { Refusal::no_route() } else { Refusal::wrong_method(&allowed) }
-    })
+/// A route with the parameters of a path.
+pub(crate) type Found = (&'static Route, Params);
+
+/// The table, its templates taken apart, by how many segments they have.
+pub(crate) struct Routes(Vec<Vec<Form>>);
+
+/// A route and its template's segments.
+struct Form {
+    route: &'static Route,
+    segments: Vec<&'static str>,
 }
 
-fn first(routes: &'static [Route], method: &Method, segments: &[&str]) -> Option<(&'static Route, Params)> {
-    routes
-        .iter()
-        .filter(|route| route.method == method)
-        .find_map(|route| Some((route, params(route.template, segments)?)))
+impl std::fmt::Debug for Routes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} routes", self.0.iter().map(Vec::len).sum::<usize>())
+    }
 }
 
-/// The parameters, if the path has the form of the template.
-fn params(template: &'static str, segments: &[&str]) -> Option<Params> {
-    let wanted = template.split('/').skip(1);
-    if wanted.clone().count() != segments.len() {
-        return None;
-    }
-    let mut params = Params::new();
-    for (wanted, segment) in wanted.zip(segments) {
-        match wanted.strip_prefix(':') {
-            Some(name) => params.push((name, (*segment).to_owned())),
-            None if wanted == *segment => {}
-            None => return None,
+impl Routes {
+    pub(crate) fn new(table: &'static [Route]) -> Self {
+        let mut by_length = Vec::new();
+        for route in table {
+            let segments: Vec<&str> = route.template.split('/').skip(1).collect();
+            if by_length.len() <= segments.len() {
+                by_length.resize_with(segments.len() + 1, Vec::new);
+            }
+            by_length[segments.len()].push(Form { route, segments });
         }
+        Self(by_length)
     }
-    Some(params)
+
+    /// The route for a request. HEAD is served as GET (the connection leaves the body out).
+    ///
+    /// Duplicate slashes count as one. A slash at the end stands for an empty last parameter where a route takes one there
+    /// (so that an SDK called with an empty id is told so), and for nothing elsewhere.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Result<Found, Refusal> {
+        let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        // Where social.plus's SDKs end up whose region was given as `example.com/`.
+        if let [".amity.co", "api", ..] = segments.as_slice() {
+            segments.remove(0);
+        }
+        let ends_in_slash = !segments.is_empty() && path.ends_with('/');
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        if ends_in_slash {
+            segments.push("");
+            if let Some(found) = self.first(method, &segments) {
+                return Ok(found);
+            }
+            segments.pop();
+        }
+        self.first(method, &segments).ok_or_else(|| {
+            let fitting = self.of_length(&segments).iter().filter(|form| form.fits(&segments));
+            let allowed: Vec<&str> = fitting.map(|form| form.route.method.as_str()).collect();
+            if allowed.is_empty() { Refusal::no_route() } else { Refusal::wrong_method(&allowed) }
+        })
+    }
+
+    fn of_length(&self, segments: &[&str]) -> &[Form] {
+        self.0.get(segments.len()).map_or(&[], Vec::as_slice)
+    }
+
+    fn first(&self, method: &Method, segments: &[&str]) -> Option<Found> {
+        let mut forms = self.of_length(segments).iter();
+        let form = forms.find(|form| form.route.method == method && form.fits(segments))?;
+        Some((form.route, form.params(segments)))
+    }
+}
+
+impl Form {
+    /// Whether a path of as many segments has the form of the template. Looked at from behind, where routes differ.
+    fn fits(&self, segments: &[&str]) -> bool {
+        let mut pairs = self.segments.iter().zip(segments).rev();
+        pairs.all(|(wanted, segment)| wanted == segment || wanted.starts_with(':'))
+    }
+
+    fn params(&self, segments: &[&str]) -> Params {
+        let pairs = self.segments.iter().zip(segments);
+        pairs.filter_map(|(wanted, segment)| Some((wanted.strip_prefix(':')?, (*segment).to_owned()))).collect()
+    }
 }
 
 #[cfg(test)]
@@ -286,7 +314,7 @@ mod tests {
     type Expected<'a> = Result<(&'a str, &'a [&'a str]), u16>;
 
     fn check(method: &Method, path: &str, expected: Expected) {
-        match (find(ROUTES, method, path), expected) {
+        match (Routes::new(ROUTES).find(method, path), expected) {
             (Ok((route, params)), Ok((template, values))) => {
                 let got: Vec<&str> = params.iter().map(|(_, value)| value.as_str()).collect();
                 assert_eq!((route.template, got.as_slice()), (template, values), "{method} {path}");

@@ -16,7 +16,6 @@ use tollgate_core::ids::ProjectId;
 use tollgate_core::peer::ClientAddress;
 use tollgate_node::{Node, Origin, with_origin};
 use tower_service::Service;
-use tracing::Instrument as _;
 
 use crate::ApiConfig;
 use crate::answer::{Answer, Reply};
@@ -24,7 +23,7 @@ use crate::body::Upload;
 use crate::call::{Asked, Call, credential, named_project, place};
 use crate::refusal::{Door, Refusal};
 use crate::request_id::RequestIds;
-use crate::routes::{Params, Route, Run, find};
+use crate::routes::{Found, Route, Routes, Run};
 use crate::socialplus;
 
 /// Answers every plain HTTP request. A handle: cheap to clone, one is enough for all connections of all threads.
@@ -36,19 +35,20 @@ pub struct Router {
 struct Shared {
     node: Arc<Node>,
     config: ApiConfig,
-    routes: &'static [Route],
+    routes: Routes,
     request_ids: RequestIds,
 }
 
 impl std::fmt::Debug for Router {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Router({} routes)", self.shared.routes.len())
+        write!(f, "Router({:?})", self.shared.routes)
     }
 }
 
 impl Router {
     pub(crate) fn new(node: Arc<Node>, config: ApiConfig, routes: &'static [Route]) -> Self {
-        Self { shared: Arc::new(Shared { node, config, routes, request_ids: RequestIds::new(config.instance) }) }
+        let (routes, request_ids) = (Routes::new(routes), RequestIds::new(config.instance));
+        Self { shared: Arc::new(Shared { node, config, routes, request_ids }) }
     }
 
     /// The answer to one request. Never fails and never panics.
@@ -58,12 +58,8 @@ impl Router {
     {
         let (parts, body) = request.into_parts();
         let request_id = self.shared.request_ids.of(&parts.headers);
-        let found = find(self.shared.routes, &parts.method, parts.uri.path());
-        // The template and not the path: paths carry the secrets of tokens.
-        let route = found.as_ref().map_or("none", |(route, _)| route.template);
-        let span =
-            tracing::info_span!("request", id = request_id.to_str().unwrap_or_default(), method = %parts.method, route);
-        self.shared.whole(found, parts, body, &request_id).instrument(span).await
+        let found = self.shared.routes.find(&parts.method, parts.uri.path());
+        self.shared.whole(found, parts, body, &request_id).await
     }
 }
 
@@ -73,7 +69,7 @@ impl Router {
     pub async fn as_operator(&self, project: ProjectId, request: Request<Bytes>) -> Reply {
         let (parts, body) = request.into_parts();
         let request_id = self.shared.request_ids.of(&parts.headers);
-        let origin = Origin { request_id: request_id.to_str().ok().map(Arc::from), address: None };
+        let origin = Origin { request_id: request_id.to_str().ok().map(Arc::from), ..Origin::default() };
         let door = Door::of(parts.uri.path());
         let work = with_origin(origin, contained(self.shared.operate(project, parts, body)));
         let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
@@ -105,7 +101,7 @@ where
 impl Shared {
     async fn whole<B>(
         &self,
-        found: Result<(&'static Route, Params), Refusal>,
+        found: Result<Found, Refusal>,
         parts: Parts,
         body: B,
         request_id: &HeaderValue,
@@ -122,20 +118,24 @@ impl Shared {
         let origin = Origin {
             request_id: request_id.to_str().ok().map(Arc::from),
             address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
+            asked: found.as_ref().ok().map(|(route, _)| (route.method.as_str(), route.template)),
         };
-        let work = with_origin(origin, contained(self.outcome(found, parts, &mut upload, request_id)));
-        let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
-        let answer = outcome.unwrap_or_else(|refusal| {
-            let refusal = refusal.through(door);
-            log(&refusal);
-            Answer::refused(&refusal, door, request_id)
-        });
-        let closing = !upload.discard().await;
-        answer.reply(request_id, closing)
+        with_origin(origin, async {
+            let work = contained(self.outcome(found, parts, &mut upload, request_id));
+            let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
+            let answer = outcome.unwrap_or_else(|refusal| {
+                let refusal = refusal.through(door);
+                log(&refusal);
+                Answer::refused(&refusal, door, request_id)
+            });
+            let closing = !upload.discard().await;
+            answer.reply(request_id, closing)
+        })
+        .await
     }
 
     async fn operate(&self, project: ProjectId, parts: Parts, body: Bytes) -> Result<Answer, Refusal> {
-        let (route, params) = find(self.routes, &parts.method, parts.uri.path())?;
+        let (route, params) = self.routes.find(&parts.method, parts.uri.path())?;
         let (Run::Keyed(handler) | Run::Bearer(handler)) = route.run else { return Err(Refusal::no_route()) };
         let call = Call::new(self.node.clone(), Caller::ProjectOperator { project }, parts, params, body)?;
         handler(&call).await
@@ -153,7 +153,7 @@ impl Shared {
 
     async fn outcome<B>(
         &self,
-        found: Result<(&'static Route, Params), Refusal>,
+        found: Result<Found, Refusal>,
         parts: Parts,
         upload: &mut Upload<B>,
         request_id: &HeaderValue,

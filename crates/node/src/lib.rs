@@ -60,7 +60,7 @@ pub use operations::views::{
     TokenView, UserOfToken,
 };
 pub use operations::webhooks::{NewWebhook, WebhookUpdate, WebhookView};
-pub use operations::writing::{Origin, actor, with_origin};
+pub use operations::writing::{Origin, actor, origin, with_origin};
 pub use start::{NodeParts, StartError, start};
 
 use counters::Counters;

@@ -139,7 +139,7 @@ impl Node {
             // something first, a hook that is asked, and a past that has to be fetched make it wait, and then before.
             Command::Connect { project, token, resume } => {
                 let token = token.map(|presented| self.exchanged(project.parse().ok(), presented));
-                let came = Origin { request_id: None, address: client.place().address };
+                let came = Origin { address: client.place().address, ..Origin::default() };
                 let due =
                     resume.as_deref().map_or_else(Vec::new, |resume| self.to_fetch(&project, token.as_ref(), resume));
                 let first = at_origin(came.clone(), || {
@@ -171,7 +171,7 @@ impl Node {
                     Some(Caller::Token { project, .. }) => self.exchanged(Some(project), token),
                     _ => token,
                 };
-                let came = Origin { request_id: None, address: client.place().address };
+                let came = Origin { address: client.place().address, ..Origin::default() };
                 match at_origin(came.clone(), || self.renew(&client, &token)) {
                     Ok(Step::Due(entry, unprepared)) => Box::pin(with_origin(came, async move {
                         let outcome = match self.prepared(&entry, unprepared, Some(&token)).await {

@@ -28,6 +28,8 @@ pub struct Origin {
     pub request_id: Option<Arc<str>>,
     /// The client's address.
     pub address: Option<IpAddr>,
+    /// The request's method and its route's template, for the log. Never the path: paths carry the secrets of tokens.
+    pub asked: Option<(&'static str, &'static str)>,
 }
 
 tokio::task_local! {
@@ -45,7 +47,8 @@ pub(super) fn at_origin<T>(origin: Origin, work: impl FnOnce() -> T) -> T {
 }
 
 /// Where the request at work came from; nothing is known of the server's own.
-pub(super) fn origin() -> Origin {
+#[must_use]
+pub fn origin() -> Origin {
     ORIGIN.try_with(Clone::clone).unwrap_or_default()
 }
 
@@ -70,7 +73,7 @@ impl Node {
         action: &str,
         subject: &dyn std::fmt::Display,
     ) -> AuditDraft {
-        let Origin { request_id, address } = origin();
+        let Origin { request_id, address, .. } = origin();
         AuditDraft {
             at: self.now(),
             project,

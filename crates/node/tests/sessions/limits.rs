@@ -6,7 +6,7 @@ use tollgate_core::records::Bucket;
 use tollgate_node::{Origin, with_origin};
 
 fn from(address: &str) -> Origin {
-    Origin { request_id: None, address: Some(address.parse::<IpAddr>().unwrap()) }
+    Origin { address: Some(address.parse::<IpAddr>().unwrap()), ..Origin::default() }
 }
 
 /// What a key comes to from an address.

@@ -17,7 +17,7 @@ const SPAN: (UnixMillis, UnixMillis) = (UnixMillis(0), UnixMillis(u64::MAX));
 impl Bench {
     /// A request with this credential from this address; whether it was let in.
     async fn request(&self, secret: &str, address: &str) -> bool {
-        let origin = Origin { request_id: None, address: Some(address.parse::<IpAddr>().unwrap()) };
+        let origin = Origin { address: Some(address.parse::<IpAddr>().unwrap()), ..Origin::default() };
         let presented = PresentedSecret::new(secret.to_owned());
         with_origin(origin, async { self.node.authenticate_token(None, &presented, Place::default()).await.is_ok() })
             .await
