@@ -13,24 +13,28 @@ pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// What is on every answer, errors included: no cache and no referrer may keep what secrets are in, and any web page may
 /// call (Hop's users call from browsers; there are no cookies, so nothing is gained by telling origins apart).
-const ALWAYS: &[(HeaderName, &str)] = &[
-    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-    (header::ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Retry-After, X-Request-Id"),
-    (header::CACHE_CONTROL, "no-store"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
+static ALWAYS: [(HeaderName, HeaderValue); 5] = [
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("ETag, Retry-After, X-Request-Id")),
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
 ];
+
+static JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a browser wants to know before it calls.
-const PREFLIGHT: &[(HeaderName, &str)] = &[
-    (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, PUT, PATCH, DELETE"),
+static PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
+    (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE")),
     (
         header::ACCESS_CONTROL_ALLOW_HEADERS,
-        "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, X-Request-Id, X-Tollgate-Project",
+        HeaderValue::from_static(
+            "Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, X-Request-Id, X-Tollgate-Project",
+        ),
     ),
-    (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
 ];
 
 /// The outcome of a request that was not refused, before it is HTTP.
@@ -101,7 +105,7 @@ impl Answer {
     /// The answer to `OPTIONS` on any path.
     pub(crate) fn preflight() -> Self {
         let mut answer = Self::nothing();
-        put(&mut answer.headers, PREFLIGHT);
+        answer.headers.extend(PREFLIGHT.iter().cloned());
         answer
     }
 
@@ -120,9 +124,9 @@ impl Answer {
     pub(crate) fn reply(self, request_id: &HeaderValue, closing: bool) -> Reply {
         // Room for all of them, and for the connection's own: growing would hash them all anew.
         let mut headers = HeaderMap::with_capacity(ALWAYS.len() + self.headers.len() + 4);
-        put(&mut headers, ALWAYS);
+        headers.extend(ALWAYS.iter().cloned());
         if self.body.is_some() {
-            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            headers.insert(header::CONTENT_TYPE, JSON.clone());
         }
         headers.insert(REQUEST_ID, request_id.clone());
         if closing {
@@ -134,11 +138,5 @@ impl Answer {
         *reply.status_mut() = self.status;
         *reply.headers_mut() = headers;
         reply
-    }
-}
-
-fn put(headers: &mut HeaderMap, values: &[(HeaderName, &'static str)]) {
-    for (name, value) in values {
-        headers.insert(name, HeaderValue::from_static(value));
     }
 }

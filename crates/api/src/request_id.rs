@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 
 /// Longest id that is taken over.
@@ -10,13 +11,14 @@ const CHARS_MAX: usize = 64;
 /// Makes ids that no other request of this server has.
 #[derive(Debug)]
 pub(crate) struct RequestIds {
-    instance: u32,
+    /// `req-` and what differs between starts of the server.
+    prefix: Vec<u8>,
     made: AtomicU64,
 }
 
 impl RequestIds {
-    pub(crate) const fn new(instance: u32) -> Self {
-        Self { instance, made: AtomicU64::new(0) }
+    pub(crate) fn new(instance: u32) -> Self {
+        Self { prefix: format!("req-{instance:x}-").into(), made: AtomicU64::new(0) }
     }
 
     /// The id of a request. A caller's `X-Request-Id` goes into logs and answers, so only plain short words are taken over.
@@ -27,8 +29,22 @@ impl RequestIds {
         if let Some(id) = harmless {
             return id.clone();
         }
-        let made = format!("req-{:x}-{:x}", self.instance, self.made.fetch_add(1, Ordering::Relaxed) + 1);
-        HeaderValue::try_from(made).expect("invariant: hexadecimal digits are a header value")
+        let (mut digits, number) = ([0; 16], self.made.fetch_add(1, Ordering::Relaxed) + 1);
+        let id = [&*self.prefix, hexadecimal(number, &mut digits)].concat();
+        HeaderValue::from_maybe_shared(Bytes::from(id)).expect("invariant: hexadecimal digits are a header value")
+    }
+}
+
+/// As `{:x}`, without the machinery of `format!`: every request passes here.
+fn hexadecimal(mut number: u64, digits: &mut [u8; 16]) -> &[u8] {
+    let mut first = digits.len();
+    loop {
+        first -= 1;
+        digits[first] = b"0123456789abcdef"[(number & 0xf) as usize];
+        number >>= 4;
+        if number == 0 {
+            return &digits[first..];
+        }
     }
 }
 
@@ -36,6 +52,13 @@ impl RequestIds {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn digits_are_those_of_format() {
+        for number in [0, 1, 9, 10, 15, 16, 255, 256, 0xdead_beef, u64::MAX] {
+            assert_eq!(hexadecimal(number, &mut [0; 16]), format!("{number:x}").as_bytes());
+        }
+    }
 
     #[test]
     fn only_harmless_ids_are_taken_over() {

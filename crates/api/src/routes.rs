@@ -361,8 +361,9 @@ mod tests {
 
     #[test]
     fn no_route_hides_a_later_one() {
+        let routes = Routes::new(ROUTES);
         for (place, route) in ROUTES.iter().enumerate() {
-            let (found, _) = find(ROUTES, &route.method, route.template).expect("a route finds itself");
+            let (found, _) = routes.find(&route.method, route.template).expect("a route finds itself");
             assert!(
                 std::ptr::eq(found, route),
                 "{place}: {} {} is hidden by {}",

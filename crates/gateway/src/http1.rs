@@ -6,6 +6,7 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -69,6 +70,11 @@ impl<S> Http<S> {
             .max_buf_size(limits.header_bytes_max.max(64 * 1024));
         Http { service, doors, limits, counters, proxies, draining, builder }
     }
+
+    /// Whether nobody has asked for a drain.
+    fn goes_on(&self) -> bool {
+        self.draining.has_changed().is_ok() && !*self.draining.borrow()
+    }
 }
 
 impl<S, B> Http<S>
@@ -89,10 +95,20 @@ where
         let signs = stream.signs();
         let timer = HeadTimer::new(Arc::clone(&signs), head, idle);
         let mut connection = self.builder.clone().timer(timer).serve_connection(TokioIo::new(stream), service);
-        let ended = tokio::select! {
-            biased;
-            ended = poll_fn(|context| poll_ended(&mut connection, &seat, &signs, context)) => ended,
-            _draining = draining.wait_for(|draining| *draining) => {
+        let mut drain = pin!(draining.wait_for(|draining| *draining));
+        let mut awaits_drain = false;
+        let ended = poll_fn(|context| {
+            let ended = poll_ended(&mut connection, &seat, &signs, context);
+            // Once asked, it wakes this task when it has something to say; until then a look is enough.
+            if ended.is_pending() && !(awaits_drain && self.goes_on()) {
+                awaits_drain = true;
+                return drain.as_mut().poll(context).map(|_draining| None);
+            }
+            ended.map(Some)
+        });
+        let ended = match ended.await {
+            Some(ended) => ended,
+            None => {
                 // Answers what is asked, then closes: hyper ends a connection without a request at once.
                 Pin::new(&mut connection).graceful_shutdown();
                 poll_fn(|context| poll_ended(&mut connection, &seat, &signs, context)).await

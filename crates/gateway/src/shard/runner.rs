@@ -1,6 +1,7 @@
 //! The shard's own task: takes words from the inboxes, walks the passes chunk by chunk, keeps the time, and drains.
 
 use std::cell::RefCell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -52,8 +53,10 @@ pub(crate) async fn run(
     let woken = Rc::clone(&engine.borrow().runner.woken);
     let mut stalls_at = engine.borrow().now.plus(STALLS_EVERY_MS);
     let mut drain: Option<Drain> = None;
+    let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
+    let mut alarm_at = engine.borrow().now;
     loop {
-        let (sleep_ms, takes_requests, takes_peers) = {
+        let (until, sleep_ms, takes_requests, takes_peers) = {
             let mut engine = engine.borrow_mut();
             engine.runner.sleeps_until = None;
             engine.tick();
@@ -75,17 +78,22 @@ pub(crate) async fn run(
             }
             let until = engine.next_turn(stalls_at, drain.is_some());
             engine.runner.sleeps_until = Some(until);
-            (until.since(engine.now), engine.shard.accepts_requests(), engine.shard.accepts_peer_words())
+            (until, until.since(engine.now), engine.shard.accepts_requests(), engine.shard.accepts_peer_words())
         };
         if sleep_ms == 0 {
             // Lets the sockets and the other tasks have their turn: this wakes only after the reactor was looked at.
             tokio::task::yield_now().await;
             continue;
         }
+        // One that goes off too early is looked at then; setting it for every word costs more.
+        if until < alarm_at || alarm.is_elapsed() {
+            alarm.set(tokio::time::sleep(Duration::from_millis(sleep_ms)));
+            alarm_at = until;
+        }
         tokio::select! {
             () = woken.notified() => {}
             _drain = draining.changed(), if drain.is_none() => {}
-            () = tokio::time::sleep(Duration::from_millis(sleep_ms)) => {}
+            () = alarm.as_mut() => {}
             Some(request) = inboxes.requests.recv(), if takes_requests => engine.borrow_mut().take_request(request),
             Some(word) = inboxes.peers.recv(), if takes_peers => engine.borrow_mut().take_peer_word(word),
         }

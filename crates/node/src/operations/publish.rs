@@ -115,21 +115,22 @@ impl Node {
         let echoes = options
             .echo
             .unwrap_or_else(|| records.channel(&key.channel).is_none_or(|found| found.snapshot.settings.echo));
-        // Whoever has no token is told from others by its connection.
-        let publisher = match (*caller, connection) {
-            (Caller::Anonymous { .. }, Some(connection)) => connection.to_string(),
-            _ => actor(caller),
-        };
+        // Two publishers may choose the same id: it is theirs alone. Whoever has no token is told from others by its connection.
+        let once = options.id.as_ref().map(|id| {
+            let publisher = match (*caller, connection) {
+                (Caller::Anonymous { .. }, Some(connection)) => connection.to_string(),
+                _ => actor(caller),
+            };
+            let hash = fingerprint(&[publisher.as_bytes(), id.as_bytes()]);
+            *hash.first_chunk().expect("invariant: a hash has more bytes")
+        });
         let connection = connection.filter(|_| !echoes);
         let user = token.and_then(|token| records.user_name_of(token));
         drop(records);
         let id = options.id.map(Arc::<str>::from);
         if token.is_some() || connection.is_some() || id.is_some() {
-            publication.extra = Some(Arc::new(Extra { token, user, connection, id: id.clone() }));
+            publication.extra = Some(Arc::new(Extra { token, user, connection, id }));
         }
-        // Two publishers may choose the same id: it is theirs alone.
-        let once = id.map(|id| fingerprint(&[publisher.as_bytes(), id.as_bytes()]));
-        let once = once.map(|hash| *hash.first_chunk().expect("invariant: a hash has more bytes"));
         Ok((publication, PublishHow { once, key: options.key.map(Arc::from) }))
     }
 
