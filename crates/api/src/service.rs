@@ -56,14 +56,9 @@ impl Router {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (parts, body) = request.into_parts();
-        let request_id = self.shared.request_ids.of(&parts.headers);
-        let found = self.shared.routes.find(&parts.method, parts.uri.path());
-        self.shared.whole(found, parts, body, &request_id).await
+        self.shared.answer(request).await
     }
-}
 
-impl Router {
     /// The answer to a request of the person at the machine, who may do everything in `project`: how the command line uses the same API as
     /// everybody else.
     pub async fn as_operator(&self, project: ProjectId, request: Request<Bytes>) -> Reply {
@@ -71,8 +66,8 @@ impl Router {
         let request_id = self.shared.request_ids.of(&parts.headers);
         let origin = Origin { request_id: request_id.to_str().ok().map(Arc::from), ..Origin::default() };
         let door = Door::of(parts.uri.path());
-        let work = with_origin(origin, contained(self.shared.operate(project, parts, body)));
-        let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
+        let work = pin!(self.shared.operate(project, parts, body));
+        let outcome = with_origin(origin, contained(work)).await.unwrap_or_else(|()| Err(Refusal::defect()));
         outcome
             .unwrap_or_else(|refusal| Answer::refused(&refusal.through(door), door, &request_id))
             .reply(&request_id, false)
@@ -93,22 +88,19 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move { Ok(this.answer(request).await) })
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { Ok(shared.answer(request).await) })
     }
 }
 
 impl Shared {
-    async fn whole<B>(
-        &self,
-        found: Result<Found, Refusal>,
-        parts: Parts,
-        body: B,
-        request_id: &HeaderValue,
-    ) -> Reply
+    async fn answer<B>(&self, request: Request<B>) -> Reply
     where
         B: Body<Data = Bytes> + Unpin,
     {
+        let (parts, body) = request.into_parts();
+        let request_id = &self.request_ids.of(&parts.headers);
+        let found = self.routes.find(&parts.method, parts.uri.path());
         let awaits_word = parts
             .headers
             .get(header::EXPECT)
@@ -121,8 +113,10 @@ impl Shared {
             asked: found.as_ref().ok().map(|(route, _)| (route.method.as_str(), route.template)),
         };
         with_origin(origin, async {
-            let work = contained(self.outcome(found, parts, &mut upload, request_id));
-            let outcome = work.await.unwrap_or_else(|()| Err(Refusal::defect()));
+            let outcome = {
+                let work = pin!(self.outcome(found, parts, &mut upload, request_id));
+                contained(work).await.unwrap_or_else(|()| Err(Refusal::defect()))
+            };
             let answer = outcome.unwrap_or_else(|refusal| {
                 let refusal = refusal.through(door);
                 log(&refusal);
@@ -172,7 +166,8 @@ impl Shared {
         let (handler, caller) = match route.run {
             Run::Open(handler) => return Ok(handler(&self.node).await),
             Run::Keyed(handler) => (handler, self.node.authenticate(&credential(&parts.headers)?)?),
-            Run::Bearer(handler) => (handler, self.bearer(&parts).await?),
+            // Boxed, so that not every request has room for what few need.
+            Run::Bearer(handler) => (handler, Box::pin(self.bearer(&parts)).await?),
             Run::Own(handler) => {
                 let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
                 let request_id = request_id.clone();
@@ -186,8 +181,7 @@ impl Shared {
 }
 
 /// Runs a future to its end, or to its panic (which the panic hook has then reported).
-async fn contained<F: Future>(future: F) -> Result<F::Output, ()> {
-    let mut future = pin!(future);
+async fn contained<F: Future>(mut future: Pin<&mut F>) -> Result<F::Output, ()> {
     poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
         Ok(polled) => polled.map(Ok),
         Err(_panic) => Poll::Ready(Err(())),
