@@ -1,28 +1,24 @@
-//! Probes, without a key. Alive means that this process answers; ready means that the store can make something durable.
-
-use std::time::Duration;
+//! Probes, without a key. Alive means that this process answers; ready means that the store can make something durable and that every shard
+//! takes a word and answers it.
 
 use http::StatusCode;
-use tokio::time::timeout;
-use tollgate_node::Node;
+use tollgate_node::{Node, Readiness};
 
 use crate::answer::Answer;
 use crate::json::Object;
 
-/// A store that takes longer is not ready.
-const READY_DEADLINE: Duration = Duration::from_secs(2);
-
 pub(crate) async fn alive(_node: &Node) -> Answer {
-    status(StatusCode::OK, "alive")
+    Answer::plain(StatusCode::OK, Object::new().text("status", "alive").close())
 }
 
 pub(crate) async fn ready(node: &Node) -> Answer {
-    match timeout(READY_DEADLINE, node.ready()).await {
-        Ok(true) => status(StatusCode::OK, "ready"),
-        Ok(false) | Err(_) => status(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
-    }
-}
-
-fn status(code: StatusCode, word: &str) -> Answer {
-    Answer::plain(code, Object::new().text("status", word).close())
+    let readiness = node.readiness().await;
+    let Readiness { store, shards } = readiness;
+    let (code, status) =
+        if readiness.is_ready() { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
+    let word = |works| if works { "ok" } else { "failing" };
+    Answer::plain(
+        code,
+        Object::new().text("status", status).text("store", word(store)).text("shards", word(shards)).close(),
+    )
 }

@@ -23,6 +23,7 @@ mod request_id;
 mod routes;
 mod service;
 mod socialplus;
+mod timing;
 mod v2;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ use tollgate_node::Node;
 
 pub use percent::decode as percent_decode;
 pub use service::Router;
+pub use timing::{RouteFigures, STATUS_CLASSES};
 
 /// Limits of HTTP bodies, and what makes request ids unique.
 #[derive(Clone, Copy, Debug)]

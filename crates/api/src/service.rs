@@ -25,6 +25,7 @@ use crate::refusal::{Door, Refusal};
 use crate::request_id::RequestIds;
 use crate::routes::{Found, Route, Routes, Run};
 use crate::socialplus;
+use crate::timing::{RouteFigures, Timing};
 
 /// Answers every plain HTTP request. A handle: cheap to clone, one is enough for all connections of all threads.
 #[derive(Clone)]
@@ -37,6 +38,7 @@ struct Shared {
     config: ApiConfig,
     routes: Routes,
     request_ids: RequestIds,
+    timing: Timing,
 }
 
 impl std::fmt::Debug for Router {
@@ -47,8 +49,9 @@ impl std::fmt::Debug for Router {
 
 impl Router {
     pub(crate) fn new(node: Arc<Node>, config: ApiConfig, routes: &'static [Route]) -> Self {
-        let (routes, request_ids) = (Routes::new(routes), RequestIds::new(config.instance));
-        Self { shared: Arc::new(Shared { node, config, routes, request_ids }) }
+        let (request_ids, timing) = (RequestIds::new(config.instance), Timing::new(routes));
+        let routes = Routes::new(routes);
+        Self { shared: Arc::new(Shared { node, config, routes, request_ids, timing }) }
     }
 
     /// The answer to one request. Never fails and never panics.
@@ -57,6 +60,12 @@ impl Router {
         B: Body<Data = Bytes> + Unpin,
     {
         self.shared.answer(request).await
+    }
+
+    /// What is told of each route that was asked for.
+    #[must_use]
+    pub fn figures(&self) -> Vec<RouteFigures> {
+        self.shared.timing.read()
     }
 
     /// The answer to a request of the person at the machine, who may do everything in `project`: how the command line uses the same API as
@@ -101,6 +110,7 @@ impl Shared {
         let (parts, body) = request.into_parts();
         let request_id = &self.request_ids.of(&parts.headers);
         let found = self.routes.find(&parts.method, parts.uri.path());
+        let (route, begun_us) = (found.as_ref().ok().map(|(route, _)| *route), self.node.now_us());
         let awaits_word = parts
             .headers
             .get(header::EXPECT)
@@ -112,7 +122,7 @@ impl Shared {
             address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
             asked: found.as_ref().ok().map(|(route, _)| (route.method.as_str(), route.template)),
         };
-        with_origin(origin, async {
+        let reply = with_origin(origin, async {
             let outcome = {
                 let work = pin!(self.outcome(found, parts, &mut upload, request_id));
                 contained(work).await.unwrap_or_else(|()| Err(Refusal::defect()))
@@ -125,7 +135,9 @@ impl Shared {
             let closing = !upload.discard().await;
             answer.reply(request_id, closing)
         })
-        .await
+        .await;
+        self.timing.note(route, reply.status(), self.node.now_us().saturating_sub(begun_us));
+        reply
     }
 
     async fn operate(&self, project: ProjectId, parts: Parts, body: Bytes) -> Result<Answer, Refusal> {

@@ -95,6 +95,10 @@ impl std::fmt::Display for UnixMillis {
 pub trait Clock: Send + Sync {
     /// The monotonic clock, for deadlines.
     fn monotonic(&self) -> Monotonic;
+    /// The same clock in microseconds, for measuring how long something takes.
+    fn micros(&self) -> u64 {
+        self.monotonic().0.saturating_mul(1_000)
+    }
     /// The wall clock, for what is stored and shown.
     fn unix(&self) -> UnixMillis;
 }

@@ -38,6 +38,26 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
+    /// Every reason.
+    pub const ALL: [Self; 16] = [
+        Self::InvalidCredential,
+        Self::TokenExpired,
+        Self::TokenRevoked,
+        Self::IdentifyTimeout,
+        Self::NotIdentified,
+        Self::UnknownOperation,
+        Self::InvalidPayload,
+        Self::Idle,
+        Self::SlowConsumer,
+        Self::MessageTooBig,
+        Self::ProtocolError,
+        Self::InvalidUtf8,
+        Self::RateLimited,
+        Self::Draining,
+        Self::ClientGone,
+        Self::Internal,
+    ];
+
     /// Whether the same client, unchanged, may succeed by coming back.
     #[must_use]
     pub const fn may_return(self) -> bool {

@@ -24,7 +24,34 @@ impl Counter {
     }
 }
 
-/// Makes a struct of [`Counter`]s with `all()`, every total with its name.
+/// A number that goes up and down. Told from any thread.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Adds one.
+    pub fn up(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Takes one away that was added before.
+    pub fn down(&self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Says what it is now.
+    pub fn set(&self, to: u64) {
+        self.0.store(to, Ordering::Relaxed);
+    }
+
+    /// What it was last.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Makes a struct of [`Counter`]s with `each()`, every one with its name, and `all()`, every total with its name.
 #[macro_export]
 macro_rules! counters {
     ($(#[$about:meta])* $vis:vis struct $table:ident { $($(#[$doc:meta])* $name:ident,)* }) => {
@@ -33,10 +60,16 @@ macro_rules! counters {
         $vis struct $table { $($(#[$doc])* $vis $name: $crate::counter::Counter,)* }
 
         impl $table {
+            /// Every counter with its name.
+            #[must_use]
+            $vis fn each(&self) -> Vec<(&'static str, &$crate::counter::Counter)> {
+                vec![$((stringify!($name), &self.$name),)*]
+            }
+
             /// Every total with its name.
             #[must_use]
             $vis fn all(&self) -> Vec<(&'static str, u64)> {
-                vec![$((stringify!($name), self.$name.get()),)*]
+                self.each().into_iter().map(|(name, counter)| (name, counter.get())).collect()
             }
         }
     };

@@ -14,6 +14,7 @@ pub mod credentials;
 pub mod delivery;
 pub mod error;
 pub mod grants;
+pub mod histogram;
 pub mod ids;
 pub mod json;
 pub mod limits;

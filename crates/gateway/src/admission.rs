@@ -82,6 +82,11 @@ impl Admission {
         self.connections.load(Ordering::Relaxed)
     }
 
+    /// Connections that have not shown who they are.
+    pub(crate) fn unauthenticated(&self) -> usize {
+        self.unauthenticated.load(Ordering::Relaxed)
+    }
+
     /// Takes a slot for a new, unauthenticated connection, and one of its address' share if `counts_address`: the address is then the client's
     /// own.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr, counts_address: bool) -> Result<Permit, Refusal> {
@@ -99,6 +104,30 @@ impl Admission {
             permit.count(address)?;
         }
         Ok(permit)
+    }
+}
+
+/// How full a gateway is; it can be asked as long as somebody wants to know.
+#[derive(Clone, Debug)]
+pub struct Occupancy(pub(crate) Arc<Admission>);
+
+impl Occupancy {
+    /// Connections that are open now, in any phase.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.connections()
+    }
+
+    /// Those of them that have not shown who they are.
+    #[must_use]
+    pub fn unauthenticated(&self) -> usize {
+        self.0.unauthenticated()
+    }
+
+    /// How many there may be.
+    #[must_use]
+    pub fn connections_max(&self) -> usize {
+        self.0.connections_max
     }
 }
 

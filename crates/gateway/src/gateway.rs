@@ -19,7 +19,7 @@ use tollgate_node::{Node, ShardParts};
 use tower_service::Service;
 
 use crate::accept::{Entrance, Tls};
-use crate::admission::Admission;
+use crate::admission::{Admission, Occupancy};
 use crate::bind::Listeners;
 use crate::counters::Counters;
 use crate::door::Doors;
@@ -122,6 +122,11 @@ impl Gateway {
     /// Connections that are open now, in any phase.
     pub fn connections(&self) -> usize {
         self.admission.connections()
+    }
+
+    /// How full it is, for somebody who outlives it.
+    pub fn occupancy(&self) -> Occupancy {
+        Occupancy(Arc::clone(&self.admission))
     }
 
     /// Whether a shard has ended, which before [`Gateway::drain`] only a panic can cause.

@@ -25,6 +25,7 @@ pub mod tls;
 mod upgrade;
 mod wheel;
 
+pub use admission::Occupancy;
 pub use bind::Listeners;
 pub use door::{Door, Doors, ErrorForm, Opening, Reading, Refused, Transport};
 pub use forwarded::{ForwardedBy, Proxies};

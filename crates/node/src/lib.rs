@@ -10,6 +10,7 @@ pub mod limits;
 pub mod operations;
 
 mod broker;
+mod figures;
 mod hooks;
 mod start;
 mod verified;
@@ -24,6 +25,7 @@ use tollgate_core::ports::outbound::Outbound;
 use tollgate_core::ports::store::Store;
 
 pub use directory::{KeyEntry, UsageDelta, UsageKey};
+pub use figures::{Held, Readiness, ShardFigures};
 pub use hub::{
     ConnectionKey, ConnectionRef, FormatIndex, Outlet, PeerWord, Request, Shard, ShardIndex, ShardParts, WireFormat,
     Written,
@@ -67,9 +69,6 @@ use counters::Counters;
 use directory::Directory;
 use hub::Hub;
 
-/// How long the answer to a readiness question holds.
-const PROBE_EVERY_MS: u64 = 1_000;
-
 /// One node: share it as `Arc`. Every operation is a method, one file per group in `operations`.
 pub struct Node {
     store: Arc<dyn Store>,
@@ -104,8 +103,8 @@ pub struct Node {
     user_names: operations::users::UserNames,
     recent: operations::sessions_again::Recent,
     previous_uses: operations::tokens_rotate::PreviousUses,
-    /// When the store was last tried, and what came of it. Held while it is tried: who asks meanwhile waits for that answer.
-    probed: tokio::sync::Mutex<Option<(Monotonic, bool)>>,
+    /// When store and shards were last tried, and what came of it. Held while they are tried: who asks meanwhile waits for that answer.
+    probed: tokio::sync::Mutex<Option<(Monotonic, figures::Readiness)>>,
     is_new: bool,
 }
 
@@ -126,20 +125,6 @@ impl Node {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.counters
-    }
-
-    /// Whether the store could make something durable within the last second. Anybody may ask, so it is not tried for each who does.
-    pub async fn ready(&self) -> bool {
-        let mut probed = self.probed.lock().await;
-        let now = self.clock.monotonic();
-        match *probed {
-            Some((at, ready)) if now.since(at) < PROBE_EVERY_MS => ready,
-            _ => {
-                let ready = self.store.probe().await.is_ok();
-                *probed = Some((now, ready));
-                ready
-            }
-        }
     }
 
     /// The time, as it is stored and shown.

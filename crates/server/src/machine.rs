@@ -20,7 +20,11 @@ impl SystemClock {
 
 impl Clock for SystemClock {
     fn monotonic(&self) -> Monotonic {
-        Monotonic(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+        Monotonic(self.micros() / 1_000)
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     #[allow(clippy::disallowed_methods, reason = "this is the Clock")]

@@ -20,6 +20,8 @@ use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot};
+use tollgate_core::clock::Clock;
+use tollgate_core::histogram::Observed;
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::{StoreError, StoreResult};
 
@@ -30,6 +32,26 @@ use crate::writer::{Counters, Job, Task, Work, Writer};
 
 /// Units of work that may wait for the writer; whoever comes later waits for a place.
 const QUEUE_UNITS_MAX: usize = 256;
+
+/// What a store tells of itself, since it was opened.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoreFigures {
+    /// Groups of units committed.
+    pub commits: u64,
+    /// Units of work answered, whatever the answer.
+    pub units: u64,
+    /// Units of work that failed because the store could not work.
+    pub failures: u64,
+    /// Units of work that wait for the writer now.
+    pub waiting: usize,
+    /// How long groups took, from the first unit to the end of the commit; of those that were committed. This and what follows only with
+    /// [`SqliteStore::measure_by`].
+    pub groups: Observed,
+    /// How long the commits themselves took.
+    pub syncs: Observed,
+    /// Microseconds since something was made durable; nothing if nothing was yet.
+    pub last_commit_age_us: Option<u64>,
+}
 
 /// A store in one SQLite file. It belongs to one process at a time, which holds the file locked.
 ///
@@ -61,6 +83,29 @@ impl SqliteStore {
             .spawn(move || Writer::new(connection, counted).run(queue))
             .map_err(|error| OpenError::Io { path: path.into(), error })?;
         Ok(Self { jobs, counters, writer: JoinOnDrop(Some(thread)) })
+    }
+
+    /// Measures how long its work takes, by this clock. Once is enough; a second call changes nothing.
+    pub fn measure_by(&self, clock: Arc<dyn Clock>) {
+        let _only_once = self.counters.clock.set(clock);
+    }
+
+    /// What it tells of itself.
+    #[must_use]
+    pub fn figures(&self) -> StoreFigures {
+        let counters = &self.counters;
+        let age_us = |at_us: u64| counters.clock.get().map(|clock| clock.micros().saturating_sub(at_us));
+        StoreFigures {
+            commits: self.commits(),
+            units: self.units(),
+            failures: self.failures(),
+            waiting: self.jobs.max_capacity() - self.jobs.capacity(),
+            groups: counters.groups.read(),
+            syncs: counters.syncs.read(),
+            last_commit_age_us: Some(counters.committed_us.load(Ordering::Relaxed))
+                .filter(|at| *at > 0)
+                .and_then(age_us),
+        }
     }
 
     /// Finishes what is queued, writes everything into the main file and closes it. Later calls answer `Unavailable`.

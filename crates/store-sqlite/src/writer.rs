@@ -6,12 +6,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 use tollgate_core::audit::LedgerKey;
+use tollgate_core::clock::Clock;
+use tollgate_core::histogram::Histogram;
 use tollgate_core::ports::store::{Change, Changes, StoreError, StoreResult};
 
 use crate::books::Books;
@@ -144,11 +146,44 @@ where
 }
 
 /// What the store tells about itself.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Counters {
     pub(crate) commits: AtomicU64,
     pub(crate) units: AtomicU64,
     pub(crate) failures: AtomicU64,
+    /// How long groups took, from the first unit to the end of the commit.
+    pub(crate) groups: Histogram,
+    /// How long the commits themselves took: writing the log, and waiting for the disk.
+    pub(crate) syncs: Histogram,
+    /// Without one nothing is measured.
+    pub(crate) clock: OnceLock<Arc<dyn Clock>>,
+    /// When something was last made durable, in microseconds of that clock; 0 is never.
+    pub(crate) committed_us: AtomicU64,
+}
+
+impl std::fmt::Debug for Counters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counters")
+    }
+}
+
+impl Counters {
+    /// Does something that `into` counts the time of, if it succeeds.
+    fn timed<T, E>(&self, into: impl Fn(&Self) -> &Histogram, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let Some(clock) = self.clock.get() else { return work() };
+        let begun_us = clock.micros();
+        let done = work();
+        if done.is_ok() {
+            into(self).observe(clock.micros().saturating_sub(begun_us));
+        }
+        done
+    }
+
+    fn note_committed(&self) {
+        if let Some(clock) = self.clock.get() {
+            self.committed_us.store(clock.micros().max(1), Ordering::Relaxed);
+        }
+    }
 }
 
 /// The thread's own data.
@@ -225,8 +260,11 @@ impl Writer {
             return;
         }
         let (mut changes, mut failures) = (Vec::new(), Vec::with_capacity(group.len()));
-        let done = self.write(group, &mut changes, &mut failures).and_then(|()| {
+        let counters = Arc::clone(&self.counters);
+        let written = counters.timed(|own| &own.groups, || self.write(group, &mut changes, &mut failures));
+        let done = written.and_then(|()| {
             self.counters.commits.fetch_add(1, Ordering::Relaxed);
+            self.counters.note_committed();
             self.hand_over(changes)
         });
         self.note(group.len(), &done, &failures);
@@ -298,7 +336,7 @@ impl Writer {
         {
             books.write(db)?;
         }
-        step("COMMIT")?;
+        self.counters.timed(|own| &own.syncs, || step("COMMIT"))?;
         Ok(())
     }
 

@@ -121,12 +121,22 @@ async fn b33_this_project_and_me() {
 #[tokio::test]
 async fn probes_need_no_key() {
     let door = Door::open().await;
-    for (path, word) in [("/livez", "alive"), ("/readyz", "ready")] {
+    for (path, answer) in
+        [("/livez", json!({"status": "alive"})), ("/readyz", json!({"status": "ready", "store": "ok", "shards": "ok"}))]
+    {
         let seen = door.call_with("GET", path, &[], "").await;
-        assert_eq!((seen.status, seen.json), (200, json!({"status": word})));
+        assert_eq!((seen.status, seen.json), (200, answer));
     }
     assert_eq!(door.call_with("HEAD", "/livez", &[], "").await.status, 200);
     door.call_with("POST", "/livez", &[], "").await.refused(405, "method_not_allowed");
+}
+
+#[tokio::test]
+async fn a_node_without_its_shards_is_not_ready() {
+    let door = Door::made(ApiConfig::default(), false).await;
+    let seen = door.call_with("GET", "/readyz", &[], "").await;
+    assert_eq!((seen.status, seen.json), (503, json!({"status": "unavailable", "store": "ok", "shards": "failing"})));
+    assert_eq!(door.call_with("GET", "/livez", &[], "").await.status, 200);
 }
 
 #[tokio::test]

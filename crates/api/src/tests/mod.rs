@@ -115,6 +115,11 @@ impl Door {
     }
 
     async fn with(config: ApiConfig) -> Self {
+        Self::made(config, true).await
+    }
+
+    /// `lives` is whether its shards do.
+    async fn made(config: ApiConfig, lives: bool) -> Self {
         let (entropy, clock) = (Arc::new(Counting::default()), Arc::new(TestClock::default()));
         let parts = NodeParts {
             store: Arc::new(MemoryStore::default()),
@@ -127,9 +132,7 @@ impl Door {
             shards: 1,
         };
         let (node, shards) = start(parts).await.unwrap();
-        for shard in shards {
-            run(shard);
-        }
+        shards.into_iter().filter(|_| lives).for_each(run);
         let (project, key) = node.create_project(&Caller::Operator, "first").await.unwrap();
         let key = key.expose().to_string();
         Self { router: router(node.clone(), config), node, project: project.id, key, clock }

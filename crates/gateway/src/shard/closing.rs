@@ -20,7 +20,7 @@ impl Engine {
     /// The dialect closes, by its own will or because it was told to.
     pub(super) fn close(&mut self, key: ConnectionKey, code: u16, text: &str, reason: CloseReason) {
         tracing::debug!(code, reason = reason.word(), "closing a connection");
-        self.begin_close(key, Some(code), text, false);
+        self.begin_close(key, Some(code), text, reason, false);
     }
 
     /// The peer broke the rules of framing: the gateway's own matter, in its own words. The dialect settles what is outstanding; if it has a
@@ -36,7 +36,7 @@ impl Engine {
         let own = self.settle_dialect(key, reason).filter(|code| OWN_CODES.contains(code));
         let code = own.unwrap_or(violation.close_code());
         tracing::debug!(%violation, code, "closing a connection that broke the rules of framing");
-        self.begin_close(key, Some(code), &violation.to_string(), true);
+        self.begin_close(key, Some(code), &violation.to_string(), reason, true);
         // What it sends cannot be read any more, so its close frame is not waited for.
         self.note_peer_closed(key);
     }
@@ -46,7 +46,7 @@ impl Engine {
         if close.code == Some(CLOSE_NORMAL) {
             self.shard.says_goodbye(key);
         }
-        self.begin_close(key, close.code, "", true);
+        self.begin_close(key, close.code, "", CloseReason::ClientGone, true);
         self.note_peer_closed(key);
     }
 
@@ -59,12 +59,20 @@ impl Engine {
     }
 
     /// Stops deliveries and puts our close frame behind what waits. Does nothing if that has happened already.
-    fn begin_close(&mut self, key: ConnectionKey, code: Option<u16>, text: &str, peer_closed: bool) {
+    fn begin_close(
+        &mut self,
+        key: ConnectionKey,
+        code: Option<u16>,
+        text: &str,
+        reason: CloseReason,
+        peer_closed: bool,
+    ) {
         let deadline = self.now.plus(self.limits.write_stall_ms);
         let Some(connection) = self.table.get_mut(key) else { return };
         if connection.closing().is_some() {
             return;
         }
+        self.counters.closed(reason).one();
         connection.dialect = None;
         connection.rare_mut().commands.clear();
         // The client of an event stream has no close frame to answer with.

@@ -18,6 +18,7 @@ use tollgate_protocol::{Dialect, Effect, Frame};
 use super::outlet::{Sockets, Work};
 use super::runner::Runner;
 use super::table::{Connection, Table};
+use super::traffic::Traffic;
 use super::{reader, watcher};
 use crate::bucket::Bucket;
 use crate::contain::{Panicked, contain};
@@ -45,6 +46,7 @@ pub(crate) struct Engine {
     pub(super) runner: Runner,
     pub(super) me: Weak<RefCell<Engine>>,
     pub(super) is_draining: bool,
+    pub(super) traffic: Traffic,
     clock: Arc<dyn Clock>,
     effects: Vec<Effect>,
     due: Vec<Key>,
@@ -73,6 +75,7 @@ impl Engine {
                 runner: Runner::default(),
                 me: Weak::clone(me),
                 is_draining: false,
+                traffic: Traffic::default(),
                 clock,
                 effects: Vec::new(),
                 due: Vec::new(),
@@ -84,8 +87,9 @@ impl Engine {
     /// Reads the clock and does what is due. Called at the start of every entry, so that a flood of readable connections does not
     /// delay anybody's acknowledgements.
     pub(crate) fn tick(&mut self) {
-        self.now = self.clock.monotonic();
-        self.shard.set_now(self.now);
+        let now_us = self.clock.micros();
+        self.now = Monotonic(now_us / 1_000);
+        self.shard.set_now_us(now_us);
         if self.wheel.next_ms().is_none_or(|next| next > self.now.0) {
             return;
         }
@@ -154,6 +158,7 @@ impl Engine {
 
     /// Bytes from the client.
     pub(super) fn receive(&mut self, key: ConnectionKey, bytes: &mut [u8]) {
+        self.traffic.bytes_received += bytes.len() as u64;
         let mut at = 0;
         while at < bytes.len() {
             let Some(connection) = self.table.get_mut(key) else { return };
@@ -205,6 +210,7 @@ impl Engine {
     }
 
     fn message(&mut self, key: ConnectionKey, frame: Frame<'_>) {
+        self.traffic.messages_received += 1;
         let (burst, per_second, now) = (self.limits.messages_burst, self.limits.messages_per_second, self.now.0);
         let Some(connection) = self.table.get_mut(key) else { return };
         if connection.messages.take(burst, per_second, now) {
@@ -277,6 +283,11 @@ impl Engine {
                     if let Some(connection) = self.table.get_mut(key) {
                         connection.is_identified = true;
                         connection.permit.authenticated();
+                        let begun_us = connection.rare().map_or(0, |rare| rare.connect_begun_us);
+                        if begun_us > 0 {
+                            let took_us = self.clock.micros().saturating_sub(begun_us);
+                            self.shard.gauges().connects.observe(took_us);
+                        }
                     }
                     self.answer_events(key);
                     self.answer(key, Reply::Connected(connected));
@@ -336,7 +347,13 @@ impl Engine {
 
     /// The hub's shard and what it writes through.
     pub(super) fn split(&mut self) -> (&mut Shard, Sockets<'_>) {
-        (&mut self.shard, Sockets { table: &mut self.table, work: &mut self.work, clock: self.clock.as_ref() })
+        let sockets = Sockets {
+            table: &mut self.table,
+            work: &mut self.work,
+            clock: self.clock.as_ref(),
+            bytes_sent: &mut self.traffic.bytes_sent,
+        };
+        (&mut self.shard, sockets)
     }
 
     fn watch(&mut self, key: ConnectionKey) {
@@ -369,7 +386,11 @@ impl Engine {
         self.wheel.disarm(wheel_key(key));
         let (shard, mut sockets) = self.split();
         shard.gone(key, &mut sockets);
-        drop(self.table.remove(key));
+        if let Some(connection) = self.table.remove(key)
+            && connection.closing().is_none()
+        {
+            self.counters.closed(CloseReason::ClientGone).one();
+        }
     }
 }
 

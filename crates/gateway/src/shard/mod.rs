@@ -9,6 +9,7 @@ mod perform;
 mod reader;
 mod runner;
 mod table;
+mod traffic;
 mod watcher;
 
 pub(crate) use engine::Engine;

@@ -34,11 +34,17 @@ pub(super) struct Sockets<'a> {
     pub(super) table: &'a mut Table,
     pub(super) work: &'a mut VecDeque<(ConnectionKey, Work)>,
     pub(super) clock: &'a dyn Clock,
+    /// Counts what the sockets take.
+    pub(super) bytes_sent: &'a mut u64,
 }
 
 impl Outlet for Sockets<'_> {
     fn now(&self) -> Monotonic {
         self.clock.monotonic()
+    }
+
+    fn now_us(&self) -> u64 {
+        self.clock.micros()
     }
 
     fn write(&mut self, key: ConnectionKey, bytes: &[u8]) -> Written {
@@ -50,7 +56,10 @@ impl Outlet for Sockets<'_> {
                     self.work.push_back((key, Work::Watch));
                     return Written::Part(taken);
                 }
-                Ok(wrote) => taken += wrote,
+                Ok(wrote) => {
+                    taken += wrote;
+                    *self.bytes_sent += wrote as u64;
+                }
                 Err(_) => {
                     self.work.push_back((key, Work::Gone));
                     return Written::Gone;

@@ -31,7 +31,7 @@ impl Engine {
 
     /// Begins the next command, if one waits and none is under way.
     pub(super) fn perform_next(&mut self, key: ConnectionKey) {
-        let waiting_max = self.limits.commands_waiting_max;
+        let (waiting_max, now_us) = (self.limits.commands_waiting_max, self.shard.now_us());
         let Some(connection) = self.table.get_mut(key) else { return };
         let rare = connection.rare_mut();
         if rare.performing.is_some() {
@@ -45,6 +45,9 @@ impl Engine {
         let Some((number, command)) = rare.commands.pop_front() else { return connection.trim() };
         rare.performing = Some(number);
         let peer = rare.peer.take_if(|_| matches!(command, Command::Connect { .. }));
+        if peer.is_some() {
+            rare.connect_begun_us = now_us;
+        }
         let (shard, mut sockets) = self.split();
         let Some(client) = shard.prepare(key, &command, &mut sockets) else { return };
         let client = if peer.is_some() { client.with_peer(peer) } else { client };

@@ -66,6 +66,7 @@ pub(crate) async fn run(
             if engine.now >= stalls_at {
                 stalls_at = engine.now.plus(STALLS_EVERY_MS);
                 engine.end_stalled();
+                engine.report();
                 engine.shard.report_usage();
                 engine.shard.forget_old();
             }
@@ -73,6 +74,7 @@ pub(crate) async fn run(
             if *draining.borrow() || draining.has_changed().is_err() {
                 let drain = drain.get_or_insert_with(|| engine.begin_drain());
                 if engine.drain(drain, node) {
+                    engine.report();
                     return;
                 }
             }

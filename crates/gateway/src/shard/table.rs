@@ -55,6 +55,8 @@ pub(super) struct Rare {
     pub(super) is_unanswered: bool,
     /// Who is at the other end, until it has identified itself.
     pub(super) peer: Option<Arc<Peer>>,
+    /// When the client said who it is, in microseconds of the monotonic clock.
+    pub(super) connect_begun_us: u64,
 }
 
 /// A connection on its way out.

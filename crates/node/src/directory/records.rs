@@ -135,6 +135,11 @@ impl Records {
         tables.into_iter().flatten().copied().chain(jobs).chain(tokens).chain(messages).max().unwrap_or(0)
     }
 
+    /// How many channels there are.
+    pub(crate) fn channel_count(&self) -> usize {
+        self.channels.len()
+    }
+
     /// How many tokens there are.
     pub(crate) fn token_count(&self) -> usize {
         self.tokens.len()

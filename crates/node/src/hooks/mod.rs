@@ -40,6 +40,12 @@ impl Hooks {
         self.breaker(project, url, |breaker| breaker.is_open())
     }
 
+    /// How many hooks rest.
+    pub(crate) fn resting(&self) -> usize {
+        let breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.values().filter(|(_, breaker)| breaker.is_open()).count()
+    }
+
     /// Whether the project may ask its hook now.
     pub(crate) fn pass(&self, project: ProjectId, url: &str, now: Monotonic) -> Pass {
         self.breaker(project, url, |breaker| breaker.pass(now))

@@ -227,7 +227,7 @@ impl Shard {
         };
         local.position = position.unwrap_or(local.position);
         for lane in local.lanes.iter_mut().filter(|lane| lane.watches || !watchers_only) {
-            self.pending_bytes += lane.append(&frames[usize::from(lane.format.0)]);
+            self.pending_bytes += lane.append(&frames[usize::from(lane.format.0)], self.now_us);
         }
         if local.lanes.iter().any(Lane::has_work) {
             self.enqueue(place);

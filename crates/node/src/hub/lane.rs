@@ -34,6 +34,8 @@ pub(super) struct Pass {
     first: u64,
     /// The next subscriber to visit.
     next: usize,
+    /// When its first frame was appended, in microseconds.
+    since_us: u64,
 }
 
 impl Pass {
@@ -67,11 +69,25 @@ pub(super) struct Lane {
     /// The number that the next appended frame gets.
     next_frame: u64,
     pass: Option<Pass>,
+    /// When the first of the pending frames was appended, in microseconds.
+    pending_since_us: u64,
+    /// The same of a pass that has just ended.
+    finished: Option<u64>,
 }
 
 impl Lane {
     pub(super) const fn new(format: FormatIndex, watches: bool) -> Self {
-        Self { format, watches, subscribers: Vec::new(), left: 0, pending: Vec::new(), next_frame: 0, pass: None }
+        Self {
+            format,
+            watches,
+            subscribers: Vec::new(),
+            left: 0,
+            pending: Vec::new(),
+            next_frame: 0,
+            pass: None,
+            pending_since_us: 0,
+            finished: None,
+        }
     }
 
     /// Adds a subscriber that gets what is appended from now on; answers its place.
@@ -118,11 +134,14 @@ impl Lane {
     }
 
     /// Appends a frame for all who are subscribed now. Answers the bytes that this adds to what waits.
-    pub(super) fn append(&mut self, frame: &Bytes) -> usize {
+    pub(super) fn append(&mut self, frame: &Bytes, now_us: u64) -> usize {
         if frame.is_empty() || self.len() == 0 {
             return 0;
         }
         self.next_frame += 1;
+        if self.pending.is_empty() {
+            self.pending_since_us = now_us;
+        }
         self.pending.push(frame.clone());
         frame.len()
     }
@@ -154,18 +173,26 @@ impl Lane {
             self.pending.drain(..starts.len()).for_each(|frame| joined.extend_from_slice(&frame));
             joined.into()
         };
-        self.pass = Some(Pass { batch, starts, first, next: 0 });
+        // What a large burst leaves for the next pass is measured from its first frame, too: that is the longest that any of it can have waited.
+        self.pass = Some(Pass { batch, starts, first, next: 0, since_us: self.pending_since_us });
         bytes
     }
 
     /// The next subscriber of the pass under way, and what it is to get; `None` when the pass is over, which ends it.
     pub(super) fn visit(&mut self) -> Option<Visit<'_>> {
         let found = self.next_visit();
-        if found.is_none() {
-            self.pass = None;
+        if found.is_none()
+            && let Some(pass) = self.pass.take()
+        {
+            self.finished = Some(pass.since_us);
         }
         let (connection, (start, frames)) = found?;
         self.pass.as_ref().map(|pass| Visit { connection, batch: &pass.batch, start, frames })
+    }
+
+    /// When the first frame was appended of a pass that has ended since the last call, in microseconds.
+    pub(super) const fn take_finished(&mut self) -> Option<u64> {
+        self.finished.take()
     }
 
     fn next_visit(&mut self) -> Option<(ConnectionKey, (usize, usize))> {
@@ -229,12 +256,12 @@ mod tests {
     fn a_joiner_gets_only_what_comes_after_it_joined() {
         let mut lane = Lane::new(FormatIndex(0), false);
         lane.join(key(1));
-        lane.append(&Bytes::from_static(b"a"));
+        lane.append(&Bytes::from_static(b"a"), 0);
         lane.join(key(2));
-        lane.append(&Bytes::from_static(b"b"));
+        lane.append(&Bytes::from_static(b"b"), 0);
         lane.join(key(3));
         assert_eq!(visits(&mut lane), [(1, Bytes::from_static(b"ab")), (2, Bytes::from_static(b"b"))]);
-        lane.append(&Bytes::from_static(b"c"));
+        lane.append(&Bytes::from_static(b"c"), 0);
         assert_eq!(visits(&mut lane).len(), 3);
     }
 
@@ -243,14 +270,31 @@ mod tests {
         let mut lane = Lane::new(FormatIndex(0), false);
         let owed = |lane: &Lane, place| lane.unwritten(place).concat();
         lane.join(key(0));
-        lane.append(&Bytes::from_static(b"a"));
+        lane.append(&Bytes::from_static(b"a"), 0);
         lane.join(key(1));
-        lane.append(&Bytes::from_static(b"b"));
+        lane.append(&Bytes::from_static(b"b"), 0);
         assert_eq!((owed(&lane, 0), owed(&lane, 1)), (b"ab".to_vec(), b"b".to_vec()));
         lane.begin_pass();
-        lane.append(&Bytes::from_static(b"c"));
+        lane.append(&Bytes::from_static(b"c"), 0);
         lane.visit();
         assert_eq!((owed(&lane, 0), owed(&lane, 1)), (b"c".to_vec(), b"bc".to_vec()));
+    }
+
+    #[test]
+    fn a_pass_is_as_old_as_its_first_frame() {
+        let mut lane = Lane::new(FormatIndex(0), false);
+        lane.join(key(1));
+        lane.append(&Bytes::from_static(b"a"), 50);
+        lane.append(&Bytes::from_static(b"b"), 60);
+        assert_eq!(lane.take_finished(), None, "it has not begun");
+        lane.begin_pass();
+        lane.append(&Bytes::from_static(b"c"), 70);
+        lane.visit();
+        assert_eq!(lane.take_finished(), None, "it is under way");
+        assert!(lane.visit().is_none());
+        assert_eq!((lane.take_finished(), lane.take_finished()), (Some(50), None));
+        visits(&mut lane);
+        assert_eq!(lane.take_finished(), Some(70));
     }
 
     #[test]
@@ -258,9 +302,9 @@ mod tests {
         let mut lane = Lane::new(FormatIndex(0), false);
         lane.join(key(1));
         let frame = Bytes::from(vec![b'x'; 100 * 1024]);
-        (0..5).for_each(|_| assert_eq!(lane.append(&frame), frame.len()));
+        (0..5).for_each(|_| assert_eq!(lane.append(&frame, 0), frame.len()));
         lane.join(key(2));
-        lane.append(&frame);
+        lane.append(&frame, 0);
         let sizes: Vec<_> = std::iter::from_fn(|| lane.has_work().then(|| visits(&mut lane)))
             .map(|got| got.iter().map(|(slot, part)| (*slot, part.len() / frame.len())).collect::<Vec<_>>())
             .collect();
@@ -273,7 +317,7 @@ mod tests {
             for at in 0..5 {
                 let mut lane = Lane::new(FormatIndex(0), false);
                 (0..5).for_each(|slot| assert_eq!(lane.join(key(slot)), slot));
-                lane.append(&Bytes::from_static(b"x"));
+                lane.append(&Bytes::from_static(b"x"), 0);
                 lane.begin_pass();
                 let mut seen = Vec::new();
                 for step in 0.. {
@@ -302,7 +346,7 @@ mod tests {
     fn frames_without_listeners_do_not_pile_up() {
         let mut lane = Lane::new(FormatIndex(0), false);
         for _ in 0..1000 {
-            assert_eq!(lane.append(&Bytes::from_static(b"x")), 0);
+            assert_eq!(lane.append(&Bytes::from_static(b"x"), 0), 0);
         }
         assert!(!lane.has_work());
     }

@@ -166,6 +166,7 @@ impl Shard {
             link.subscriptions.reserve_exact(1);
         }
         link.subscriptions.push(Held { channel: place, place: joined, watches });
+        self.subscriptions += 1;
         if let (None, Standing::Live(snapshot)) = (link.token, &local.standing) {
             self.directory.anonymous_joined(snapshot);
         }
@@ -179,6 +180,7 @@ impl Shard {
         if let (true, Standing::Live(snapshot)) = (anonymous, &local.standing) {
             self.directory.anonymous_left(snapshot, self.now);
         }
+        self.subscriptions -= 1;
         if let Some(moved) = local.lane(format, watches).leave(place)
             && let Some(link) = link_mut(&mut self.links, moved)
         {
@@ -198,6 +200,7 @@ impl Shard {
     /// Ends a deleted channel: its subscribers have been written the news.
     pub(super) fn dissolve(&mut self, place: u32) {
         let local = self.locals.remove(place);
+        self.subscriptions -= local.lanes.iter().map(super::lane::Lane::len).sum::<usize>();
         for connection in local.lanes.iter().flat_map(super::lane::Lane::connections) {
             if let Some(link) = link_mut(&mut self.links, connection) {
                 link.subscriptions.retain(|held| held.channel != place);

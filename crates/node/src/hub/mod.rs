@@ -8,6 +8,7 @@ mod beginning;
 mod conflation;
 mod exchange;
 mod gathering;
+mod gauges;
 mod home;
 mod homework;
 mod lane;
@@ -33,6 +34,7 @@ use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::ids::{ChannelKey, TokenId};
 
 pub use gathering::Admission;
+pub use gauges::{FORMATS_COUNTED, ShardGauges};
 pub use link::Renewal;
 pub use outbox::Written;
 pub use shard::{Outlet, Shard, Waiting};
@@ -118,6 +120,7 @@ pub struct Hub {
     formats: Vec<WireFormat>,
     requests: Vec<mpsc::Sender<Request>>,
     peers: Vec<mpsc::Sender<PeerWord>>,
+    gauges: Vec<ShardGauges>,
     /// Known to nobody: who chooses ids cannot choose their homes.
     secret: u64,
 }
@@ -128,7 +131,8 @@ impl Hub {
         let shards = shards.clamp(1, SHARDS_MAX);
         let (requests, requests_out): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(REQUESTS_MAX)).unzip();
         let (peers, peers_out): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(PEER_WORDS_MAX)).unzip();
-        let hub = Self { formats, requests, peers, secret };
+        let gauges = (0..shards).map(|_| ShardGauges::default()).collect();
+        let hub = Self { formats, requests, peers, gauges, secret };
         (Arc::new(hub), requests_out.into_iter().zip(peers_out).collect())
     }
 
@@ -153,6 +157,25 @@ impl Hub {
     /// All shards.
     pub(crate) fn shards(&self) -> impl Iterator<Item = ShardIndex> + use<> {
         (0_u16..).map(ShardIndex).take(self.requests.len())
+    }
+
+    /// What a shard tells of itself.
+    pub(crate) fn gauges(&self, shard: ShardIndex) -> &ShardGauges {
+        &self.gauges[usize::from(shard.0)]
+    }
+
+    /// The names of the wire formats, each at its place.
+    pub(crate) fn format_names(&self) -> Vec<&'static str> {
+        self.formats.iter().map(|format| format.name).collect()
+    }
+
+    /// How many requests and words wait in a shard's inboxes now.
+    pub(crate) fn waiting(&self, shard: ShardIndex) -> (usize, usize) {
+        fn waits<T>(inbox: &mpsc::Sender<T>) -> usize {
+            inbox.max_capacity() - inbox.capacity()
+        }
+        let place = usize::from(shard.0);
+        (waits(&self.requests[place]), waits(&self.peers[place]))
     }
 
     /// Sends a request, waiting while the shard has too much to do. False when the shard has ended.

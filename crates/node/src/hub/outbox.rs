@@ -36,6 +36,11 @@ impl Outbox {
         Self { writes: VecDeque::new(), bytes: 0, frame_bytes, begun: 0, moved_at: now }
     }
 
+    /// How many bytes wait.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// An outbox with what is left of a write (whole frames) of which the socket took `taken` bytes.
     pub(super) fn with_rest(now: Monotonic, frame_bytes: FrameBytes, write: Bytes, taken: usize) -> Self {
         let mut outbox = Self::new(now, frame_bytes);

@@ -50,6 +50,7 @@ impl Shard {
                     slow.push(connection);
                 }
             }
+            Self::note_pass(self.hub.gauges(self.index), lane, || writer.outlet.now_us());
             for (connection, moved_to) in lane.sweep() {
                 if let Some(link) = link_mut(&mut self.links, connection) {
                     link.subscriptions

@@ -32,6 +32,10 @@ const PENDING_BYTES_MAX: usize = 64 * 1024 * 1024;
 pub trait Outlet {
     /// What time it is now, to the millisecond.
     fn now(&self) -> Monotonic;
+    /// The same in microseconds, for measuring.
+    fn now_us(&self) -> u64 {
+        self.now().0.saturating_mul(1_000)
+    }
     /// Writes as much of `bytes` as the socket takes now, without waiting.
     fn write(&mut self, connection: ConnectionKey, bytes: &[u8]) -> Written;
     /// Write these bytes (whole frames) to the connection once its dialect has been told what it was to be told before.
@@ -70,12 +74,16 @@ pub struct Shard {
     pub(super) directory: Arc<Directory>,
     pub(super) counters: Arc<Counters>,
     pub(super) now: Monotonic,
+    /// The same in microseconds, for measuring.
+    pub(super) now_us: u64,
     pub(super) links: Vec<Option<Link>>,
     pub(super) locals: LocalChannels,
     pub(super) homes: HomeChannels,
     /// Channels with something to write, in turn.
     pub(super) queue: VecDeque<u32>,
     pub(super) pending_bytes: usize,
+    /// Places in lanes that are taken.
+    pub(super) subscriptions: usize,
     /// Connections that had an outbox lately.
     pub(super) blocked: Vec<ConnectionKey>,
     /// Words that another shard's inbox had no room for, in order.
@@ -110,12 +118,14 @@ impl Shard {
             directory,
             counters,
             now: Monotonic(0),
+            now_us: 0,
             links: Vec::new(),
             locals: LocalChannels::default(),
             homes: HomeChannels::new(first_epoch),
             directs: Directs::default(),
             queue: VecDeque::new(),
             pending_bytes: 0,
+            subscriptions: 0,
             blocked: Vec::new(),
             overflow: VecDeque::new(),
             reported: 0,
@@ -128,6 +138,19 @@ impl Shard {
     /// Tells the time; to be called before the other calls of a turn.
     pub const fn set_now(&mut self, now: Monotonic) {
         self.now = now;
+        self.now_us = now.0.saturating_mul(1_000);
+    }
+
+    /// The same, in microseconds.
+    pub const fn set_now_us(&mut self, now_us: u64) {
+        self.now = Monotonic(now_us / 1_000);
+        self.now_us = now_us;
+    }
+
+    /// The time as it was told, in microseconds.
+    #[must_use]
+    pub const fn now_us(&self) -> u64 {
+        self.now_us
     }
 
     /// What is held.
@@ -165,6 +188,7 @@ impl Shard {
             self.links.resize_with(slot + 1, || None);
         }
         self.links[slot] = Some(Link::new(connection.generation, format));
+        self.gauges().connections_of(format).up();
     }
 
     /// A connection has ended, for whatever reason: everything of it is released. Later calls with its key do nothing.
@@ -173,6 +197,7 @@ impl Shard {
             return;
         }
         let Some(mut link) = self.links[connection.slot as usize].take() else { return };
+        self.gauges().connections_of(link.format).down();
         self.report_link(&mut link);
         let rare = link.rare.take().unwrap_or_default();
         // Who has no token cannot come back as the same member.

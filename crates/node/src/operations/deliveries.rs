@@ -16,6 +16,7 @@ use tollgate_core::credentials::{
     RowKind, WEBHOOK_ID_HEADER, WEBHOOK_SIGNATURE_HEADER, WEBHOOK_TIMESTAMP_HEADER, WebhookSecret, sign_webhook,
 };
 use tollgate_core::error::{Error, ErrorKind, Result};
+use tollgate_core::histogram::Histogram;
 use tollgate_core::ids::{DeliveryId, ProjectId, WebhookId};
 use tollgate_core::limits::{DELIVERED_MAX, DELIVERY_KEPT_MS, DELIVERY_TIMEOUT_MS, DELIVERY_TRIED_MS};
 use tollgate_core::ports::outbound::{Method, OutboundAnswer, OutboundCall, OutboundFailure};
@@ -98,6 +99,8 @@ pub(crate) struct Courier {
     under_way: Mutex<HashSet<u64>>,
     /// Projects whose line was full, and when that was last so.
     overflows: Mutex<HashMap<ProjectId, UnixMillis>>,
+    /// How long tries took, whatever came of them.
+    pub(crate) tries: Histogram,
 }
 
 impl Courier {
@@ -211,7 +214,9 @@ impl Node {
             webhook.map(|kept| Arc::clone(&kept.record)).zip(delivery)
         };
         let Some((webhook, delivery)) = found else { return };
+        let begun_us = self.clock.micros();
         let tried = self.send(&webhook, &delivery).await;
+        self.courier.tries.observe(self.clock.micros().saturating_sub(begun_us));
         let counter = match &tried {
             Tried::Taken => &self.counters.webhook_deliveries,
             Tried::Refused { .. } => &self.counters.webhook_tries_failed,

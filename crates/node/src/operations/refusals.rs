@@ -1,7 +1,7 @@
 //! Failed authentications, refused connects and limited calls: counted in memory and written down once a minute, one audit entry for each
 //! project and reason, so that whoever knocks a million times fills a counter and no disk.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
@@ -20,9 +20,14 @@ const ADDRESSES_MAX: usize = 16;
 /// How many of them the entry names.
 const ADDRESSES_SHOWN: usize = 5;
 
-/// What has been refused since the last writing.
+/// What has been refused.
 #[derive(Debug, Default)]
-pub(crate) struct Refusals(Mutex<HashMap<(Option<ProjectId>, &'static str), Refused>>);
+pub(crate) struct Refusals {
+    /// Since the last writing.
+    since: Mutex<HashMap<(Option<ProjectId>, &'static str), Refused>>,
+    /// Since the start, by reason. Reasons are words of ours: there are few.
+    totals: Mutex<BTreeMap<&'static str, u64>>,
+}
 
 #[derive(Debug, Default)]
 struct Refused {
@@ -34,7 +39,8 @@ struct Refused {
 
 impl Refusals {
     pub(crate) fn note(&self, project: Option<ProjectId>, reason: &'static str, address: Option<IpAddr>) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.totals.lock().unwrap_or_else(PoisonError::into_inner).entry(reason).or_default() += 1;
+        let mut kept = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         let known = kept.len() < PAIRS_MAX || kept.contains_key(&(project, reason));
         let refused = kept.entry((project.filter(|_| known), reason)).or_default();
         refused.count += 1;
@@ -49,8 +55,14 @@ impl Refusals {
         }
     }
 
+    /// How often each reason was given since the start.
+    pub(crate) fn totals(&self) -> Vec<(&'static str, u64)> {
+        let totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
+        totals.iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+
     fn take(&self) -> Vec<(Option<ProjectId>, &'static str, Refused)> {
-        let kept = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let kept = std::mem::take(&mut *self.since.lock().unwrap_or_else(PoisonError::into_inner));
         let mut all: Vec<_> = kept.into_iter().map(|((project, reason), refused)| (project, reason, refused)).collect();
         all.sort_by_key(|(project, reason, _)| (*project, *reason));
         all
