@@ -10,6 +10,8 @@ use serde::Serialize;
 pub(crate) struct Ready<'a> {
     pub(crate) listen: SocketAddr,
     pub(crate) tls: bool,
+    /// Where operators read the metrics.
+    pub(crate) metrics: Option<SocketAddr>,
     pub(crate) project: &'a str,
     /// Only on the first start.
     pub(crate) key: Option<&'a str>,
@@ -18,6 +20,8 @@ pub(crate) struct Ready<'a> {
 #[derive(Serialize)]
 struct Line<'a> {
     listen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<String>,
     project: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
@@ -33,7 +37,8 @@ pub(crate) fn out(text: &str) -> std::io::Result<()> {
 impl Ready<'_> {
     /// The line of `--announce json`.
     pub(crate) fn json(self) -> String {
-        let line = Line { listen: self.listen.to_string(), project: self.project, key: self.key };
+        let metrics = self.metrics.map(|address| address.to_string());
+        let line = Line { listen: self.listen.to_string(), metrics, project: self.project, key: self.key };
         serde_json::to_string(&line).expect("invariant: texts become JSON") + "\n"
     }
 
@@ -93,7 +98,7 @@ mod tests {
     use super::*;
 
     fn ready<'a>(listen: &str, key: Option<&'a str>) -> Ready<'a> {
-        Ready { listen: listen.parse().unwrap(), tls: false, project: "project_a", key }
+        Ready { listen: listen.parse().unwrap(), tls: false, metrics: None, project: "project_a", key }
     }
 
     #[test]

@@ -92,6 +92,8 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Print what the running server counts, as Prometheus reads it
+    Metrics,
     /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -253,6 +255,7 @@ impl Cli {
             Command::Backup { file, output } => Task::BackUp { file, json: output.json },
             Command::Restore { file, replace, output } => Task::Restore { file, replace, json: output.json },
             Command::Doctor { output } => Task::Doctor { json: output.json },
+            Command::Metrics => Task::Admin { request: Request::Metrics {}, json: false },
             Command::Config(ConfigCommand::Check) => Task::CheckConfig,
             Command::Config(ConfigCommand::Print) => Task::PrintConfig,
         };
@@ -320,6 +323,7 @@ mod tests {
             ("backup f", Task::BackUp { file: "f".into(), json: false }),
             ("restore f --replace --json", Task::Restore { file: "f".into(), replace: true, json: true }),
             ("doctor --json", Task::Doctor { json: true }),
+            ("metrics", admin(Request::Metrics {}, false)),
             ("config check", Task::CheckConfig),
             ("config print", Task::PrintConfig),
         ] {

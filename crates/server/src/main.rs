@@ -11,6 +11,7 @@ mod doctor;
 mod hook;
 mod import;
 mod machine;
+mod metrics;
 mod opened;
 mod outbound;
 mod progress;

@@ -7,6 +7,7 @@ mod signals;
 mod streams;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
@@ -23,6 +24,7 @@ use crate::config::{Config, Secret};
 use crate::control::Listening;
 use crate::data_dir::{self, DataDir};
 use crate::machine::{self, SystemClock, SystemEntropy};
+use crate::metrics::{Bound, Operators, Sources};
 use crate::opened::Opened;
 use crate::telemetry;
 use crate::totals::Totals;
@@ -59,7 +61,12 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let hook = parts::hook(config.hook.as_ref(), &clock)?;
     let outbound = parts::outbound(&config.outbound, &clock)?;
     let outbound_counters = outbound.counters();
+    let operators = match config.metrics {
+        Some(address) => Some(Bound::at(address).await?),
+        None => None,
+    };
     let Opened { folder, store, master_key } = Opened::open(config, folder, entropy.as_ref()).await?;
+    store.measure_by(Arc::clone(&clock));
 
     let node_parts = NodeParts {
         store: store.clone(),
@@ -77,57 +84,78 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let service = tollgate_api::router(Arc::clone(&node), parts::api(config, entropy.as_ref()));
     let native = Arc::new(parts::native(config));
     let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::clone(&native)));
-    let (node_of_gateway, proxies) = (Arc::clone(&node), config.proxies.clone());
+    let (node_of_gateway, proxies, router) = (Arc::clone(&node), config.proxies.clone(), service.clone());
     let backups = Arc::new(Backups::new(Arc::clone(&store), Arc::clone(&clock)));
     let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
     let gateway = Gateway::start(setup)?;
-    let counters = Arc::clone(gateway.counters());
-    let totals = Totals {
+    let totals = Arc::new(Totals {
         node: Arc::clone(&node),
-        gateway: counters,
+        gateway: Arc::clone(gateway.counters()),
         leap,
         native,
         hook: hook.counters,
         outbound: outbound_counters,
-    };
-    let mut tasks = tend(&node, &backups, &folder)?;
+    });
+    let sources = Arc::new(Sources {
+        totals: Arc::clone(&totals),
+        router,
+        store: Arc::clone(&store),
+        occupancy: gateway.occupancy(),
+        database: folder.database(),
+        started: node.now(),
+    });
+    let draining = Arc::new(AtomicBool::new(false));
+    let mut tasks = tend(&node, &backups, &folder, &sources)?;
+    let metrics = operators.as_ref().map(Bound::address).transpose()?;
+    if let Some(bound) = operators {
+        tasks.spawn(bound.serve(Arc::new(Operators { sources, draining: Arc::clone(&draining) })));
+    }
 
     let key = key.as_ref().map(Secret::expose);
-    let ready = Ready { listen: address, tls: config.tls.is_some(), project: &project, key };
+    let ready = Ready { listen: address, tls: config.tls.is_some(), metrics, project: &project, key };
     if let Err(error) = announce::out(&if announce_json { ready.json() } else { ready.human() }) {
         tracing::warn!(%error, "nobody reads the standard output");
     }
     tracing::info!(listen = %address, shards = config.shards, data_dir = %folder.path().display(), "serving");
 
     let outcome = until_asked(&mut signals, &gateway, &mut tasks).await;
+    draining.store(true, Ordering::Relaxed);
     drain(gateway, &mut signals).await;
     tasks.shutdown().await;
     node.keep_key_uses().await;
     node.keep_moments().await;
     node.keep_usage().await;
-    let totals = totals.line();
+    let line = totals.line();
+    drop(totals);
     drop(node);
     if let Err(error) = store.close().await {
         tracing::error!(%error, "the store did not close in order; nothing acknowledged is lost");
     }
     backups.end();
-    tracing::info!(totals, "stopped");
+    tracing::info!(totals = line, "stopped");
     // Last of all: whoever gets the folder now finds it whole.
     drop(folder);
     outcome
 }
 
 /// Starts what goes on beside the connections: the node's upkeep, and the control socket.
-fn tend(node: &Arc<Node>, backups: &Arc<Backups>, folder: &DataDir) -> Result<JoinSet<()>, Failure> {
+fn tend(
+    node: &Arc<Node>,
+    backups: &Arc<Backups>,
+    folder: &DataDir,
+    sources: &Arc<Sources>,
+) -> Result<JoinSet<()>, Failure> {
     let control = Listening::at(&data_dir::control_socket(folder.path()))
         .map_err(|error| format!("the control socket in {} cannot be made: {error}", folder.path().display()))?;
     let mut tasks = JoinSet::new();
     tasks.spawn(Arc::clone(node).upkeep());
     tasks.spawn(Arc::clone(node).issuers_upkeep());
-    let (node, backups) = (Arc::clone(node), Arc::clone(backups));
+    let (node, backups, sources) = (Arc::clone(node), Arc::clone(backups), Arc::clone(sources));
     tasks.spawn(control.serve(Arc::new(move |request| match request {
         Request::BackUp { file } => Box::pin(std::future::ready(backups.begin(&file))),
         Request::LookAtBackup { file } => Box::pin(std::future::ready(backups.look(&file))),
+        // Only the server knows what all of its parts have counted.
+        Request::Metrics {} => Box::pin(std::future::ready(admin::Answer::Metrics(sources.text()))),
         other => {
             let node = Arc::clone(&node);
             Box::pin(async move { admin::perform(&node, other).await })

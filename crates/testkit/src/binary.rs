@@ -49,6 +49,19 @@ pub fn limited_command(descriptors: u32, args: &[&str]) -> Command {
     plain(shell, args)
 }
 
+/// [`command`] with a disk of this size, seen by it alone, mounted on a folder.
+pub fn small_disk_command(bytes: u64, folder: &Path, args: &[&str]) -> Command {
+    plain(on_small_disk(bytes, folder, tollgate()), args)
+}
+
+/// Any program with such a disk. Needs root, and ends with a failure without it.
+pub(crate) fn on_small_disk(bytes: u64, folder: &Path, program: &Path) -> Command {
+    let mount = format!(r#"mount -t tmpfs -o size={bytes},mode=700 tmpfs "$0" || exit 77; exec "$@""#);
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "sh", "-c", &mount]).arg(folder).arg(program);
+    unshare
+}
+
 fn plain(mut command: Command, args: &[&str]) -> Command {
     for (name, _) in std::env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("TOLLGATE_")) {

@@ -27,6 +27,7 @@ pub struct Setup {
     args: Vec<String>,
     env: Vec<(String, String)>,
     descriptors: Option<u32>,
+    disk_bytes: Option<u64>,
 }
 
 impl Setup {
@@ -58,6 +59,16 @@ impl Setup {
         self
     }
 
+    /// With a data folder on a small disk of its own, which is in memory and gone with the process. Nothing where none can be mounted.
+    #[must_use]
+    pub fn on_small_disk(mut self, bytes: u64) -> Option<Self> {
+        let folder = TempDir::new().unwrap();
+        let mut trial = binary::on_small_disk(bytes, folder.path(), Path::new("true"));
+        let mounts = trial.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+        self.disk_bytes = Some(bytes);
+        mounts.then_some(self)
+    }
+
     /// Starts on a new data folder.
     #[must_use]
     pub fn start(self) -> Server {
@@ -72,6 +83,7 @@ impl Setup {
         let key = announced["key"].as_str().unwrap_or_default().to_owned();
         let server = Server {
             addr: announced["listen"].as_str().unwrap().parse().unwrap(),
+            metrics: announced["metrics"].as_str().map(|address| address.parse().unwrap()),
             project: announced["project"].as_str().unwrap().to_owned(),
             secrets: Mutex::new(Vec::new()),
             key,
@@ -106,9 +118,14 @@ impl Setup {
 
     fn command(&self, dir: &Path, listen: &str) -> Command {
         let args = ["serve", "--listen", listen, "--announce", "json", "--data-dir"];
-        let mut command = match self.descriptors {
-            None => binary::command(&args),
-            Some(most) => binary::limited_command(most, &args),
+        let mut command = match (self.descriptors, self.disk_bytes) {
+            (None, None) => binary::command(&args),
+            (Some(most), _) => binary::limited_command(most, &args),
+            (None, Some(bytes)) => {
+                let data = dir.join("data");
+                fs::create_dir_all(&data).unwrap();
+                binary::small_disk_command(bytes, &data, &args)
+            }
         };
         command.arg(dir.join("data"));
         if !self.config.is_empty() {
@@ -130,6 +147,8 @@ pub struct Server {
     pub project: String,
     /// Its key; empty if the data folder was not new.
     pub key: String,
+    /// Where it tells operators of itself, if its settings say so; as of the first start.
+    pub metrics: Option<SocketAddr>,
     setup: Setup,
     dir: Arc<TempDir>,
     process: Process,
@@ -316,6 +335,7 @@ impl Drop for Server {
             return;
         }
         assert!(!log.contains("panicked at"), "the server panicked:\n{log}");
+        assert!(!log.contains("…hidden…"), "a credential was logged, and hidden at the last moment:\n{log}");
         for secret in self.secrets.lock().unwrap().iter() {
             assert!(!log.contains(secret.as_str()), "the log shows the secret {secret}:\n{log}");
         }

@@ -63,6 +63,8 @@ pub(crate) enum Request {
     LookAtBackup {
         file: std::path::PathBuf,
     },
+    /// What the running server has counted.
+    Metrics {},
 }
 
 /// A part of the keyring.
@@ -102,6 +104,8 @@ pub(crate) enum Answer {
     },
     /// How a backup stands.
     Backup(Stand),
+    /// As Prometheus reads it.
+    Metrics(String),
     /// One sentence why it was not done, starting with a code.
     Refused(String),
 }
@@ -159,6 +163,7 @@ impl std::fmt::Debug for Answer {
             Self::Said { .. } => "Said(…)",
             Self::About { .. } => "About(…)",
             Self::Backup(_) => "Backup(…)",
+            Self::Metrics(_) => "Metrics(…)",
             Self::Refused(_) => "Refused(…)",
         })
     }

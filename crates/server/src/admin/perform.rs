@@ -71,6 +71,12 @@ async fn outcome(node: &Arc<Node>, request: Request) -> tollgate_core::Result<An
         Request::BackUp { .. } | Request::LookAtBackup { .. } => {
             return Err(Error::new(ErrorKind::Internal, "A backup is no request to a node; this is a defect."));
         }
+        Request::Metrics {} => {
+            return Err(Error::new(
+                ErrorKind::Unavailable,
+                "No server runs on this data folder, so nothing is counted.",
+            ));
+        }
         Request::VerifyAudit {} => match node.verify_audit(operator).await? {
             Ok((start, end)) => Answer::Said {
                 json: format!(

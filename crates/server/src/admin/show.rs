@@ -15,6 +15,7 @@ pub(crate) fn json(answer: &Answer) -> String {
         Answer::Backup(stand) => serde_json::to_string(stand),
         Answer::Api { body, .. } => Ok(body.clone()),
         Answer::Said { json, .. } => Ok(json.clone()),
+        Answer::Metrics(text) => serde_json::to_string(text),
     };
     text.expect("invariant: answers are texts, flags and lists") + "\n"
 }
@@ -67,6 +68,7 @@ pub(crate) fn human(answer: &Answer) -> String {
         Answer::Backup(stand) => format!("{stand:?}\n"),
         Answer::Refused(why) => format!("{why}\n"),
         Answer::Said { text, .. } => format!("{text}\n"),
+        Answer::Metrics(text) => text.clone(),
         Answer::Api { body, .. } => from_api(body),
     }
 }

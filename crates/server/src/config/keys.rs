@@ -85,6 +85,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("outbound.allow_http", Kind::Flag),
     number("drain.spread_ms", 0, WAIT_MS_MAX),
     number("drain.deadline_ms", 0, WAIT_MS_MAX),
+    key("metrics.listen", Kind::Text),
     key("log.level", Kind::Text),
     key("log.format", Kind::Choice(&["human", "json"])),
 ];

@@ -29,6 +29,8 @@ pub(crate) struct Config {
     pub(crate) outbound: OutboundRules,
     pub(crate) drain_spread_ms: u64,
     pub(crate) drain_deadline_ms: u64,
+    /// Where operators read the metrics, if anywhere.
+    pub(crate) metrics: Option<SocketAddr>,
     pub(crate) log: LogSettings,
 }
 
@@ -117,6 +119,7 @@ impl Config {
             outbound: outbound(&mut layers),
             drain_spread_ms: layers.number("drain.spread_ms"),
             drain_deadline_ms: layers.number("drain.deadline_ms"),
+            metrics: metrics(&mut layers),
             log: log(&mut layers),
         };
         if config.tls.is_none() && !config.listen.ip().is_loopback() && !layers.flag("allow_plain_http") {
@@ -329,6 +332,23 @@ fn outbound(layers: &mut Layers) -> OutboundRules {
         allow_http: layers.flag("outbound.allow_http"),
         allowed,
     }
+}
+
+fn metrics(layers: &mut Layers) -> Option<SocketAddr> {
+    let text = layers.text("metrics.listen");
+    if text.is_empty() {
+        return None;
+    }
+    let Ok(address) = text.parse::<SocketAddr>() else {
+        layers.refuse("metrics.listen", "must be an IP address and a port, such as \"127.0.0.1:9464\", or empty");
+        return None;
+    };
+    if address == layers.text("listen").parse().expect("invariant: the table lets only addresses in")
+        && address.port() != 0
+    {
+        layers.refuse("metrics.listen", "is the address of the clients already: choose another port");
+    }
+    Some(address)
 }
 
 fn log(layers: &mut Layers) -> LogSettings {

@@ -41,6 +41,7 @@ fn the_defaults_mean_a_local_server() {
         (30_000, 10, 10_000)
     );
     assert_eq!((config.native.ping_ms, config.native.timeout_ms), (25_000, 10_000));
+    assert_eq!(config.metrics, None);
 }
 
 #[test]
@@ -123,6 +124,8 @@ fn one_problem_each() {
         ("[outbound]\nallowed_hosts = [\"10.0.0.1/8\"]", &[], "has bits behind its prefix"),
         ("", &[("TOLLGATE_OUTBOUND_ALLOWED_HOSTS", "h, *.h")], "\"*.h\" is neither the name"),
         ("[leap]\nmove_to = \"http://h/ws\"", &[], "must be a ws:// or wss:// address"),
+        ("[metrics]\nlisten = \"localhost:9464\"", &[], "must be an IP address and a port"),
+        ("[metrics]\nlisten = \"127.0.0.1:8080\"", &[], "is the address of the clients already"),
         ("[log]\nformat = \"xml\"", &[], "must be one of: human, json"),
         ("[log]\nlevel = \"\"", &[], "must be error, warn"),
         ("[log]\nlevel = \"info,x=loud\"", &[], "must be error, warn"),
