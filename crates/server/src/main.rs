@@ -15,6 +15,7 @@ mod metrics;
 mod opened;
 mod outbound;
 mod progress;
+mod scrub;
 mod secret_file;
 mod serve;
 mod telemetry;

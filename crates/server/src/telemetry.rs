@@ -1,4 +1,5 @@
-//! The log: on standard error, readable by people or by programs. What is logged, and that no secret is, is each speaker's duty.
+//! The log: on standard error, readable by people or by programs. What is logged, and that no secret is, is each speaker's duty; [`crate::scrub`]
+//! is the net under it.
 //!
 //! A line that is written while a request is at work says which: its id, its method, its route. That is added when there is a line, not kept ready as
 //! a span for each request, of which hardly one writes any.
@@ -15,12 +16,13 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::LogSettings;
+use crate::scrub::Scrubbing;
 
 /// Starts the log of a server; once per process.
 pub(crate) fn start(settings: &LogSettings) {
     let filter: Targets = settings.level.parse().expect("invariant: the level was checked with the settings");
     // A log that nobody reads any more must not end the server: by default a failed write is reported on the same standard error, which panics.
-    let lines = layer().with_writer(std::io::stderr).log_internal_errors(false);
+    let lines = layer().with_writer(Scrubbing(std::io::stderr)).log_internal_errors(false);
     let lines = if settings.json {
         lines.json().event_format(OfRequest { lines: objects(), is_json: true }).boxed()
     } else {
@@ -31,7 +33,7 @@ pub(crate) fn start(settings: &LogSettings) {
 
 /// The log of a command: warnings only, without times, beside what it prints.
 pub(crate) fn start_quietly() {
-    let lines = layer().with_writer(std::io::stderr).without_time().with_target(false).with_ansi(false);
+    let lines = layer().with_writer(Scrubbing(std::io::stderr)).without_time().with_target(false).with_ansi(false);
     tracing_subscriber::registry().with(lines.with_filter(LevelFilter::WARN)).init();
 }
 
