@@ -6,6 +6,7 @@
 mod books;
 mod columns;
 mod copying;
+mod log;
 mod open;
 mod replay;
 mod units;
@@ -26,6 +27,7 @@ use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::{StoreError, StoreResult};
 
 pub use crate::copying::{Copied, CopyProgress};
+use crate::log::Room;
 pub use crate::open::{OpenError, Schema};
 use crate::units::Failure;
 use crate::writer::{Counters, Job, Task, Work, Writer};
@@ -77,10 +79,11 @@ impl SqliteStore {
         let connection = open::open(path)?;
         let counters = Arc::<Counters>::default();
         let counted = Arc::clone(&counters);
+        let room = Room::beside(path);
         let (jobs, queue) = mpsc::channel(QUEUE_UNITS_MAX);
         let thread = std::thread::Builder::new()
             .name("store-writer".into())
-            .spawn(move || Writer::new(connection, counted).run(queue))
+            .spawn(move || Writer::new(connection, room, counted).run(queue))
             .map_err(|error| OpenError::Io { path: path.into(), error })?;
         Ok(Self { jobs, counters, writer: JoinOnDrop(Some(thread)) })
     }

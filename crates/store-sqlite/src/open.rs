@@ -21,7 +21,7 @@ const LOG_BYTES_MAX: i64 = 64 * 1024 * 1024;
 
 /// Pages of the log after which they are written into the main file: 16 MB. Four times SQLite's own figure, so that pages which every
 /// commit changes are written there less often; what a crash leaves to be read again stays small.
-const LOG_PAGES: i64 = 4_000;
+pub(crate) const LOG_PAGES: i64 = 4_000;
 
 /// Pages kept in memory, in KiB: those that messages and their ids come to next stay there. Eight times SQLite's own figure.
 const CACHE_KIB: i64 = 16 * 1024;

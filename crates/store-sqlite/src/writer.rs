@@ -18,6 +18,7 @@ use tollgate_core::ports::store::{Change, Changes, StoreError, StoreResult};
 
 use crate::books::Books;
 use crate::copying::Order;
+use crate::log::Room;
 use crate::replay::replay;
 use crate::units::Failure;
 
@@ -190,6 +191,7 @@ impl Counters {
 pub(crate) struct Writer {
     /// Shared with a copy that is being made, on this thread.
     db: Rc<Connection>,
+    room: Room,
     /// Both from the moment the store is attached.
     observer: Option<Arc<dyn Changes>>,
     books: Option<Books>,
@@ -201,8 +203,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(db: Connection, counters: Arc<Counters>) -> Self {
-        Self { db: Rc::new(db), observer: None, books: None, counters, stopped: None, failing: false }
+    pub(crate) fn new(db: Connection, room: Room, counters: Arc<Counters>) -> Self {
+        Self { db: Rc::new(db), room, observer: None, books: None, counters, stopped: None, failing: false }
     }
 
     /// Works until the store is closed or dropped.
@@ -272,6 +274,8 @@ impl Writer {
             Ok(()) => group.drain(..).zip(failures).for_each(|(unit, failure)| unit.answer(failure)),
             Err(reason) => group.drain(..).for_each(|unit| unit.answer(Some(reason.clone()))),
         }
+        // When everybody has an answer: nobody of this group waits for the next one's room.
+        self.room.prepare();
     }
 
     /// Runs the units in one transaction and commits it. Gives each unit's own failure; fails when nothing of it is durable.
@@ -310,9 +314,13 @@ impl Writer {
         let step = |sql: &str| db.prepare_cached(sql)?.execute([]).map(drop);
         let totals = |books: &Option<Books>| books.as_ref().map(|books| books.totals);
         let written = totals(books);
+        // Who is alone is taken back with the whole transaction: no need for a copy of each page that is to change.
+        let alone = group.len() == 1;
         step("BEGIN IMMEDIATE")?;
         for unit in group {
-            step("SAVEPOINT unit")?;
+            if !alone {
+                step("SAVEPOINT unit")?;
+            }
             let (changes_before, totals_before) = (changes.len(), totals(books));
             let failure = catch_unwind(AssertUnwindSafe(|| unit.run(&mut Work { db, changes, books })))
                 .unwrap_or_else(|panic| Err(Failure::panic(&*panic)))
@@ -326,9 +334,11 @@ impl Writer {
                     // SQLite has given up the whole transaction (disk full, I/O error): no unit of this group is kept.
                     return Err(failure.clone());
                 }
-                step("ROLLBACK TO unit")?;
+                step(if alone { "ROLLBACK" } else { "ROLLBACK TO unit" })?;
             }
-            step("RELEASE unit")?;
+            if !alone {
+                step("RELEASE unit")?;
+            }
             failures.push(failure.map(StoreError::from));
         }
         if let Some(books) = books
@@ -336,7 +346,9 @@ impl Writer {
         {
             books.write(db)?;
         }
-        self.counters.timed(|own| &own.syncs, || step("COMMIT"))?;
+        if !db.is_autocommit() {
+            self.counters.timed(|own| &own.syncs, || step("COMMIT"))?;
+        }
         Ok(())
     }
 

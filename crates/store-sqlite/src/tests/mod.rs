@@ -7,6 +7,7 @@ mod disk;
 mod files;
 mod group;
 mod history;
+mod log;
 mod tamper;
 
 use std::path::PathBuf;
