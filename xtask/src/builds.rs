@@ -73,6 +73,11 @@ pub(crate) fn tollgate(root: &Path) -> PathBuf {
     target(root).join("release/tollgate")
 }
 
+/// The bench, as [`release`] builds it.
+pub(crate) fn bench(root: &Path) -> PathBuf {
+    target(root).join("release/tollgate-bench")
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -24,6 +24,7 @@ pub(crate) enum Tool {
     Chromium,
     Python,
     CargoFuzz,
+    Valgrind,
 }
 
 /// A tool, the command that proves it is there, and the Debian packages that bring it.
@@ -33,7 +34,7 @@ struct Source {
     packages: &'static [&'static str],
 }
 
-const SOURCES: [Source; 4] = [
+const SOURCES: [Source; 5] = [
     Source {
         tool: Tool::Compilers,
         proof: "cc --version && c++ --version && make --version",
@@ -46,6 +47,7 @@ const SOURCES: [Source; 4] = [
     },
     Source { tool: Tool::Chromium, proof: "test -x \"${CHROMIUM:-/usr/bin/chromium}\"", packages: &["chromium"] },
     Source { tool: Tool::Python, proof: "python3 -c 'import ensurepip, venv'", packages: &["python3", "python3-venv"] },
+    Source { tool: Tool::Valgrind, proof: "valgrind --version && command -v vgdb", packages: &["valgrind"] },
 ];
 
 /// The machine as it is after preparing it.

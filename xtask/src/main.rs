@@ -1,9 +1,10 @@
-//! Developer commands: `cargo xtask check`, `tidy` and `test`. Not a place for product code, and no crate depends on it.
+//! Developer commands: `cargo xtask check`, `tidy`, `test` and `bench-guard`. Not a place for product code, and no crate depends on it.
 //!
 //! The terminal and the real clock are this program's business, unlike anywhere in the product.
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::disallowed_methods)]
 
 mod builds;
+mod guard;
 mod machine;
 mod report;
 mod run;
@@ -22,7 +23,9 @@ cargo xtask test --list         the suites by name
 cargo xtask test --only NAME    one suite and what it needs built; may be repeated
       --minutes N               ends after so many minutes, whatever is still to do [default: 24.5];
                               each suite's own limit grows with it, for busy machines
-      --no-install              installs nothing on this machine; what is missing is reported as skipped";
+      --no-install              installs nothing on this machine; what is missing is reported as skipped
+cargo xtask bench-guard         holds figures and counts of instructions to those recorded: two minutes on a quiet machine, and the build
+      --record                records them instead";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
     let good = match words.as_slice() {
         ["check"] => suites::run(&root(), &suites::Wish::check()),
         ["tidy"] => tidy::run(&root()),
+        ["bench-guard"] => guard::run(&root(), false),
+        ["bench-guard", "--record"] => guard::run(&root(), true),
         ["test", "--list"] => {
             suites::list();
             true

@@ -41,7 +41,16 @@ impl Measured {
             ));
         }
         let folder = tempfile::tempdir().doing("create a data folder")?;
-        Measured::start(serve(path, &folder, arguments), folder, cores)
+        Measured::start(serve(Command::new(path), &folder, arguments), folder, cores)
+    }
+
+    /// The same within callgrind, which counts nothing before it is told to, and leaves its counts in files of this name and `.1`, `.2` … in the folder.
+    pub(crate) fn counted(path: &Path, counts: &str, cores: Cores) -> Outcome<Measured> {
+        let folder = tempfile::tempdir().doing("create a data folder")?;
+        let mut command = Command::new("valgrind");
+        command.args(["--tool=callgrind", "--instr-atstart=no"]);
+        command.arg(format!("--callgrind-out-file={}", folder.path().join(counts).display())).arg(path);
+        Measured::start(serve(command, &folder, &[]), folder, cores)
     }
 
     /// Ends a server, and starts another with its data.
@@ -49,7 +58,7 @@ impl Measured {
         let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().doing("create a folder")?);
         let (project, key) = (self.project.clone(), self.key.clone());
         drop(self);
-        let mut again = Measured::start(serve(path, &folder, arguments), folder, cores)?;
+        let mut again = Measured::start(serve(Command::new(path), &folder, arguments), folder, cores)?;
         (again.project, again.key) = (project, key);
         Ok(again)
     }
@@ -129,8 +138,7 @@ impl Drop for Measured {
     }
 }
 
-fn serve(path: &Path, folder: &tempfile::TempDir, arguments: &[String]) -> Command {
-    let mut command = Command::new(path);
+fn serve(mut command: Command, folder: &tempfile::TempDir, arguments: &[String]) -> Command {
     command.arg("serve").arg("--data-dir").arg(folder.path().join("data"));
     command.args(["--listen", "127.0.0.1:0", "--announce", "json"]).args(arguments);
     command

@@ -2,11 +2,13 @@
 use std::fmt;
 use std::io;
 
-/// What ended the run. The two kinds have different exit codes.
+/// What ended the run. Each kind has an exit code of its own.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The bench could not measure: no server, no descriptors, an answer it does not understand.
     CannotRun(String),
+    /// This machine is not one to measure on: too few cores, too busy, or without a tool. Says nothing about the server.
+    Unfit(String),
     /// A message was lost, duplicated, disordered or altered.
     Delivery(String),
 }
@@ -15,6 +17,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Failure::CannotRun(what) => write!(f, "cannot run: {what}"),
+            Failure::Unfit(what) => write!(f, "SKIPPED: {what}"),
             Failure::Delivery(what) => write!(f, "deliveries are wrong: {what}"),
         }
     }

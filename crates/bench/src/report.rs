@@ -9,7 +9,7 @@ use crate::settings::Settings;
 use serde_json::{Value, json};
 
 /// From this share of a core on, the generator may have been the limit.
-const GENERATOR_LIMIT: f64 = 0.95;
+pub(crate) const GENERATOR_LIMIT: f64 = 0.95;
 
 /// One line of the table.
 #[derive(Debug)]

@@ -51,6 +51,32 @@ pub(crate) fn run(settings: &Settings, plans: &[Plan], with_server: bool) -> Out
     Ok((rounds, field))
 }
 
+/// The floor and a server, over Leap alone: what the guard takes rounds of.
+#[derive(Debug)]
+pub(crate) struct Pairing {
+    server: Prepared,
+    floor: Floor,
+}
+
+impl Pairing {
+    pub(crate) fn start(settings: &Settings) -> Outcome<Pairing> {
+        let server = Prepared::start(settings)?;
+        let floor = Floor::with(settings, &server.template)?;
+        Ok(Pairing { server, floor })
+    }
+
+    /// The same plans on both.
+    pub(crate) fn round(&mut self, settings: &Settings, plans: &[Plan], number: usize) -> Outcome<Round> {
+        let wave = wave(number, 2);
+        let floor = explain(self.floor.wave(settings, plans, wave), "the floor", &self.floor.process)?;
+        tell("floor", plans, &floor);
+        let server = self.server.wave(settings, plans, wave + 1, false);
+        let server = explain(server, "Leap", &self.server.process)?;
+        tell("Leap", plans, &server);
+        Ok(Round { floor, server, native: Vec::new() })
+    }
+}
+
 fn tell(label: &str, plans: &[Plan], figures: &[Figures]) {
     for (plan, figures) in plans.iter().zip(figures) {
         say(&format!(
@@ -69,6 +95,7 @@ fn explain<T>(outcome: Outcome<T>, label: &str, process: &Measured) -> Outcome<T
     let words = |what: String| format!("{label}: {what}\n{}", process.log_tail());
     outcome.map_err(|failure| match failure {
         Failure::CannotRun(what) => Failure::CannotRun(words(what)),
+        Failure::Unfit(_) => failure,
         Failure::Delivery(what) => Failure::Delivery(words(what)),
     })
 }

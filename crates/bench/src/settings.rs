@@ -1,14 +1,19 @@
 //! The command line and what it means. Not a place for measuring.
 use crate::child::Cores;
-use crate::failure::{Outcome, cannot};
+use crate::failure::{Failure, Outcome, cannot};
 use crate::fanout::Plan;
 use crate::floor::Fault;
+use crate::guard;
+use crate::instructions;
 use crate::kernel;
 use crate::peers::{self, Chosen};
 use crate::publisher::Pace;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Everything that `run` measures.
+pub(crate) const WORKLOADS: [&str; 12] = ["F1", "F3", "F2", "S1", "N1", "R1", "C1", "P1", "G1", "M1", "T1", "H1"];
 
 #[derive(Debug, Parser)]
 #[command(name = "tollgate-bench", about = "Tollgate's headline figures, beside the kernel's own floor")]
@@ -45,6 +50,10 @@ pub(crate) enum Command {
     H1(Options),
     /// F1, F3, M1, T1 and H1
     Run(Options),
+    /// F1, F3, M1 and C1 in two minutes, beside what was recorded of them
+    Guard(guard::Arguments),
+    /// Instructions of the server for one publication, delivery, connection …, counted under valgrind, beside what was recorded
+    Instructions(instructions::Arguments),
     /// Only the floor; needs no server
     Floor(Options),
     /// The servers to compare with: installs, starts and checks them
@@ -83,6 +92,9 @@ pub(crate) struct Options {
     /// Another argument for `tollgate serve`; may be repeated
     #[arg(long = "server-arg", allow_hyphen_values = true)]
     server_arguments: Vec<String>,
+    /// Workloads of `run` to leave out, with commas between
+    #[arg(long, value_delimiter = ',', value_parser = WORKLOADS)]
+    pub(crate) without: Vec<String>,
     /// Servers to compare with in F1, F3 and M1: names with commas between, `all`, or centrifugo=http://127.0.0.1:PORT?key=KEY
     #[arg(long, default_value = "")]
     peer: String,
@@ -237,12 +249,9 @@ impl Options {
         if !(2..=1024).contains(&self.pending) {
             return cannot("--pending must lie between 2 and 1024");
         }
-        let descriptors = kernel::raise_descriptor_limit()?;
-        let needed = subscribers as u64 + self.pending + 64;
+        let (needed, descriptors) = (needed_descriptors(subscribers, self.pending), kernel::raise_descriptor_limit()?);
         if needed > descriptors {
-            return cannot(format!(
-                "{needed} descriptors are needed, the hard limit is {descriptors}: fewer --subscribers"
-            ));
+            return cannot(too_few(needed, descriptors));
         }
         Ok(Settings {
             rounds: self.rounds.unwrap_or(rounds).max(1),
@@ -261,11 +270,50 @@ impl Options {
     }
 }
 
+fn needed_descriptors(subscribers: usize, pending: u64) -> u64 {
+    subscribers as u64 + pending + 64
+}
+
+fn too_few(needed: u64, descriptors: u64) -> String {
+    format!("{needed} descriptors are needed, the hard limit is {descriptors} (ulimit -Hn): fewer --subscribers")
+}
+
 fn beside() -> PathBuf {
     std::env::current_exe().unwrap_or_default().with_file_name("tollgate")
 }
 
 impl Settings {
+    /// What a full run has, but for these.
+    ///
+    /// # Errors
+    /// [`Failure::Unfit`] where the process may not open enough files.
+    pub(crate) fn plain(
+        server: Option<PathBuf>,
+        subscribers: usize,
+        rounds: usize,
+        span: Duration,
+    ) -> Outcome<Settings> {
+        let pending = 64;
+        let (needed, descriptors) = (needed_descriptors(subscribers, pending), kernel::raise_descriptor_limit()?);
+        if needed > descriptors {
+            return Err(Failure::Unfit(too_few(needed, descriptors)));
+        }
+        Ok(Settings {
+            rounds: rounds.max(1),
+            subscribers: subscribers.max(2),
+            span,
+            frame_bytes: 200,
+            pending,
+            server: server.unwrap_or_else(beside),
+            server_arguments: Vec::new(),
+            peers: Vec::new(),
+            cores: Cores { server: 0, generator: 1 },
+            targets: FULL,
+            quick: false,
+            fault: None,
+        })
+    }
+
     /// One publication at a time.
     pub(crate) fn alone(&self) -> Plan {
         Plan { pace: Pace::Pending(1), span: self.span, warm_up: 5 }

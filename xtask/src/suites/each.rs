@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::ground::{Finding, Ground};
+use super::ground::{CANNOT_RUN_HERE, Finding, Ground};
 use crate::builds;
 use crate::machine::Tool;
 use crate::report::Result as Verdict;
-use crate::run::{Call, Tally};
+use crate::run::{Call, How, Tally};
 use crate::tidy;
 
 /// Crates whose tests start the real binary, and so are not unit tests.
@@ -92,10 +92,30 @@ pub(super) fn fuzz(ground: &Ground, limit: Duration) -> Finding {
     Finding::of(&script(ground, "fuzz/run.sh").run(limit))
 }
 
-pub(super) fn bench(ground: &Ground, limit: Duration) -> Finding {
-    let program = builds::target(&ground.root).join("release/tollgate-bench");
-    let ended = Call::new(program, &["run", "--quick"], &ground.root).run(limit);
+/// The bench, which says in a table what it found, and in its last lines why it could not.
+fn bench_with(ground: &Ground, arguments: &[&str], limit: Duration) -> Finding {
+    let program = builds::bench(&ground.root);
+    let ended = Call::new(program, arguments, &ground.root).run(limit);
     let mut finding = Finding::whole(&ended, None);
+    if ended.how == How::Code(CANNOT_RUN_HERE) {
+        let why = ended.said.lines().find_map(|line| line.strip_prefix("SKIPPED: ")).unwrap_or("it did not say why");
+        return Finding::silent(Verdict::Skipped(why.to_owned()));
+    }
     finding.summaries = ended.said.lines().filter(|line| line.starts_with("| ")).map(str::to_owned).collect();
     finding
+}
+
+pub(super) fn bench(ground: &Ground, limit: Duration) -> Finding {
+    // The guard measures the others.
+    bench_with(ground, &["run", "--quick", "--without", "F1,F3,C1,M1"], limit)
+}
+
+/// Test machines are shared: only what is far below counts. `cargo xtask bench-guard` is stricter.
+pub(super) fn guard(ground: &Ground, limit: Duration) -> Finding {
+    bench_with(ground, &["guard", "--rounds", "2", "--margin", "0.6"], limit)
+}
+
+/// Compilers and processors differ a little.
+pub(super) fn instructions(ground: &Ground, limit: Duration) -> Finding {
+    bench_with(ground, &["instructions", "--margin", "0.25"], limit)
 }

@@ -11,7 +11,7 @@ use crate::report::{Result as Verdict, Row};
 use crate::run::{Ended, How, Tally};
 
 /// The exit code of a script that cannot run on this machine.
-const CANNOT_RUN_HERE: i32 = 77;
+pub(super) const CANNOT_RUN_HERE: i32 = 77;
 
 /// What a suite came to.
 pub(super) struct Finding {

@@ -43,7 +43,7 @@ const NO_BUILD: &[Build] = &[];
 const NO_TOOL: &[Tool] = &[];
 
 /// In the order of running: what answers soonest comes first.
-static SUITES: [Suite; 14] = [
+static SUITES: [Suite; 16] = [
     Suite {
         name: "fmt",
         holds: "the sources are formatted",
@@ -148,6 +148,22 @@ static SUITES: [Suite; 14] = [
         builds: &[Build::Release],
         tools: NO_TOOL,
         run: each::bench,
+    },
+    Suite {
+        name: "guard",
+        holds: "fan-out, memory and connecting beside the floor: not far below what is recorded",
+        limit_s: 180,
+        builds: &[Build::Release],
+        tools: NO_TOOL,
+        run: each::guard,
+    },
+    Suite {
+        name: "instructions",
+        holds: "instructions of the hot operations: not far above what is recorded",
+        limit_s: 180,
+        builds: &[Build::Release],
+        tools: &[Tool::Valgrind],
+        run: each::instructions,
     },
 ];
 

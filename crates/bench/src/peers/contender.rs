@@ -165,6 +165,7 @@ fn explain<T>(outcome: Outcome<T>, running: &Running) -> Outcome<T> {
     outcome.map_err(|failure| match failure {
         Failure::CannotRun(what) => Failure::CannotRun(words(what)),
         Failure::Delivery(what) => Failure::Delivery(words(what)),
+        Failure::Unfit(_) => failure,
     })
 }
 

@@ -82,6 +82,7 @@ fn explain<T>(outcome: Outcome<T>, label: &str, process: &Measured) -> Outcome<T
     let words = |what: String| format!("{label}: {what}\n{}", process.log_tail());
     outcome.map_err(|failure| match failure {
         Failure::CannotRun(what) => Failure::CannotRun(words(what)),
+        Failure::Unfit(_) => failure,
         Failure::Delivery(what) => Failure::Delivery(words(what)),
     })
 }
