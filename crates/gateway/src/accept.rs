@@ -83,7 +83,6 @@ where
         // Behind a trusted proxy the address is known only with the handshake, and counted then.
         match self.admission.admit(peer.ip(), !self.http.proxies.is_trusted(peer.ip())) {
             Ok(permit) => {
-                let _unsupported = stream.set_nodelay(true);
                 let serving = Contained(Box::pin(Rc::clone(self).serve(stream, peer.ip(), permit)));
                 let counters = Arc::clone(counters);
                 // Owned by the shard's LocalSet; it ends by itself within the deadlines of the HTTP phase, or when the shard does.

@@ -88,11 +88,11 @@ where
     pub(crate) async fn serve(self: Rc<Self>, stream: Stream, socket: IpAddr, permit: Permit) -> Option<Upgraded> {
         let counters = Arc::clone(&self.counters);
         let mut draining = self.draining.clone();
-        let seat = Rc::new(Seat::new(permit, socket));
+        let signs = stream.signs();
+        let seat = Rc::new(Seat::new(permit, socket, Arc::clone(&signs)));
         let service = Requests { http: Rc::clone(&self), seat: Rc::clone(&seat) };
         let head = Duration::from_millis(self.limits.header_deadline_ms);
         let idle = Duration::from_millis(self.limits.idle_deadline_ms);
-        let signs = stream.signs();
         let timer = HeadTimer::new(Arc::clone(&signs), head, idle);
         let mut connection = self.builder.clone().timer(timer).serve_connection(TokioIo::new(stream), service);
         let mut drain = pin!(draining.wait_for(|draining| *draining));

@@ -6,6 +6,7 @@ use std::future::{pending, poll_fn, ready};
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,6 +25,7 @@ use crate::door::{Door, ErrorForm, Opening, Reading, Refused, Transport};
 use crate::envelope;
 use crate::forwarded;
 use crate::http1::Http;
+use crate::socket::Signs;
 use crate::upgrade;
 
 /// An answer: the service's, or a short text of our own.
@@ -38,11 +40,12 @@ pub(crate) struct Seat {
     /// Set once a door has taken the connection, with whom it is from.
     opening: RefCell<Option<(Opening, Peer)>>,
     begins_events: Cell<bool>,
+    signs: Arc<Signs>,
 }
 
 impl Seat {
-    pub(crate) fn new(permit: Permit, socket: IpAddr) -> Self {
-        Seat { permit: Rc::new(permit), socket, opening: RefCell::default(), begins_events: Cell::new(false) }
+    pub(crate) fn new(permit: Permit, socket: IpAddr, signs: Arc<Signs>) -> Self {
+        Seat { permit: Rc::new(permit), socket, opening: RefCell::default(), begins_events: Cell::new(false), signs }
     }
 
     /// Whether the request under way is to be answered by an event stream.
@@ -122,7 +125,10 @@ fn enter<S, B>(http: &Http<S>, seat: &Seat, door: Door, head: &Parts, client: Cl
         refusal.count(&http.counters);
         return refused(envelope::response(&refusal.refused(errors)));
     }
-    seat.begins_events.set(opening.transport == Transport::Events);
+    match opening.transport {
+        Transport::WebSocket { .. } => seat.signs.hold(),
+        Transport::Events => seat.begins_events.set(true),
+    }
     seat.opening.replace(Some((opening, forwarded::peer(client, &head.headers))));
     switching
 }

@@ -27,6 +27,8 @@ pub(crate) struct Stream {
     stall: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     signs: Arc<Signs>,
+    /// What was written since it holds writes back.
+    held: Vec<u8>,
 }
 
 /// What can be told of a stream while hyper has it.
@@ -34,6 +36,7 @@ pub(crate) struct Stream {
 pub(crate) struct Signs {
     heard: AtomicBool,
     stalled: AtomicBool,
+    holds: AtomicBool,
 }
 
 impl Signs {
@@ -51,6 +54,12 @@ impl Signs {
     pub(crate) fn is_stalled(&self) -> bool {
         self.stalled.load(Ordering::Relaxed)
     }
+
+    /// From now on the stream keeps what is written, for whoever takes it over to send: the answer to a handshake goes out with the first words of
+    /// the dialect, in one system call and one packet.
+    pub(crate) fn hold(&self) {
+        self.holds.store(true, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -61,11 +70,15 @@ enum StreamKind {
 
 impl Stream {
     pub(crate) fn plain(stream: TcpStream, stall: Duration) -> Self {
-        Stream { kind: StreamKind::Plain(stream), stall, stalled: None, signs: Arc::default() }
+        Self::of(StreamKind::Plain(stream), stall)
     }
 
     pub(crate) fn tls(stream: TlsStream<TcpStream>, stall: Duration) -> Self {
-        Stream { kind: StreamKind::Tls(Box::new(stream)), stall, stalled: None, signs: Arc::default() }
+        Self::of(StreamKind::Tls(Box::new(stream)), stall)
+    }
+
+    fn of(kind: StreamKind, stall: Duration) -> Self {
+        Stream { kind, stall, stalled: None, signs: Arc::default(), held: Vec::new() }
     }
 
     /// What can be told of it from outside.
@@ -73,16 +86,17 @@ impl Stream {
         Arc::clone(&self.signs)
     }
 
-    /// Takes the stream over for the shard's phase.
-    pub(crate) fn into_socket(self) -> Socket {
-        match self.kind {
+    /// Takes the stream over for the shard's phase, with what it holds back.
+    pub(crate) fn into_socket(self) -> (Socket, Vec<u8>) {
+        let socket = match self.kind {
             StreamKind::Plain(tcp) => Socket::Plain(tcp),
             StreamKind::Tls(stream) => {
                 let (tcp, mut tls) = stream.into_inner();
                 tls.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX));
                 Socket::Tls(Box::new(TlsSocket { tcp, tls }))
             }
-        }
+        };
+        (socket, self.held)
     }
 
     fn poll_stalled(&mut self, context: &mut Context<'_>, wrote: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -118,6 +132,11 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.signs.holds.load(Ordering::Relaxed) {
+            // Once and briefly: the answer to a handshake ends what is written through here.
+            self.held.extend_from_slice(bytes);
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let wrote = match &mut self.kind {
             StreamKind::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
             StreamKind::Tls(stream) => Pin::new(&mut **stream).poll_write(context, bytes),

@@ -52,6 +52,28 @@ fn frames_right_behind_the_handshake_are_read() {
 }
 
 #[test]
+fn the_answer_to_the_handshake_comes_first_and_with_the_dialects_first_words() {
+    let gateway = gateway(Limits::default());
+    for (first, frame) in [("hello", Got::Text("hello".to_owned())), ("close", Got::Close(1012, "draining".to_owned()))] {
+        let mut client = connect(gateway.address());
+        client.write(HANDSHAKE.replace("/echo", &format!("/echo?first={first}")).as_bytes());
+        assert!(client.head().starts_with("HTTP/1.1 101"), "{first}");
+        assert!(client.has_received(), "{first}: one packet has both");
+        assert_eq!(client.next(), frame);
+    }
+    // What does not fit into the socket at once follows the answer, too; and so does the end of a dialect that fails.
+    for (first, frame) in [("flood%20256", None), ("panic!", Some(1011))] {
+        let mut client = connect(gateway.address());
+        client.write(HANDSHAKE.replace("/echo", &format!("/echo?first={first}")).as_bytes());
+        assert!(client.head().starts_with("HTTP/1.1 101"), "{first}");
+        match frame {
+            Some(code) => assert_eq!(client.closed_with().0, code),
+            None => (0..256).for_each(|_| assert_eq!(client.next(), Got::Text("x".repeat(1024)))),
+        }
+    }
+}
+
+#[test]
 fn a_request_that_is_no_handshake_hears_what_is_wrong() {
     let gateway = gateway(Limits::default());
     for (request, status, text) in [

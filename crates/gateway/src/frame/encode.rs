@@ -44,10 +44,12 @@ pub fn encode_text(payload: &[u8], out: &mut Vec<u8>) {
     encode(Opcode::Text, payload, out);
 }
 
-/// The bytes of the whole frame, header and all, that begins `bytes`: one that this server has encoded.
+/// The bytes of the whole frame, header and all, that begins `bytes`: one that this server has encoded. The answer to a handshake, which may go
+/// before the first, counts as one: it begins as no final frame does.
 pub fn frame_bytes(bytes: &[u8]) -> usize {
     let length = |digits: &[u8]| digits.iter().fold(0_usize, |sum, digit| (sum << 8) | usize::from(*digit));
     match bytes {
+        [0..0x80, ..] => bytes.windows(4).position(|four| four == b"\r\n\r\n").map_or(bytes.len(), |end| end + 4),
         [_, 127, length_and_more @ ..] => length_and_more.get(..8).map_or(bytes.len(), |digits| 10 + length(digits)),
         [_, 126, length_and_more @ ..] => length_and_more.get(..2).map_or(bytes.len(), |digits| 4 + length(digits)),
         [_, short, ..] => 2 + usize::from(*short),

@@ -311,5 +311,6 @@ fn an_encoded_frame_tells_its_length() {
         assert_eq!(super::frame_bytes(&bytes), whole, "{length}");
     }
     assert_eq!(super::frame_bytes(&[]), 0);
+    assert_eq!(super::frame_bytes(b"HTTP/1.1 101 Switching Protocols\r\na: b\r\n\r\n\x81\x02hi"), 42);
     assert_eq!(super::frame_bytes(&[0x81, 127, 0]), 3, "what is no whole header ends with what is there");
 }

@@ -81,7 +81,7 @@ impl Engine {
         let bytes = if connection.is_events {
             last_event(key, code, text, connection.take_unanswered())
         } else {
-            let mut bytes = Vec::new();
+            let mut bytes = connection.take_switching();
             frame::encode_close(code, text, &mut bytes);
             bytes
         };

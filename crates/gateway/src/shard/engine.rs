@@ -106,8 +106,10 @@ impl Engine {
         let Upgraded { stream, opening, received, permit, peer } = upgraded;
         let messages = Bucket::full(self.limits.messages_burst, self.now.0);
         let controls = Bucket::full(self.limits.control_frames_per_second_max, self.now.0);
-        let mut connection = Connection::new(stream.into_socket(), opening.dialect, permit, messages, controls);
-        connection.rare_mut().peer = Some(peer);
+        let (socket, switching) = stream.into_socket();
+        let mut connection = Connection::new(socket, opening.dialect, permit, messages, controls);
+        let rare = connection.rare_mut();
+        (rare.peer, rare.switching) = (Some(peer), switching);
         if opening.transport == Transport::Events {
             connection.begin_events(self.limits.event_stream_input_bytes_max, self.now.0);
             self.counters.event_streams_opened.one();
@@ -116,7 +118,11 @@ impl Engine {
         }
         let key = self.table.insert(connection);
         self.shard.open(key, opening.format);
-        self.guarded(key, |engine, key| engine.tell(key, |dialect, now, effects| dialect.open(now, effects)));
+        self.guarded(key, |engine, key| {
+            engine.tell(key, |dialect, now, effects| dialect.open(now, effects));
+            engine.work_off();
+            engine.switch(key);
+        });
         if !received.is_empty() {
             let mut received = Vec::from(received);
             self.guarded(key, |engine, key| engine.receive(key, &mut received));
@@ -335,9 +341,18 @@ impl Engine {
             self.answer_events(key);
             return self.send_bytes(key, payload);
         }
-        let mut bytes = Vec::with_capacity(payload.len() + frame::HEADER_BYTES_MAX);
+        let mut bytes = self.table.get_mut(key).map(Connection::take_switching).unwrap_or_default();
+        bytes.reserve_exact(payload.len() + frame::HEADER_BYTES_MAX);
         frame::encode(opcode, payload, &mut bytes);
         self.send_bytes(key, &bytes.into());
+    }
+
+    /// Answers the handshake of a WebSocket whose dialect had nothing to say first.
+    fn switch(&mut self, key: ConnectionKey) {
+        let switching = self.table.get_mut(key).map(Connection::take_switching).unwrap_or_default();
+        if !switching.is_empty() {
+            self.send_bytes(key, &switching.into());
+        }
     }
 
     pub(super) fn send_bytes(&mut self, key: ConnectionKey, bytes: &Bytes) {

@@ -53,6 +53,8 @@ pub(super) struct Rare {
     pub(super) closing: Option<Closing>,
     /// The request of an event stream has no answer yet: the head goes before what is sent first.
     pub(super) is_unanswered: bool,
+    /// The answer to the handshake of a WebSocket, until something goes out behind it.
+    pub(super) switching: Vec<u8>,
     /// Who is at the other end, until it has identified itself.
     pub(super) peer: Option<Arc<Peer>>,
     /// When the client said who it is, in microseconds of the monotonic clock.
@@ -80,6 +82,7 @@ impl Rare {
             && self.watcher.is_none()
             && self.closing.is_none()
             && !self.is_unanswered
+            && self.switching.is_empty()
             && self.peer.is_none()
     }
 }
@@ -117,6 +120,11 @@ impl Connection {
     /// Whether the request has no answer yet; from now on it has.
     pub(super) fn take_unanswered(&mut self) -> bool {
         self.rare.as_deref_mut().is_some_and(|rare| std::mem::take(&mut rare.is_unanswered))
+    }
+
+    /// The answer to the handshake, to go out before anything else; empty once it is out.
+    pub(super) fn take_switching(&mut self) -> Vec<u8> {
+        self.rare.as_deref_mut().map(|rare| std::mem::take(&mut rare.switching)).unwrap_or_default()
     }
 
     pub(super) fn rare(&self) -> Option<&Rare> {

@@ -74,6 +74,11 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// Whether more has been read than was asked for.
+    pub fn has_received(&self) -> bool {
+        !self.received.is_empty()
+    }
+
     /// The next HTTP answer, head and body.
     pub fn answer(&mut self) -> String {
         let mut answer = self.head();

@@ -1,6 +1,6 @@
 //! A gateway for tests and the echo example: a node on a store in memory, a dialect that echoes, a service that answers.
 //!
-//! Paths: `/echo` upgrades, and `/spoken` with the subprotocol `echo.v1`; `/events` is an event stream (see `events`); `/` answers; `/who` answers with the client's address; `/panic`, `/slow` and `/read` misbehave in ways a handler can.
+//! Paths: `/echo` upgrades (`?first=WORD`: the dialect begins with that word), and `/spoken` with the subprotocol `echo.v1`; `/events` is an event stream (see `events`); `/` answers; `/who` answers with the client's address; `/panic`, `/slow` and `/read` misbehave in ways a handler can.
 #![allow(clippy::unwrap_used, clippy::panic, dead_code, unreachable_pub, missing_debug_implementations)]
 
 mod events;
@@ -59,14 +59,21 @@ impl Entropy for SystemEntropy {
 }
 
 /// Sends back what it gets. Some words make it misbehave: `panic!`, and `flood N`, which sends N KiB at once.
-/// `later` is echoed 10 ms late, as a heartbeat's acknowledgement is.
+/// `later` is echoed 10 ms late, as a heartbeat's acknowledgement is. It begins with a word if it has one; `panic!` and `close` are what they say.
 #[derive(Default)]
 pub struct Echo {
+    first: Option<String>,
     later: Option<Monotonic>,
 }
 
 impl Dialect for Echo {
-    fn open(&mut self, _now: Monotonic, _effects: &mut Vec<Effect>) {}
+    fn open(&mut self, now: Monotonic, effects: &mut Vec<Effect>) {
+        match self.first.take().as_deref() {
+            Some("close") => self.close(now, CloseReason::Draining, effects),
+            Some(word) => self.receive(now, Frame::Text(word), effects),
+            None => {}
+        }
+    }
 
     fn receive(&mut self, now: Monotonic, frame: Frame<'_>, effects: &mut Vec<Effect>) {
         match frame {
@@ -119,9 +126,10 @@ impl Encoder for Nothing {
     }
 }
 
-fn open(transport: Transport) -> Door {
+fn open(transport: Transport, first: Option<String>) -> Door {
     let errors = ErrorForm::Envelope;
-    Door::Open(Opening { dialect: Box::new(Echo::default()), format: FormatIndex(0), transport, errors })
+    let dialect = Box::new(Echo { first, later: None });
+    Door::Open(Opening { dialect, format: FormatIndex(0), transport, errors })
 }
 
 fn knock(head: &Parts) -> Door {
@@ -131,9 +139,11 @@ fn knock(head: &Parts) -> Door {
             let errors = ErrorForm::Envelope;
             Door::Refused(Refused { status: StatusCode::BAD_REQUEST, code: "invalid_input", text, errors })
         }
-        ("/echo", _) => open(Transport::WebSocket { subprotocol: None }),
+        ("/echo", query) => {
+            open(Transport::WebSocket { subprotocol: None }, query.and_then(|query| query.strip_prefix("first=")).map(|word| word.replace("%20", " ")))
+        }
         ("/events", _) => events::knock(head),
-        ("/spoken", _) => open(Transport::WebSocket { subprotocol: Some("echo.v1") }),
+        ("/spoken", _) => open(Transport::WebSocket { subprotocol: Some("echo.v1") }, None),
         _ => Door::Elsewhere,
     }
 }
