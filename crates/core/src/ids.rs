@@ -18,6 +18,50 @@ use crate::limits;
 /// 2022-01-01T00:00:00Z in milliseconds since 1970.
 const SNOWFLAKE_EPOCH_MS: u64 = 1_640_995_200_000;
 
+/// Most decimal digits of a number, and most characters of their base64.
+const DIGITS_MAX: usize = 20;
+const SPELLING_MAX: usize = 27;
+
+/// A number as ids spell it: base64url, without padding, of its decimal digits. On the stack, for every connection spells several.
+struct Spelling {
+    text: [u8; SPELLING_MAX],
+    length: usize,
+}
+
+impl Spelling {
+    fn of(mut number: u64) -> Self {
+        let (mut digits, mut first) = ([0; DIGITS_MAX], DIGITS_MAX);
+        loop {
+            first -= 1;
+            digits[first] = b'0' + (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        let mut text = [0; SPELLING_MAX];
+        let length = URL_SAFE_NO_PAD
+            .encode_slice(&digits[first..], &mut text)
+            .expect("invariant: 20 digits are 27 characters of base64");
+        Self { text, length }
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.text[..self.length]).expect("invariant: base64 is ASCII")
+    }
+}
+
+/// The number that is spelled so, if one is.
+fn read(spelling: &str) -> Option<u64> {
+    if spelling.len() > SPELLING_MAX {
+        return None;
+    }
+    // As many bytes as whole groups of four characters hold: what the decoder asks for.
+    let mut digits = [0; SPELLING_MAX.div_ceil(4) * 3];
+    let length = URL_SAFE_NO_PAD.decode_slice(spelling, &mut digits).ok()?;
+    std::str::from_utf8(&digits[..length]).ok()?.parse().ok()
+}
+
 macro_rules! snowflake_id {
     ($(#[$doc:meta])* $name:ident, $prefix:literal, $what:literal) => {
         $(#[$doc])*
@@ -35,7 +79,8 @@ macro_rules! snowflake_id {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{}"), URL_SAFE_NO_PAD.encode(self.0.to_string()))
+                f.write_str(concat!($prefix, "_"))?;
+                f.write_str(Spelling::of(self.0).as_str())
             }
         }
 
@@ -47,10 +92,7 @@ macro_rules! snowflake_id {
             type Err = Error;
             fn from_str(text: &str) -> Result<Self, Error> {
                 text.strip_prefix(concat!($prefix, "_"))
-                    .filter(|tail| tail.len() <= 27)
-                    .and_then(|tail| URL_SAFE_NO_PAD.decode(tail).ok())
-                    .and_then(|bytes| String::from_utf8(bytes).ok())
-                    .and_then(|digits| digits.parse().ok())
+                    .and_then(read)
                     .map(Self)
                     .ok_or_else(|| Error::new(ErrorKind::InvalidInput, concat!("This is not a ", $what, " id: it starts with `", $prefix, "_` and is copied whole.")))
             }
@@ -217,6 +259,11 @@ mod tests {
         let id = ProjectId::new(1_234_567_890_123);
         assert_eq!(id.to_string(), "project_MTIzNDU2Nzg5MDEyMw");
         assert_eq!(id.to_string().parse::<ProjectId>().unwrap(), id);
+        for number in [0, 9, 10, 99, 100, 1_000, u64::MAX - 1, u64::MAX] {
+            let spelled = format!("project_{}", URL_SAFE_NO_PAD.encode(number.to_string()));
+            assert_eq!(ProjectId::new(number).to_string(), spelled);
+            assert_eq!(spelled.parse::<ProjectId>().unwrap().get(), number);
+        }
         for bad in [
             "",
             "project_",

@@ -17,7 +17,9 @@ use crate::door::{self, ErrorForm};
 use crate::envelope;
 
 /// The GUID of RFC 6455 section 1.3.
-const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+const ACCEPT_GUID: &[u8; 36] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+/// Characters of `Sec-WebSocket-Key`: 16 bytes in base64, which has no other spelling of them.
+const KEY_CHARS: usize = 24;
 
 /// Why a request on a WebSocket path cannot be upgraded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,16 +99,26 @@ pub(crate) fn check(request: &Parts, subprotocol: Option<&'static str>) -> Resul
     if only(&request.headers, &SEC_WEBSOCKET_VERSION).is_none_or(|version| version != b"13") {
         return Err(Refused::Version);
     }
-    let key = only(&request.headers, &SEC_WEBSOCKET_KEY).ok_or(Refused::Key)?;
-    if STANDARD.decode(key).map_err(|_| Refused::Key)?.len() != 16 {
+    let key = only(&request.headers, &SEC_WEBSOCKET_KEY).and_then(|key| key.try_into().ok()).ok_or(Refused::Key)?;
+    // Four characters for every three bytes, and the decoder asks for room for all of them.
+    if STANDARD.decode_slice::<&[u8; KEY_CHARS]>(key, &mut [0; KEY_CHARS / 4 * 3]) != Ok(16) {
         return Err(Refused::Key);
     }
     if let Some(spoken) = subprotocol.filter(|spoken| !lists(&request.headers, spoken)) {
         return Err(Refused::Subprotocol(spoken));
     }
-    let hash = digest(&SHA1_FOR_LEGACY_USE_ONLY, &[key, ACCEPT_GUID].concat());
-    let accept = HeaderValue::try_from(STANDARD.encode(hash)).map_err(|_| Refused::Key)?;
-    Ok(Handshake { accept, subprotocol })
+    Ok(Handshake { accept: accept(key)?, subprotocol })
+}
+
+/// The value that proves that the request was understood.
+fn accept(key: &[u8; KEY_CHARS]) -> Result<HeaderValue, Refused> {
+    let mut proof = [0; KEY_CHARS + ACCEPT_GUID.len()];
+    proof[..KEY_CHARS].copy_from_slice(key);
+    proof[KEY_CHARS..].copy_from_slice(ACCEPT_GUID);
+    // 20 bytes are 28 characters.
+    let mut text = [0; 28];
+    let length = STANDARD.encode_slice(digest(&SHA1_FOR_LEGACY_USE_ONLY, &proof), &mut text);
+    length.ok().and_then(|length| HeaderValue::from_bytes(&text[..length]).ok()).ok_or(Refused::Key)
 }
 
 /// The answer that turns the connection into a WebSocket.

@@ -54,7 +54,8 @@ fn frames_right_behind_the_handshake_are_read() {
 #[test]
 fn the_answer_to_the_handshake_comes_first_and_with_the_dialects_first_words() {
     let gateway = gateway(Limits::default());
-    for (first, frame) in [("hello", Got::Text("hello".to_owned())), ("close", Got::Close(1012, "draining".to_owned()))] {
+    for (first, frame) in [("hello", Got::Text("hello".to_owned())), ("close", Got::Close(1012, "draining".to_owned()))]
+    {
         let mut client = connect(gateway.address());
         client.write(HANDSHAKE.replace("/echo", &format!("/echo?first={first}")).as_bytes());
         assert!(client.head().starts_with("HTTP/1.1 101"), "{first}");

@@ -1,6 +1,8 @@
 //! The frames that we send, concatenated by hand. Clients crash on frames that lack a key (Hop behaviour 43), so every frame of the protocol
 //! is spelled in this file and nowhere else.
 
+use std::io::Write as _;
+
 use bytes::Bytes;
 use tollgate_core::Result;
 use tollgate_core::command::{ChannelSnapshot, Connected, Expiry};
@@ -101,11 +103,11 @@ pub(crate) fn init(connected: &Connected) -> Bytes {
         Some(token) => (token.state.as_ref().map_or("null", JsonObject::as_str), "token"),
         None => ("null", "noauth"),
     };
-    let head = format!(
-        r#"{{"cid":"{}","connection_count":{},"metadata":{metadata},"scope":"{scope}","channels":["#,
-        connected.connection, connected.connection_count
-    );
-    out.extend_from_slice(head.as_bytes());
+    write!(out, r#"{{"cid":"{}","connection_count":{}"#, connected.connection, connected.connection_count)
+        .expect("invariant: writing to memory cannot fail");
+    for part in [r#","metadata":"#, metadata, r#","scope":""#, scope, r#"","channels":["#] {
+        out.extend_from_slice(part.as_bytes());
+    }
     for (index, subscribed) in connected.channels.iter().enumerate() {
         if index > 0 {
             out.push(b',');
@@ -121,14 +123,12 @@ pub(crate) fn init(connected: &Connected) -> Bytes {
 fn channel(out: &mut Vec<u8>, snapshot: &ChannelSnapshot) {
     out.extend_from_slice(br#"{"id":"#);
     string(out, snapshot.channel.as_str());
-    let rest = format!(
-        r#","project_id":"{}","state":{},"type":"{}","capabilities":{}}}"#,
-        snapshot.project,
-        snapshot.state.as_str(),
-        snapshot.kind.word(),
-        snapshot.capabilities.bits()
-    );
-    out.extend_from_slice(rest.as_bytes());
+    let (state, kind, bits) = (snapshot.state.as_str(), snapshot.kind.word(), snapshot.capabilities.bits());
+    write!(out, r#","project_id":"{}","state":"#, snapshot.project).expect("invariant: writing to memory cannot fail");
+    for part in [state, r#","type":""#, kind] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    write!(out, r#"","capabilities":{bits}}}"#).expect("invariant: writing to memory cannot fail");
 }
 
 /// `AVAILABLE`: the answer to a subscribe, or the news of one made elsewhere.

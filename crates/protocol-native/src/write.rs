@@ -24,13 +24,27 @@ fn raw(out: &mut Vec<u8>, text: &str) {
 
 /// A number.
 fn number(out: &mut Vec<u8>, number: u64) {
+    let (mut digits, mut first, mut left) = ([0; 20], 20, number);
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            return out.extend_from_slice(&digits[first..]);
+        }
+    }
+}
+
+/// Anything that shows itself in text that needs no escapes.
+fn display(out: &mut Vec<u8>, one: impl std::fmt::Display) {
     use std::io::Write as _;
-    write!(out, "{number}").expect("invariant: writing to memory cannot fail");
+    write!(out, "{one}").expect("invariant: writing to memory cannot fail");
 }
 
 fn position(out: &mut Vec<u8>, position: Position) {
-    use std::io::Write as _;
-    write!(out, "\"{position}\"").expect("invariant: writing to memory cannot fail");
+    out.push(b'"');
+    display(out, position);
+    out.push(b'"');
 }
 
 /// The reply with this body.
@@ -105,27 +119,29 @@ fn begin_of(out: &mut Vec<u8>, kind: &str, channel: &ChannelId) {
 pub(crate) fn connected(config: &NativeConfig, connected: &Connected) -> Vec<u8> {
     let states = connected.channels.iter().map(|one| 200 + one.channel.state.as_str().len()).sum::<usize>();
     let mut out = Vec::with_capacity(512 + states);
-    raw(&mut out, &format!("\"connection\":\"{}\"", connected.connection));
+    raw(&mut out, "\"connection\":\"");
+    display(&mut out, connected.connection);
+    out.push(b'"');
     if let Some(session) = &connected.session {
         raw(&mut out, ",\"session\":");
         string(&mut out, session);
     }
-    let head = format!(
-        ",\"resumed\":{},\"ping_ms\":{},\"timeout_ms\":{}",
-        connected.resumed,
-        config.ping_ms(),
-        config.timeout_ms
-    );
-    raw(&mut out, &head);
+    raw(&mut out, if connected.resumed { ",\"resumed\":true" } else { ",\"resumed\":false" });
+    raw(&mut out, ",\"ping_ms\":");
+    number(&mut out, config.ping_ms());
+    raw(&mut out, ",\"timeout_ms\":");
+    number(&mut out, config.timeout_ms.into());
     if let Some(one) = &connected.token {
         raw(&mut out, ",\"token\":");
         token(&mut out, one);
     }
-    let limits = format!(
-        ",\"limits\":{{\"message_bytes\":{},\"requests\":{REQUESTS_MAX},\"subscriptions\":{SUBSCRIPTIONS_PER_TOKEN_MAX}}}",
-        config.message_bytes
-    );
-    raw(&mut out, &limits);
+    raw(&mut out, ",\"limits\":{\"message_bytes\":");
+    number(&mut out, config.message_bytes as u64);
+    raw(&mut out, ",\"requests\":");
+    number(&mut out, REQUESTS_MAX as u64);
+    raw(&mut out, ",\"subscriptions\":");
+    number(&mut out, SUBSCRIPTIONS_PER_TOKEN_MAX as u64);
+    out.push(b'}');
     directs(&mut out, connected.direct, connected.direct_lost);
     raw(&mut out, ",\"channels\":[");
     for (index, one) in connected.channels.iter().enumerate() {
@@ -138,7 +154,9 @@ pub(crate) fn connected(config: &NativeConfig, connected: &Connected) -> Vec<u8>
 }
 
 fn token(out: &mut Vec<u8>, token: &ConnectedToken) {
-    raw(out, &format!("{{\"id\":\"{}\"", token.id));
+    raw(out, "{\"id\":\"");
+    display(out, token.id);
+    out.push(b'"');
     if let Some(user) = &token.user {
         raw(out, ",\"user\":");
         string(out, user);

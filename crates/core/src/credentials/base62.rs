@@ -7,9 +7,14 @@ use zeroize::Zeroizing;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Digits are made and read four at a time: the most whose arithmetic with one byte fits 32 bits.
+/// Digits are made four at a time: the most whose arithmetic with one byte fits 32 bits.
 const GROUP_DIGITS: usize = 4;
 const GROUP: u32 = 62u32.pow(GROUP_DIGITS as u32);
+
+/// Digits are read five at a time: the most whose value fits 32 bits, so that the arithmetic with a limb fits 64.
+const READ_DIGITS: usize = 5;
+/// Limbs of 32 bits of the number that is read: the most bytes of any array that is spelled, and a little more.
+const LIMBS: usize = 8;
 
 /// Characters of [`checksum`]: the least `n` with 62ⁿ ≥ 2³².
 pub const CHECKSUM_CHARS: usize = 6;
@@ -46,23 +51,32 @@ pub fn encode<const BYTES: usize, const CHARS: usize>(bytes: &[u8; BYTES]) -> [u
 /// `BYTES` bytes, so that no array has a second spelling.
 #[must_use]
 pub fn decode<const CHARS: usize, const BYTES: usize>(text: &[u8; CHARS]) -> Option<[u8; BYTES]> {
-    let mut number = [0u8; BYTES];
-    for group in text.chunks(GROUP_DIGITS) {
-        let (mut carry, mut factor) = (0u32, 1u32);
+    const { assert!(BYTES <= 4 * LIMBS, "more bytes than there is room for while reading") };
+    let mut limbs = Zeroizing::new([0u32; LIMBS]); // least significant first
+    for group in text.chunks(READ_DIGITS) {
+        let (mut carry, mut factor) = (0u64, 1u64);
         for &character in group {
-            carry = carry * 62 + digit_value(character)?;
+            carry = carry * 62 + u64::from(digit_value(character)?);
             factor *= 62;
         }
-        for byte in number.iter_mut().rev() {
-            let product = u32::from(*byte) * factor + carry; // at most 256 · 62⁴ - 1, which is below 2³²
-            *byte = (product & 0xff) as u8;
-            carry = product >> 8;
+        for limb in limbs.iter_mut() {
+            let product = u64::from(*limb) * factor + carry; // at most 2³² · 62⁵ - 1, which is below 2⁶⁴
+            *limb = product as u32; // its low half
+            carry = product >> 32;
         }
         if carry != 0 {
             return None;
         }
     }
-    Some(number)
+    let mut bytes = Zeroizing::new([0u8; 4 * LIMBS]);
+    for (four, limb) in bytes.rchunks_exact_mut(4).zip(limbs.iter()) {
+        four.copy_from_slice(&limb.to_be_bytes());
+    }
+    let (beyond, number) = bytes.split_at(4 * LIMBS - BYTES);
+    if beyond.iter().any(|byte| *byte != 0) {
+        return None;
+    }
+    number.try_into().ok()
 }
 
 /// Whether every byte is a base62 digit.

@@ -139,9 +139,10 @@ fn knock(head: &Parts) -> Door {
             let errors = ErrorForm::Envelope;
             Door::Refused(Refused { status: StatusCode::BAD_REQUEST, code: "invalid_input", text, errors })
         }
-        ("/echo", query) => {
-            open(Transport::WebSocket { subprotocol: None }, query.and_then(|query| query.strip_prefix("first=")).map(|word| word.replace("%20", " ")))
-        }
+        ("/echo", query) => open(
+            Transport::WebSocket { subprotocol: None },
+            query.and_then(|query| query.strip_prefix("first=")).map(|word| word.replace("%20", " ")),
+        ),
         ("/events", _) => events::knock(head),
         ("/spoken", _) => open(Transport::WebSocket { subprotocol: Some("echo.v1") }, None),
         _ => Door::Elsewhere,

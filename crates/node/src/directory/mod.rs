@@ -10,6 +10,7 @@ mod deliveries;
 mod feed;
 mod mailboxes;
 mod moments;
+mod numbers;
 mod order;
 mod presence;
 mod records;
@@ -31,6 +32,7 @@ pub(crate) use deliveries::is_waiting;
 pub(crate) use feed::{expiry, open_ring};
 pub(crate) use mailboxes::Mailbox;
 pub(crate) use moments::MomentKind;
+pub use numbers::NumberMap;
 pub(crate) use presence::{OF_CHANNELS, OF_TOKENS, Wanted};
 pub(crate) use records::{ChannelEntry, Records, Table, UserEntry};
 pub(crate) use tokens::{JwtProof, Kept, LiveConnection, SignedBy, TokenEnd, TokenEntry};
@@ -102,7 +104,7 @@ struct Keys {
 
 /// The directory. Share it as `Arc`.
 pub struct Directory {
-    projects: RwLock<HashMap<ProjectId, Arc<ProjectEntry>>>,
+    projects: RwLock<NumberMap<ProjectId, Arc<ProjectEntry>>>,
     keys: RwLock<Keys>,
     /// Set once, after the replay: while it is empty nobody is connected who would have to be told.
     hub: OnceLock<Arc<Hub>>,
@@ -298,7 +300,7 @@ impl Directory {
     }
 
     /// All that was used since the last call, for upkeep to keep.
-    pub(crate) fn take_usage(&self) -> HashMap<UsageKey, Box<UsageDelta>> {
+    pub(crate) fn take_usage(&self) -> NumberMap<UsageKey, Box<UsageDelta>> {
         self.usage.take()
     }
 

@@ -15,6 +15,7 @@ use tollgate_core::records::{
 
 use super::deliveries::Deliveries;
 use super::mailboxes::Mailboxes;
+use super::numbers::NumberMap;
 use super::order::TokenOrder;
 use super::tokens::{Kept, LiveConnection, TokenEntry};
 use crate::hub::ConnectionRef;
@@ -64,7 +65,7 @@ pub(crate) struct Records {
     /// By their places in the order of creation, for reading them page by page.
     channel_order: BTreeMap<u64, ChannelId>,
     /// Boxed: the table keeps room for twice as many.
-    tokens: HashMap<TokenId, Box<TokenEntry>>,
+    tokens: NumberMap<TokenId, Box<TokenEntry>>,
     token_order: TokenOrder,
     users: BTreeMap<UserId, UserEntry>,
     users_by_id: HashMap<Arc<str>, UserId>,

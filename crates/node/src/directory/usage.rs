@@ -1,12 +1,13 @@
 //! What was used since somebody last took it: a bounded sum per token in memory. Keeping it is upkeep's; what a token may use is not decided here.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ids::{ProjectId, TokenId};
 
+use super::numbers::NumberMap;
 use crate::counters::Counters;
 
 /// Most tokens whose use is summed up at once. More than this number of tokens in use within one round of upkeep are counted as lost.
@@ -75,7 +76,7 @@ pub type UsageKey = (ProjectId, Option<TokenId>);
 
 /// The sums. Boxed: a storm of connections makes as many, and the table keeps room for twice as many.
 #[derive(Debug, Default)]
-pub(super) struct UsageSums(Mutex<HashMap<UsageKey, Box<UsageDelta>>>);
+pub(super) struct UsageSums(Mutex<NumberMap<UsageKey, Box<UsageDelta>>>);
 
 impl UsageSums {
     /// Adds to several sums under one lock.
@@ -83,12 +84,10 @@ impl UsageSums {
         let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, delta) in deltas {
             let is_full = sums.len() >= USAGE_TOKENS_MAX;
-            match sums.get_mut(&key) {
-                Some(sum) => sum.add(delta),
-                None if is_full => counters.usage_lost.add(1),
-                None => {
-                    sums.entry(key).or_default().add(delta);
-                }
+            match sums.entry(key) {
+                Entry::Occupied(sum) => sum.into_mut().add(delta),
+                Entry::Vacant(_) if is_full => counters.usage_lost.add(1),
+                Entry::Vacant(place) => place.insert(Box::default()).add(delta),
             }
         }
     }
@@ -99,7 +98,7 @@ impl UsageSums {
         sums.get(&(project, Some(token))).and_then(|sum| sum.seen_at)
     }
 
-    pub(super) fn take(&self) -> HashMap<UsageKey, Box<UsageDelta>> {
+    pub(super) fn take(&self) -> NumberMap<UsageKey, Box<UsageDelta>> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -138,7 +138,7 @@ impl Node {
             // Identified within one poll, at its end: the connection is registered and then settled with nothing in between. Only a JWT that needs
             // something first, a hook that is asked, and a past that has to be fetched make it wait, and then before.
             Command::Connect { project, token, resume } => {
-                let token = token.map(|presented| self.exchanged(project.parse().ok(), presented));
+                let token = token.map(|presented| self.exchanged(|| project.parse().ok(), presented));
                 let came = Origin { address: client.place().address, ..Origin::default() };
                 let due =
                     resume.as_deref().map_or_else(Vec::new, |resume| self.to_fetch(&project, token.as_ref(), resume));
@@ -168,7 +168,7 @@ impl Node {
             }
             Command::Renew { token } => {
                 let token = match client.caller {
-                    Some(Caller::Token { project, .. }) => self.exchanged(Some(project), token),
+                    Some(Caller::Token { project, .. }) => self.exchanged(|| Some(project), token),
                     _ => token,
                 };
                 let came = Origin { address: client.place().address, ..Origin::default() };
@@ -530,7 +530,14 @@ fn written(published: std::result::Result<Published, Reply>) -> Outcome {
 
 /// How a session is spelled.
 pub(super) fn session_text(session: ConnectionId) -> Arc<str> {
-    format!("ses_{:x}", session.get()).into()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    // By hand: every connection is told its session.
+    let (number, mut text) = (session.get(), *b"ses_0000000000000000");
+    let digits = (u64::BITS - number.leading_zeros()).div_ceil(4).max(1) as usize;
+    for (place, digit) in text[4..4 + digits].iter_mut().rev().enumerate() {
+        *digit = DIGITS[(number >> (4 * place)) as usize & 0xf];
+    }
+    std::str::from_utf8(&text[..4 + digits]).expect("invariant: ASCII").into()
 }
 
 /// Whether a token may have one more connection.
@@ -548,4 +555,16 @@ pub(super) fn has_room(token: &TokenEntry) -> Result<()> {
 
 pub(super) fn identified(client: &Client) -> Result<Caller> {
     client.caller.ok_or_else(|| Error::new(ErrorKind::InvalidAuth, "Identify this connection first."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_spelled_in_hexadecimal() {
+        for number in [0, 9, 15, 16, 0xab, 0xabc, u64::MAX >> 4, u64::MAX] {
+            assert_eq!(*session_text(ConnectionId::new(number)), format!("ses_{number:x}"));
+        }
+    }
 }

@@ -115,12 +115,16 @@ impl Node {
 
     /// The credential that a client means: its own, or once what its ticket stands for. A ticket that is not good is passed on as it is, and refused
     /// like any other text that is no token.
-    pub(super) fn exchanged(&self, project: Option<ProjectId>, presented: PresentedSecret) -> PresentedSecret {
+    pub(super) fn exchanged(
+        &self,
+        project: impl FnOnce() -> Option<ProjectId>,
+        presented: PresentedSecret,
+    ) -> PresentedSecret {
         if !Ticket::begins(presented.expose()) {
             return presented;
         }
         let taken = Ticket::parse(presented.expose())
-            .zip(project)
+            .zip(project())
             .and_then(|(ticket, project)| self.tickets.take(&ticket.hash(), project, self.clock.monotonic()));
         taken.unwrap_or(presented)
     }

@@ -8,7 +8,7 @@ use tollgate_core::ports::store::StoreError;
 use tollgate_core::records::KeyRecord;
 
 use crate::Node;
-use crate::directory::{UsageDelta, UsageKey};
+use crate::directory::{NumberMap, UsageDelta, UsageKey};
 
 /// How often sessions are looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -101,7 +101,7 @@ impl Node {
 
     /// What tokens, and the anonymous clients of projects, used since the last call. Bounded: unless somebody takes it every minute or so, what
     /// finds no room is counted as lost.
-    pub fn take_usage(&self) -> std::collections::HashMap<UsageKey, Box<UsageDelta>> {
+    pub fn take_usage(&self) -> NumberMap<UsageKey, Box<UsageDelta>> {
         self.directory.take_usage()
     }
 
