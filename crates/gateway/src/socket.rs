@@ -209,7 +209,12 @@ impl Socket {
     /// Writes what fits; 0 when nothing does.
     pub(crate) fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Socket::Plain(tcp) => none_if_blocked(tcp.try_write(bytes)),
+            // Straight to the kernel: the runtime's record of readiness lies in memory that nothing else of a delivery touches. It is asked only when the
+            // socket takes no more, so that it knows, too.
+            Socket::Plain(tcp) => match socket2::SockRef::from(&*tcp).send(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => none_if_blocked(tcp.try_write(bytes)),
+                sent => sent,
+            },
             Socket::Tls(socket) => socket.try_write(bytes),
         }
     }
