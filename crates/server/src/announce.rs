@@ -29,8 +29,13 @@ struct Line<'a> {
 
 /// Writes a text to standard output, whole. Fails when nobody reads it any more, which the caller may pass over.
 pub(crate) fn out(text: &str) -> std::io::Result<()> {
+    bytes(text.as_bytes())
+}
+
+/// As [`out`].
+pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
+    stdout.write_all(bytes)?;
     stdout.flush()
 }
 

@@ -4,7 +4,7 @@ mod v2;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::admin::Request;
 use crate::config::Typed;
@@ -47,6 +47,8 @@ enum Command {
     Publish(v2::Publish),
     /// Show what a channel keeps of its past
     History(v2::History),
+    /// Show a channel's messages as they come, until it is ended
+    Tail(v2::Tail),
     /// Create, inspect, rotate and revoke tokens
     #[command(subcommand)]
     Token(v2::Token),
@@ -97,6 +99,18 @@ enum Command {
     /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Print what a shell needs to complete these commands
+    Completions {
+        /// The shell
+        #[arg(value_enum, value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write one for each command
+    Man {
+        /// The folder for all pages; it is made
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, Default, Args)]
@@ -195,7 +209,7 @@ pub(crate) enum Task {
         json: bool,
     },
     /// Reads a secret from standard input and asks about it.
-    Introspect {
+    Inspect {
         project: Option<String>,
         json: bool,
     },
@@ -218,8 +232,15 @@ pub(crate) enum Task {
     Doctor {
         json: bool,
     },
+    Tail(crate::tail::Tail),
     CheckConfig,
     PrintConfig,
+    Completions {
+        shell: clap_complete::Shell,
+    },
+    Man {
+        out: Option<PathBuf>,
+    },
 }
 
 impl Cli {
@@ -245,6 +266,7 @@ impl Cli {
             Command::Channel(command) => command.task(),
             Command::Publish(publish) => publish.task(),
             Command::History(history) => history.task(),
+            Command::Tail(tail) => tail.task(),
             Command::Token(command) => command.task(),
             Command::User(command) => command.task(),
             Command::Issuer(command) => command.task(),
@@ -256,6 +278,8 @@ impl Cli {
             Command::Restore { file, replace, output } => Task::Restore { file, replace, json: output.json },
             Command::Doctor { output } => Task::Doctor { json: output.json },
             Command::Metrics => Task::Admin { request: Request::Metrics {}, json: false },
+            Command::Completions { shell } => Task::Completions { shell },
+            Command::Man { out } => Task::Man { out },
             Command::Config(ConfigCommand::Check) => Task::CheckConfig,
             Command::Config(ConfigCommand::Print) => Task::PrintConfig,
         };
@@ -263,103 +287,31 @@ impl Cli {
     }
 }
 
+/// What a shell needs to complete the commands.
+pub(crate) fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tollgate", &mut text);
+    text
+}
+
+/// The manual page; with a folder, a page for each command into that.
+pub(crate) fn manual(out: Option<&std::path::Path>) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    match out {
+        None => clap_mangen::Man::new(Cli::command()).render(&mut text)?,
+        Some(folder) => {
+            std::fs::create_dir_all(folder)?;
+            clap_mangen::generate_to(Cli::command(), folder)?;
+        }
+    }
+    Ok(text)
+}
+
 fn admin(request: Request, output: &Output) -> Task {
     Task::Admin { request, json: output.json }
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn parse(line: &str) -> Result<(Task, Typed), clap::Error> {
-        Cli::try_parse_from(std::iter::once("tollgate").chain(line.split_whitespace())).map(Cli::task)
-    }
-
-    #[test]
-    fn commands_become_tasks() {
-        use Request::{CreateKey, CreateProject, ListKeys, ListProjects, RevokeKey};
-        let admin = |request, json| Task::Admin { request, json };
-        let api = |method: &str, path: &str, body: Option<&str>| {
-            let (method, path, body) = (method.to_owned(), path.to_owned(), body.map(str::to_owned));
-            admin(Request::Api { project: None, method, path, body, idempotency_key: None }, false)
-        };
-        for (line, task) in [
-            ("", Task::Serve { announce_json: false }),
-            ("serve", Task::Serve { announce_json: false }),
-            ("serve --announce json", Task::Serve { announce_json: true }),
-            ("project create --name N", admin(CreateProject { name: "N".into() }, false)),
-            ("project list --json", admin(ListProjects {}, true)),
-            ("key create --project p", admin(CreateKey { project: "p".into(), permissions: "all".into() }, false)),
-            (
-                "key create --project p --permissions a,b --json",
-                admin(CreateKey { project: "p".into(), permissions: "a,b".into() }, true),
-            ),
-            ("key list", admin(ListKeys { project: None }, false)),
-            ("key list --project p", admin(ListKeys { project: Some("p".into()) }, false)),
-            ("key revoke k --json", admin(RevokeKey { key: "k".into() }, true)),
-            ("channel list --limit 5", api("GET", "/v2/channels?limit=5", None)),
-            ("channel show a%b", api("GET", "/v2/channels/a%25b", None)),
-            ("channel delete room", api("DELETE", "/v2/channels/room", None)),
-            ("channel create --type public", api("POST", "/v2/channels", Some(r#"{"type":"public"}"#))),
-            (
-                "channel set room --presence true --history-size 5 --capability none",
-                api(
-                    "PATCH",
-                    "/v2/channels/room",
-                    Some(r#"{"capabilities":[],"settings":{"history":{"size":5},"presence":true}}"#),
-                ),
-            ),
-            ("channel set room", api("PATCH", "/v2/channels/room", Some("{}"))),
-            (
-                "publish room said hello --id 1",
-                api("POST", "/v2/channels/room/messages", Some(r#"{"data":"hello","event":"said","id":"1"}"#)),
-            ),
-            (
-                "publish room said [1]",
-                api("POST", "/v2/channels/room/messages", Some(r#"{"data":[1],"event":"said"}"#)),
-            ),
-            ("history room --after 1-2 --newest", api("GET", "/v2/channels/room/history?after=1-2&order=newest", None)),
-            ("backup f", Task::BackUp { file: "f".into(), json: false }),
-            ("restore f --replace --json", Task::Restore { file: "f".into(), replace: true, json: true }),
-            ("doctor --json", Task::Doctor { json: true }),
-            ("metrics", admin(Request::Metrics {}, false)),
-            ("config check", Task::CheckConfig),
-            ("config print", Task::PrintConfig),
-        ] {
-            assert_eq!(parse(line).unwrap().0, task, "{line}");
-        }
-    }
-
-    #[test]
-    fn flags_become_settings_wherever_they_stand() {
-        let typed = parse("serve --listen 1.2.3.4:5 --shards 2 --data-dir d --config c").unwrap().1;
-        let flags = [
-            ("data_dir", "--data-dir", "d".to_owned()),
-            ("listen", "--listen", "1.2.3.4:5".into()),
-            ("shards", "--shards", "2".into()),
-        ];
-        assert_eq!((typed.flags, typed.file), (flags.to_vec(), Some("c".into())));
-        for line in ["--data-dir d", "--data-dir d key list", "key --data-dir d list", "key list --data-dir d"] {
-            assert_eq!(parse(line).unwrap().1.flags, flags[..1], "{line}");
-        }
-    }
-
-    #[test]
-    fn what_does_not_exist_is_a_usage_error() {
-        for line in [
-            "fly",
-            "serve --fly",
-            "key",
-            "project create",
-            "key create",
-            "key revoke",
-            "serve --announce xml",
-            "config",
-            "--listen x",
-        ] {
-            assert_eq!(parse(line).unwrap_err().exit_code(), 2, "{line}");
-        }
-        assert_eq!(parse("--version").unwrap_err().exit_code(), 0);
-    }
-}
+mod page;
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ mod data_dir;
 mod doctor;
 mod hook;
 mod import;
+mod inspect;
 mod machine;
 mod metrics;
 mod opened;
@@ -18,10 +19,11 @@ mod progress;
 mod scrub;
 mod secret_file;
 mod serve;
+mod tail;
 mod telemetry;
 mod totals;
 
-use std::io::{Read as _, Write as _};
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -32,9 +34,6 @@ use config::Settings;
 /// Steadier memory than the system's allocator under many small, long-lived connections.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
-/// More than any secret of ours has.
-const SECRET_BYTES_MAX: u64 = 16 * 1024;
 
 /// What ends the program early: one text for the person who started it.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -79,14 +78,16 @@ fn perform(task: Task, settings: Settings) -> Result<(), Failure> {
             Ok(announce::out("The settings are fine.\n")?)
         }
         Task::Admin { request, json } => ask(&settings.mean()?, &request, json),
-        Task::Introspect { project, json } => {
-            let mut secret = zeroize::Zeroizing::new(String::new());
-            std::io::stdin().take(SECRET_BYTES_MAX).read_to_string(&mut secret)?;
-            let body = serde_json::json!({ "token": secret.trim() }).to_string();
-            let (method, path) = ("POST".to_owned(), "/v2/tokens/introspect".to_owned());
-            let request = admin::Request::Api { project, method, path, body: Some(body), idempotency_key: None };
-            ask(&settings.mean()?, &request, json)
+        Task::Inspect { project, json } => {
+            telemetry::start_quietly();
+            inspect::inspect(&settings.mean()?, project, json)
         }
+        Task::Tail(wanted) => {
+            telemetry::start_quietly();
+            tail::tail(&settings.mean()?, &wanted)
+        }
+        Task::Completions { shell } => Ok(announce::bytes(&cli::completions(shell))?),
+        Task::Man { out } => Ok(announce::bytes(&cli::manual(out.as_deref())?)?),
         Task::Import { project, file, out, json } => {
             telemetry::start_quietly();
             import::import(&settings.mean()?, project.as_deref(), &file, &out, json)

@@ -121,8 +121,7 @@ fn may(permissions: &[String]) -> String {
 
 /// Left-aligned columns, two spaces apart, without trailing spaces. Control characters of names are shown, not sent to the terminal.
 fn columns(head: &[&str], rows: Vec<Vec<String>>) -> String {
-    let printable =
-        |cell: String| -> String { cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect() };
+    let printable = |cell: String| plain(&cell);
     let head = head.iter().map(|cell| (*cell).to_owned()).collect();
     let lines: Vec<Vec<String>> =
         std::iter::once(head).chain(rows).map(|row| row.into_iter().map(printable).collect()).collect();
@@ -135,6 +134,16 @@ fn columns(head: &[&str], rows: Vec<Vec<String>>) -> String {
         out.push('\n');
     }
     out
+}
+
+/// A text that moves no terminal.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// As [`plain`], with its lines.
+pub(crate) fn plain_lines(text: &str) -> String {
+    text.lines().map(|line| plain(line) + "\n").collect()
 }
 
 #[cfg(test)]

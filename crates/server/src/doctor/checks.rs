@@ -309,7 +309,7 @@ fn origins(facts: &Facts) -> Check {
             return Check::fail(
                 name,
                 format!("{project} trusts {wide:?}: any page may use a visitor's session"),
-                format!("name the pages: tollgate project set --project {project} --allowed-origin https://…"),
+                format!("name the pages: tollgate project set {project} --allowed-origin https://…"),
             );
         }
         let plain = |origin: &&String| origin.strip_prefix("http://").is_some_and(|host| !local(host));

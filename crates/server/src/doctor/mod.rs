@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 
 use crate::Failure;
+use crate::admin::show;
 use crate::announce;
 use crate::config::Settings;
 use facts::Facts;
@@ -74,7 +75,6 @@ fn line(check: &Check) -> String {
         Verdict::Fail => "FAIL",
     };
     // What was found may have a name in it that somebody else has chosen.
-    let plain = |text: &str| text.replace(|one: char| one.is_control() && one != '\n', "\u{fffd}");
-    let advice = check.advice.as_deref().map(|advice| format!("      -> {}\n", plain(advice))).unwrap_or_default();
-    format!("{word:<5} {:<14} {}\n{advice}", check.name, plain(&check.found))
+    let advice = check.advice.as_deref().map(|advice| format!("      -> {advice}\n")).unwrap_or_default();
+    show::plain_lines(&format!("{word:<5} {:<14} {}\n{advice}", check.name, check.found))
 }

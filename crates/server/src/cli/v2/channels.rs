@@ -91,14 +91,18 @@ pub(crate) enum Channel {
         place: Where,
     },
     /// Show a channel, where it is and how many are online in it
+    #[command(visible_alias = "get")]
     Show {
+        /// The channel
         #[arg(value_name = "CHANNEL")]
         channel: String,
         #[command(flatten)]
         place: Where,
     },
     /// Change a channel's settings; what is left out stays
+    #[command(visible_alias = "change")]
     Set {
+        /// The channel
         #[arg(value_name = "CHANNEL")]
         channel: String,
         #[command(flatten)]
@@ -108,6 +112,7 @@ pub(crate) enum Channel {
     },
     /// Delete a channel with its past; its subscribers are told
     Delete {
+        /// The channel
         #[arg(value_name = "CHANNEL")]
         channel: String,
         #[command(flatten)]

@@ -22,14 +22,18 @@ pub(crate) enum Issuer {
         place: Where,
     },
     /// Show an issuer
+    #[command(visible_alias = "show")]
     Get {
+        /// The issuer's id, `iss_…`
         #[arg(value_name = "ISSUER_ID")]
         issuer: String,
         #[command(flatten)]
         place: Where,
     },
     /// Change an issuer
+    #[command(visible_alias = "set")]
     Change {
+        /// The issuer's id, `iss_…`
         #[arg(value_name = "ISSUER_ID")]
         issuer: String,
         /// What to change, a JSON object as PATCH /v2/issuers takes it
@@ -40,6 +44,7 @@ pub(crate) enum Issuer {
     },
     /// Believe an issuer no more
     Delete {
+        /// The issuer's id, `iss_…`
         #[arg(value_name = "ISSUER_ID")]
         issuer: String,
         #[command(flatten)]

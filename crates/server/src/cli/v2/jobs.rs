@@ -14,7 +14,9 @@ pub(crate) enum Job {
         place: Where,
     },
     /// Show how far a job is
+    #[command(visible_alias = "show")]
     Get {
+        /// The job's id, `job_…`
         #[arg(value_name = "JOB_ID")]
         job: String,
         #[command(flatten)]
@@ -22,6 +24,7 @@ pub(crate) enum Job {
     },
     /// Stop a job; what was done stays done
     Cancel {
+        /// The job's id, `job_…`
         #[arg(value_name = "JOB_ID")]
         job: String,
         #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `tollgate publish` and `tollgate history`.
+//! `tollgate publish`, `tollgate history` and `tollgate tail`.
 
 use clap::Args;
 use serde_json::Value;
@@ -74,5 +74,29 @@ impl History {
             ("order", self.newest.then(|| "newest".to_owned())),
         ];
         self.place.get(&format!("/v2/channels/{}/history", encoded(&self.channel)), &query)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tail {
+    /// The channel
+    #[arg(value_name = "CHANNEL")]
+    channel: String,
+    /// Show so many of its past first
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=1000))]
+    history: u32,
+    /// End after so many messages
+    #[arg(long, value_name = "N")]
+    count: Option<u64>,
+    #[command(flatten)]
+    place: Where,
+}
+
+impl Tail {
+    pub(crate) fn task(self) -> Task {
+        let Where { project, output } = self.place;
+        let channel = format!("/v2/channels/{}", encoded(&self.channel));
+        let (history, count) = (self.history, self.count);
+        Task::Tail(crate::tail::Tail { project, channel, history, count, json: output.json })
     }
 }

@@ -23,7 +23,7 @@ pub(crate) use channels::Channel;
 pub(crate) use issuers::Issuer;
 pub(crate) use jobs::Job;
 pub(crate) use keyring::Keyring;
-pub(crate) use messages::{History, Publish};
+pub(crate) use messages::{History, Publish, Tail};
 pub(crate) use projects::{KeyRotate, ProjectSet};
 pub(crate) use signing_keys::SigningKey;
 pub(crate) use tokens::Token;

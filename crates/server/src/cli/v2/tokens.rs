@@ -115,6 +115,7 @@ pub(crate) enum Token {
         place: Where,
     },
     /// Show a token, never its secret
+    #[command(visible_alias = "show")]
     Get {
         /// The token's id, `tok_…`
         #[arg(value_name = "TOKEN_ID")]
@@ -139,6 +140,7 @@ pub(crate) enum Token {
         place: Where,
     },
     /// Change a token
+    #[command(visible_alias = "set")]
     Change {
         /// The token's id, `tok_…`
         #[arg(value_name = "TOKEN_ID")]
@@ -160,8 +162,9 @@ pub(crate) enum Token {
         #[command(flatten)]
         place: Where,
     },
-    /// Say whether a secret works, and if not, why; the secret is read from standard input
-    Introspect {
+    /// Say what a secret is, whose, and whether it works, and if not, why; the secret is read from standard input
+    #[command(visible_alias = "introspect")]
+    Inspect {
         #[command(flatten)]
         place: Where,
     },
@@ -221,9 +224,9 @@ impl Token {
             Self::Rotate { token, grace, place } => {
                 place.post(&path(&token, "/rotate"), &object([("grace_s", grace.map(Value::from))]))
             }
-            Self::Introspect { place } => {
+            Self::Inspect { place } => {
                 let Where { project, output } = place;
-                Task::Introspect { project, json: output.json }
+                Task::Inspect { project, json: output.json }
             }
             Self::Revoke { selector, reason, grace, dry_run, place } => {
                 let body = object([

@@ -23,7 +23,9 @@ pub(crate) enum User {
         place: Where,
     },
     /// Show a user
+    #[command(visible_alias = "show")]
     Get {
+        /// Your own id of the user
         #[arg(value_name = "USER_ID")]
         user: String,
         #[command(flatten)]
@@ -37,7 +39,9 @@ pub(crate) enum User {
         place: Where,
     },
     /// Change a user
+    #[command(visible_alias = "set")]
     Change {
+        /// Your own id of the user
         #[arg(value_name = "USER_ID")]
         user: String,
         /// What to change, a JSON object as PATCH /v2/users takes it
@@ -48,6 +52,7 @@ pub(crate) enum User {
     },
     /// Keep a user out, on all devices and at once
     Ban {
+        /// Your own id of the user
         #[arg(value_name = "USER_ID")]
         user: String,
         #[command(flatten)]
@@ -55,6 +60,7 @@ pub(crate) enum User {
     },
     /// Let a user in again
     Unban {
+        /// Your own id of the user
         #[arg(value_name = "USER_ID")]
         user: String,
         #[command(flatten)]
@@ -62,6 +68,7 @@ pub(crate) enum User {
     },
     /// Delete a user with all tokens
     Delete {
+        /// Your own id of the user
         #[arg(value_name = "USER_ID")]
         user: String,
         #[command(flatten)]
