@@ -13,11 +13,16 @@ const PAGES = ['quick-start.md', 'concepts.md', 'api.md', ...(await of('guides')
 // Receivers of webhooks and hooks are on this machine.
 const env = { TOLLGATE_OUTBOUND_ALLOWED_HOSTS: '127.0.0.1', TOLLGATE_OUTBOUND_ALLOW_HTTP: 'true' };
 
+// One server for all, as a reader has it: no page spoils what another one needs.
 let installed;
+let server;
 before(async () => {
-	installed = await Installed.open();
+	[installed, server] = [await Installed.open(), await Tollgate.start({ env })];
 });
-after(() => installed?.close());
+after(async () => {
+	await server?.destroy();
+	await installed?.close();
+});
 
 test('what does not come as shown is noticed', () => {
 	assert.ok(fits({ id: 'tok_…', at: 1790000000000, list: [1] }, { id: 'tok_x', at: 1, list: [1], more: true }));
@@ -34,16 +39,11 @@ for (const path of PAGES) {
 		const printed = await page(path);
 		assert.ok(printed.steps.length >= 1, 'there are lines to run');
 		assert.ok(printed.steps.some(({ shown }) => shown), 'something is shown');
-		const server = await Tollgate.start({ env });
-		try {
-			const folder = join(installed.folder, path.replaceAll('/', '-'));
-			await mkdir(folder);
-			const came = await run(printed, server, folder);
-			for (const [n, { lines, shown }] of printed.steps.entries()) {
-				if (shown) assert.ok(isShown(shown, came[n]), `${lines}\nshown:\n${shown.body}\ncame:\n${came[n]}`);
-			}
-		} finally {
-			await server.destroy();
+		const folder = join(installed.folder, path.replaceAll('/', '-'));
+		await mkdir(folder);
+		const came = await run(printed, server, folder);
+		for (const [n, { lines, shown }] of printed.steps.entries()) {
+			if (shown) assert.ok(isShown(shown, came[n]), `${lines}\nshown:\n${shown.body}\ncame:\n${came[n]}`);
 		}
 	});
 }
