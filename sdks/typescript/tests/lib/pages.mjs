@@ -2,6 +2,7 @@
 //! shell; what is shown right below some lines is what the last of them prints, with `…` for any text. Listings of another kind are for reading.
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { binary, cleanEnv } from '../../../../conformance/lib/server.mjs';
@@ -37,7 +38,7 @@ export async function run({ files, steps }, server, folder) {
 	for (const [name, body] of files) await writeFile(join(folder, name), body);
 	const mark = (n) => `@@ ${n} @@\n`;
 	const lines = steps.map((step, n) => `${step.lines}\nprintf '%s' '${mark(n)}'\n`).join('');
-	const script = `set -euo pipefail\ntrap 'kill $(jobs -p) 2> /dev/null || true' EXIT\n${lines}`;
+	const script = `set -euo pipefail\n${lines}`;
 	const env = cleanEnv({
 		PATH: `${bin}:${process.env.PATH}`, TOLLGATE_DATA_DIR: server.dataDir, URL: server.url, KEY: server.key, PROJECT: server.project,
 	});
@@ -45,13 +46,22 @@ export async function run({ files, steps }, server, folder) {
 	const said = { out: '', err: '' };
 	child.stdout.setEncoding('utf8').on('data', (text) => (said.out += text));
 	child.stderr.setEncoding('utf8').on('data', (text) => (said.err += text));
-	const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), DEADLINE_MS);
-	const code = await new Promise((resolve) => child.on('exit', (code, signal) => resolve(code ?? signal)));
+	const endAll = () => {
+		try {
+			process.kill(-child.pid, 'SIGKILL');
+		} catch {
+			// All have ended.
+		}
+	};
+	const timer = setTimeout(endAll, DEADLINE_MS);
+	// What runs in the background ends with the lines; then both pipes are closed, and all that was printed is here.
+	child.on('exit', endAll);
+	const [code, signal] = await once(child, 'close');
 	clearTimeout(timer);
 	let rest = said.out;
 	return steps.map((step, n) => {
 		const at = rest.indexOf(mark(n));
-		if (at < 0) throw new Error(`These lines ended with ${code}:\n${step.lines}\n${rest}\n${said.err}`);
+		if (at < 0) throw new Error(`These lines ended with ${code ?? signal}:\n${step.lines}\n${rest}\n${said.err}`);
 		const printed = rest.slice(0, at);
 		rest = rest.slice(at + mark(n).length);
 		return printed.trim();
