@@ -1,7 +1,7 @@
 //! The pages that lead somewhere, run as they are printed: the quick start, the concepts, the guides, and the two ways of moving here.
 
 import assert from 'node:assert/strict';
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { Tollgate } from '../../../conformance/lib/server.mjs';
@@ -32,6 +32,13 @@ test('what does not come as shown is noticed', () => {
 	assert.ok(isShown({ kind: 'text', body: 'one …\ntwo\n' }, 'one 1\ntwo'));
 	assert.ok(!isShown({ kind: 'text', body: 'one\n' }, 'one\ntwo'));
 	assert.ok(!isShown({ kind: 'json', body: '{}' }, 'no JSON'));
+});
+
+test('every page stands in the summary, once', async () => {
+	const docs = new URL('../../../docs/', import.meta.url);
+	const pages = (await readdir(docs, { recursive: true })).filter((path) => path.endsWith('.md') && path !== 'SUMMARY.md');
+	const lines = [...(await readFile(new URL('SUMMARY.md', docs), 'utf8')).matchAll(/^ *- \[.*\]\((\S+)\)$/gm)];
+	assert.deepEqual(lines.map(([, path]) => path).sort(), pages.sort());
 });
 
 for (const path of PAGES) {
