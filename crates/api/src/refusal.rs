@@ -218,8 +218,10 @@ mod tests {
         let rows = of_operations.chain(OF_HTTP.iter().copied());
         let mut page = String::from(
             "# Error codes\n\n\
-             Every error of the REST API is `{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}` with one of these codes. Codes and statuses\n\
-             are stable; messages are for people and may change. 429 and 503 carry `Retry-After` in seconds.\n\n\
+             Every error of the REST API has one of these codes: under `/v1`, Hop's, as `{\"success\":false,\"error\":{\"code\":\"…\",\"message\":\"…\"}}`;\n\
+             under `/v2` as problem details with `code` and `detail` (RFC 9457; [api.md](api.md)), where 400 for `invalid_body` and `invalid_input` is 422.\n\
+             social.plus's paths have its own envelope ([compatibility/socialplus.md](compatibility/socialplus.md)). Codes and statuses are stable; messages\n\
+             are for people and may change. 429 and 503 carry `Retry-After` in seconds.\n\n\
              This page is generated: `TOLLGATE_REGENERATE=1 cargo test -p tollgate-api errors_page`.\n\n\
              | code | status | meaning |\n|---|---|---|\n",
         );
