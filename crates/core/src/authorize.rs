@@ -1,10 +1,11 @@
-//! Who may do what: one table for project keys, two small rules for clients. Pure; refused by default.
+//! Who may do what: one table for project keys, one for people (in [`crate::roles`]), two small rules for clients. Pure; refused by default.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::grants::{self, Grant, Operation};
-use crate::ids::{ChannelId, KeyId, ProjectId, TokenId};
+use crate::ids::{ChannelId, KeyId, OperatorId, ProjectId, TokenId};
 use crate::model::{Capabilities, ChannelType};
 use crate::permissions::Permissions;
+use crate::roles::Role;
 
 /// Who is asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +38,15 @@ pub enum Caller {
         /// That project.
         project: ProjectId,
     },
+    /// An operator who signed in, with the role of this moment.
+    Person {
+        /// Who.
+        operator: OperatorId,
+        /// What it may do.
+        role: Role,
+        /// The project at work on; `None` is the whole server.
+        project: Option<ProjectId>,
+    },
     /// The server itself, for its own upkeep.
     System,
 }
@@ -66,6 +76,8 @@ pub enum Action {
     CreateToken,
     /// Read tokens with their secrets.
     ReadTokens,
+    /// See tokens without their secrets.
+    SeeTokens,
     /// Change a token's state or expiry.
     UpdateToken,
     /// Delete a token.
@@ -80,14 +92,24 @@ pub enum Action {
     ManageTokens,
     /// Ask about a token or its secret.
     IntrospectTokens,
+    /// See who is connected.
+    SeeConnections,
+    /// End a connection.
+    Disconnect,
     /// Read users.
     ReadUsers,
     /// Create, change and delete users.
     ManageUsers,
     /// Manage project keys, issuers, signing keys, webhooks and settings.
     ManageKeys,
+    /// See project keys, issuers and signing keys; none of them shows a secret.
+    SeeKeys,
+    /// See webhooks and what became of their messages.
+    SeeWebhooks,
     /// Read the audit log, usage and alerts.
     ReadAudit,
+    /// Invite, change and delete the server's operators.
+    ManageOperators,
 }
 
 impl Action {
@@ -104,6 +126,7 @@ impl Action {
         Self::ManageSubscribers,
         Self::CreateToken,
         Self::ReadTokens,
+        Self::SeeTokens,
         Self::UpdateToken,
         Self::DeleteToken,
         Self::MessageToken,
@@ -111,17 +134,22 @@ impl Action {
         Self::CreateAuthToken,
         Self::ManageTokens,
         Self::IntrospectTokens,
+        Self::SeeConnections,
+        Self::Disconnect,
         Self::ReadUsers,
         Self::ManageUsers,
         Self::ManageKeys,
+        Self::SeeKeys,
+        Self::SeeWebhooks,
         Self::ReadAudit,
+        Self::ManageOperators,
     ];
 
     /// The permission that a project key needs for this; `None` is never for project keys.
     #[must_use]
     pub const fn permission(self) -> Option<Permissions> {
         Some(match self {
-            Self::AdministerProjects => return None,
+            Self::AdministerProjects | Self::ManageOperators => return None,
             Self::ReadProject => Permissions::NONE,
             Self::CreateChannel => Permissions::CREATE_CHANNEL,
             Self::ReadChannels => Permissions::READ_CHANNELS,
@@ -130,14 +158,14 @@ impl Action {
             Self::Publish => Permissions::PUBLISH_CHANNEL_MESSAGES,
             Self::ManageSubscribers => Permissions::MANAGE_CHANNEL_SUBSCRIBERS,
             Self::CreateToken => Permissions::CREATE_LEAP_TOKEN,
-            Self::ReadTokens => Permissions::READ_LEAP_TOKENS,
+            Self::ReadTokens | Self::SeeTokens | Self::SeeConnections => Permissions::READ_LEAP_TOKENS,
             Self::UpdateToken | Self::DeleteToken => Permissions::UPDATE_LEAP_TOKEN,
             Self::MessageToken => Permissions::MESSAGE_TOKEN,
             Self::CreateSession => Permissions::CREATE_SESSION,
             Self::CreateAuthToken => Permissions::CREATE_AUTH_TOKEN,
-            Self::ManageTokens | Self::IntrospectTokens => Permissions::MANAGE_TOKENS,
+            Self::ManageTokens | Self::IntrospectTokens | Self::Disconnect => Permissions::MANAGE_TOKENS,
             Self::ReadUsers | Self::ManageUsers => Permissions::MANAGE_USERS,
-            Self::ManageKeys => Permissions::MANAGE_KEYS,
+            Self::ManageKeys | Self::SeeKeys | Self::SeeWebhooks => Permissions::MANAGE_KEYS,
             Self::ReadAudit => Permissions::READ_AUDIT,
         })
     }
@@ -146,7 +174,7 @@ impl Action {
 /// The decision for an operation within a project: the project that the caller may work on.
 ///
 /// # Errors
-/// `forbidden`, saying which permission is missing.
+/// `forbidden`, saying which permission is missing, or which role would do.
 pub fn within_project(caller: &Caller, action: Action) -> Result<ProjectId> {
     match (caller, action.permission()) {
         (Caller::ProjectOperator { project }, Some(_)) => Ok(*project),
@@ -155,8 +183,20 @@ pub fn within_project(caller: &Caller, action: Action) -> Result<ProjectId> {
             ErrorKind::Forbidden,
             format!("This project key lacks the permission `{needed}`; create a key that has it."),
         )),
+        (Caller::Person { role, project: Some(project), .. }, Some(_)) if role.may(action) => Ok(*project),
+        (Caller::Person { role, project: Some(_), .. }, Some(_)) => Err(beyond_role(*role, action)),
         _ => Err(Error::new(ErrorKind::Forbidden, "This credential may not do this; a project key is needed.")),
     }
+}
+
+fn beyond_role(role: Role, action: Action) -> Error {
+    let detail = match Role::least_for(action) {
+        Some(least) => {
+            format!("Your role ({role}) may not do this; it takes the role `{least}`. An owner can change yours.")
+        }
+        None => "Nobody may do this by signing in; use a project key.".into(),
+    };
+    Error::new(ErrorKind::Forbidden, detail)
 }
 
 /// The decision for what a token may do over REST for itself and its user: the project and the token.
@@ -173,13 +213,16 @@ pub fn as_token(caller: &Caller) -> Result<(ProjectId, TokenId)> {
 /// The decision for an operation on the whole server.
 ///
 /// # Errors
-/// `forbidden` for everybody but the operator and the server itself.
-pub fn whole_server(caller: &Caller, _action: Action) -> Result<()> {
+/// `forbidden` for everybody but the operator at the machine, the server itself, and people at work on the whole server whose role may.
+pub fn whole_server(caller: &Caller, action: Action) -> Result<()> {
     match caller {
         Caller::Operator | Caller::System => Ok(()),
+        Caller::Person { role, project: None, .. } if role.may(action) => Ok(()),
+        Caller::Person { role, project: None, .. } => Err(beyond_role(*role, action)),
         Caller::ProjectKey { .. }
         | Caller::Token { .. }
         | Caller::Anonymous { .. }
+        | Caller::Person { .. }
         | Caller::ProjectOperator { .. } => {
             Err(Error::new(ErrorKind::Forbidden, "Only an operator of this server may do this."))
         }
@@ -253,7 +296,11 @@ pub fn client_publish(
             .grants(Operation::Publish, channel)
             .unwrap_or_else(|| capabilities.has(Capabilities::TOKEN_PUBLISH)),
         Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_PUBLISH),
-        Caller::ProjectKey { .. } | Caller::Operator | Caller::ProjectOperator { .. } | Caller::System => false,
+        Caller::ProjectKey { .. }
+        | Caller::Person { .. }
+        | Caller::Operator
+        | Caller::ProjectOperator { .. }
+        | Caller::System => false,
     }
 }
 
@@ -270,7 +317,11 @@ pub fn client_set_state(
             .grants(Operation::StateWrite, channel)
             .unwrap_or_else(|| capabilities.has(Capabilities::TOKEN_SET_STATE)),
         Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_SET_STATE),
-        Caller::ProjectKey { .. } | Caller::Operator | Caller::ProjectOperator { .. } | Caller::System => false,
+        Caller::ProjectKey { .. }
+        | Caller::Person { .. }
+        | Caller::Operator
+        | Caller::ProjectOperator { .. }
+        | Caller::System => false,
     }
 }
 
@@ -293,7 +344,11 @@ pub fn client_reads(
     match caller {
         Caller::Token { .. } => token_reads(kind, channel, standing, what),
         Caller::Anonymous { .. } => standing.subscribed && kind == ChannelType::Unprotected,
-        Caller::ProjectKey { .. } | Caller::Operator | Caller::ProjectOperator { .. } | Caller::System => false,
+        Caller::ProjectKey { .. }
+        | Caller::Person { .. }
+        | Caller::Operator
+        | Caller::ProjectOperator { .. }
+        | Caller::System => false,
     }
 }
 
@@ -350,6 +405,41 @@ mod tests {
             for caller in [TOKEN, ANONYMOUS, Caller::Operator] {
                 assert!(within_project(&caller, action).is_err(), "{caller:?} {action:?}");
             }
+        }
+    }
+
+    fn person(role: Role, project: Option<ProjectId>) -> Caller {
+        Caller::Person { operator: OperatorId::new(4), role, project }
+    }
+
+    #[test]
+    fn a_person_may_what_its_role_may_on_the_project_at_work_and_nowhere_else() {
+        for &action in Action::ALL {
+            for role in Role::ALL {
+                let (here, whole) = (person(role, Some(PROJECT)), person(role, None));
+                let of_project = role.may(action) && action.permission().is_some();
+                assert_eq!(within_project(&here, action).ok(), of_project.then_some(PROJECT), "{role} {action:?}");
+                assert!(within_project(&whole, action).is_err(), "{role} {action:?}");
+                assert_eq!(whole_server(&whole, action).is_ok(), role.may(action), "{role} {action:?}");
+                assert!(whole_server(&here, action).is_err(), "{role} {action:?}");
+                assert!(as_token(&here).is_err());
+            }
+        }
+        let refused = within_project(&person(Role::Viewer, Some(PROJECT)), Action::ManageKeys).unwrap_err();
+        assert!(refused.detail.contains("(viewer)") && refused.detail.contains("`owner`"), "{refused:?}");
+    }
+
+    #[test]
+    fn a_person_is_no_client() {
+        use ChannelType::Unprotected;
+        let all = Capabilities::from_bits(31).unwrap_or_default();
+        let standing = Standing { grants: None, subscribed: true };
+        for role in Role::ALL {
+            let person = person(role, Some(PROJECT));
+            assert_eq!(client_subscribe(&person, Unprotected, &room(), standing), SubscribeDecision::Refuse);
+            assert!(!client_publish(&person, all, &room(), standing));
+            assert!(!client_set_state(&person, all, &room(), standing));
+            assert!(!client_reads(&person, Unprotected, &room(), standing, Operation::StateRead));
         }
     }
 

@@ -133,6 +133,14 @@ snowflake_id!(
     JobId, "job", "job"
 );
 snowflake_id!(
+    /// A person who operates this server. Spelled `opr_…`.
+    OperatorId, "opr", "operator"
+);
+snowflake_id!(
+    /// A link that makes an operator, or gives one a new password. Spelled `inv_…`; it is not the secret.
+    InvitationId, "inv", "invitation"
+);
+snowflake_id!(
     /// One live connection, for logs and clients (`cid`). Spelled `conn_…`; never reused.
     ConnectionId, "conn", "connection"
 );

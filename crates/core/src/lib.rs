@@ -24,6 +24,7 @@ pub mod permissions;
 pub mod policy;
 pub mod ports;
 pub mod records;
+pub mod roles;
 
 pub use close::CloseReason;
 pub use error::{Error, ErrorKind, Result};

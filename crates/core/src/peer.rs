@@ -21,6 +21,11 @@ impl ClientAddress {
     }
 }
 
+/// What a service puts as an extension on its answer to somebody whom it knows by other means than an `Authorization` header: the connection
+/// then counts as one of a known client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known;
+
 /// The unit that limits count by: an IPv4 address, or an IPv6 /64, which is what one customer of a provider gets.
 #[must_use]
 pub fn network_of(address: IpAddr) -> IpAddr {

@@ -16,7 +16,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
-use tollgate_core::peer::{ClientAddress, Peer};
+use tollgate_core::peer::{ClientAddress, Known, Peer};
 use tower_service::Service;
 
 use crate::admission::Permit;
@@ -178,7 +178,8 @@ where
     }));
     let answer = match timeout(Duration::from_millis(http.limits.request_deadline_ms), call).await {
         Ok(Ok(Ok(response))) => {
-            if has_credential && response.status().is_success() {
+            let is_known = response.extensions().get::<Known>().is_some();
+            if is_known || (has_credential && response.status().is_success()) {
                 permit.authenticated();
             }
             response.map(Either::Left)

@@ -19,7 +19,7 @@ impl Node {
     /// # Errors
     /// `forbidden`, `invalid_input` for the limit, `unavailable`.
     pub async fn audit(&self, caller: &Caller, mut query: AuditQuery) -> Result<Vec<AuditEntry>> {
-        if !matches!(caller, Caller::Operator) {
+        if authorize::whole_server(caller, Action::AdministerProjects).is_err() {
             query.project = Some(self.authorize(caller, Action::ReadAudit)?.project.id);
         }
         if query.limit == 0 || query.limit > AUDIT_PAGE_MAX {

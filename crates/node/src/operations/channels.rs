@@ -99,7 +99,7 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`.
     pub fn know_channel(&self, caller: &Caller, channel: &ChannelId) -> Result<()> {
-        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let entry = self.authorize(caller, Action::SeeTokens)?;
         let is_known = entry.read().channel(channel).is_some();
         if is_known { Ok(()) } else { Err(Error::not_found("channel", channel)) }
     }

@@ -312,7 +312,7 @@ impl Node {
         status: Option<DeliveryStatus>,
         (after, limit): (Option<u64>, usize),
     ) -> Result<Vec<DeliveryView>> {
-        let entry = self.authorize(caller, Action::ManageKeys)?;
+        let entry = self.authorize(caller, Action::SeeWebhooks)?;
         let records = entry.read();
         find(&records, webhook)?;
         let from = after.map_or(0, |after| after.saturating_add(1));

@@ -154,9 +154,11 @@ impl Node {
         let token = match caller {
             Caller::Token { token, .. } => Some(token),
             Caller::Anonymous { .. } => None,
-            Caller::ProjectKey { .. } | Caller::Operator | Caller::ProjectOperator { .. } | Caller::System => {
-                return Ok(Hooked::NotAsked);
-            }
+            Caller::ProjectKey { .. }
+            | Caller::Person { .. }
+            | Caller::Operator
+            | Caller::ProjectOperator { .. }
+            | Caller::System => return Ok(Hooked::NotAsked),
         };
         let entry = self.project(channel.project)?;
         if !asks(&entry, HookQuestion::Publish, token.is_none()) {

@@ -129,7 +129,7 @@ impl Node {
     /// # Errors
     /// `forbidden`.
     pub fn issuers(&self, caller: &Caller) -> Result<Vec<IssuerView>> {
-        let entry = self.authorize(caller, Action::ManageKeys)?;
+        let entry = self.authorize(caller, Action::SeeKeys)?;
         let kept: Vec<(u64, Kept<IssuerRecord>)> =
             entry.read().issuers.iter().map(|(id, kept)| (*id, kept.clone())).collect();
         Ok(kept.iter().map(|(id, kept)| self.view_issuer(&entry, IssuerId::new(*id), kept)).collect())
@@ -140,7 +140,7 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`.
     pub fn issuer(&self, caller: &Caller, issuer: IssuerId) -> Result<IssuerView> {
-        let entry = self.authorize(caller, Action::ManageKeys)?;
+        let entry = self.authorize(caller, Action::SeeKeys)?;
         let kept = find(&entry, issuer)?;
         Ok(self.view_issuer(&entry, issuer, &kept))
     }

@@ -8,13 +8,14 @@ use tokio::time::{sleep, timeout};
 use tollgate_core::authorize::Caller;
 use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::{JobId, KeyId};
+use tollgate_core::ids::{JobId, KeyId, OperatorId};
 use tollgate_core::ports::store::Write;
 use tollgate_core::records::{JobRecord, JobStatus};
 
 use super::batch::{BatchAction, EntryOutcome, is_race};
 use super::jobs::{Part, open_part, part_name};
 use super::refusal;
+use super::writing::actor;
 use crate::Node;
 use crate::directory::ProjectEntry;
 
@@ -115,18 +116,22 @@ impl Node {
         self.end_job(record, JobStatus::Failed);
     }
 
-    /// Who the job works for, with the rights that they have now: a key that was revoked does no more work.
+    /// Who the job works for, with the rights that they have now: a key that was revoked does no more work, nor does an operator who is gone.
     fn allowed(&self, entry: &ProjectEntry, record: &JobRecord) -> Result<(Caller, BatchAction)> {
         let project = entry.project.id;
-        let caller = match record.submitted_by.parse::<KeyId>() {
-            Err(_) => Caller::ProjectOperator { project },
-            Ok(key) => {
-                let found = self.directory.key(key).filter(|found| found.record.works(self.now()));
-                let permissions = found.map(|found| found.record.permissions).ok_or_else(|| {
-                    Error::new(ErrorKind::Forbidden, "The project key that submitted it is not in use any more.")
-                })?;
-                Caller::ProjectKey { project, key, permissions }
-            }
+        let caller = if record.submitted_by == actor(&Caller::Operator) {
+            Caller::ProjectOperator { project }
+        } else if let Ok(operator) = record.submitted_by.parse::<OperatorId>() {
+            self.person(operator, Some(project)).ok_or_else(|| {
+                Error::new(ErrorKind::Forbidden, "The operator who submitted it is gone, or was disabled.")
+            })?
+        } else {
+            let key = record.submitted_by.parse::<KeyId>()?;
+            let found = self.directory.key(key).filter(|found| found.record.works(self.now()));
+            let permissions = found.map(|found| found.record.permissions).ok_or_else(|| {
+                Error::new(ErrorKind::Forbidden, "The project key that submitted it is not in use any more.")
+            })?;
+            Caller::ProjectKey { project, key, permissions }
         };
         let action = BatchAction::named(&record.action)
             .ok_or_else(|| Error::new(ErrorKind::Internal, "Its action is not known to this version of the server."))?;

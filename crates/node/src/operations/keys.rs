@@ -45,7 +45,7 @@ impl Node {
     /// # Errors
     /// `forbidden`.
     pub fn project_keys(&self, caller: &Caller) -> Result<Vec<KeyEntry>> {
-        let project = self.authorize(caller, Action::ManageKeys)?.project.id;
+        let project = self.authorize(caller, Action::SeeKeys)?.project.id;
         Ok(self.directory.keys().into_iter().filter(|key| key.project == project).collect())
     }
 
@@ -54,7 +54,7 @@ impl Node {
     /// # Errors
     /// `forbidden`, `not_found`.
     pub fn project_key(&self, caller: &Caller, key: KeyId) -> Result<KeyEntry> {
-        let project = self.authorize(caller, Action::ManageKeys)?.project.id;
+        let project = self.authorize(caller, Action::SeeKeys)?.project.id;
         self.key_within(project, key)
     }
 

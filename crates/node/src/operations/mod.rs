@@ -29,6 +29,7 @@ pub(crate) mod keys;
 pub(crate) mod mailbox;
 mod minting;
 pub(crate) mod online;
+mod operators;
 pub(crate) mod presence;
 pub(crate) mod presented;
 pub(crate) mod projects;

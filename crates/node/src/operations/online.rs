@@ -43,10 +43,10 @@ impl Node {
     ) -> Result<(Vec<OnlineView>, Vec<OnlineView>)> {
         let mut entry = None;
         if !tokens.is_empty() || users.is_empty() {
-            entry = Some(self.authorize(caller, Action::ReadTokens)?);
+            entry = Some(self.authorize(caller, Action::SeeTokens)?);
         }
         if !users.is_empty() {
-            entry = Some(self.authorize(caller, Action::ManageUsers)?);
+            entry = Some(self.authorize(caller, Action::ReadUsers)?);
         }
         let names = tokens.len() + users.len();
         if names > BATCH_MAX {

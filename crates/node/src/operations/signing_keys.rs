@@ -83,7 +83,7 @@ impl Node {
     /// # Errors
     /// `forbidden`.
     pub fn signing_keys(&self, caller: &Caller) -> Result<Vec<SigningKeyView>> {
-        let entry = self.authorize(caller, Action::ManageKeys)?;
+        let entry = self.authorize(caller, Action::SeeKeys)?;
         Ok(self.kept_keys(&entry).iter().filter_map(|(id, kept)| self.view_key(&entry, *id, &kept.record)).collect())
     }
 

@@ -183,7 +183,7 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`.
     pub fn token_state(&self, caller: &Caller, token: &PresentedSecret) -> Result<(Option<JsonObject>, u64)> {
-        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let entry = self.authorize(caller, Action::SeeTokens)?;
         let token = self.resolve_token(&entry, token)?;
         let records = entry.read();
         let found = records.token(token).ok_or_else(no_such_token)?;

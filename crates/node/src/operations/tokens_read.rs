@@ -17,7 +17,7 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`.
     pub fn token_detail(&self, caller: &Caller, token: &PresentedSecret) -> Result<TokenDetail> {
-        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let entry = self.authorize(caller, Action::SeeTokens)?;
         let token = self.resolve_token(&entry, token)?;
         self.detail_of(&entry, token)
     }
@@ -34,7 +34,7 @@ impl Node {
         after: Option<TokenId>,
         limit: usize,
     ) -> Result<TokenPage> {
-        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let entry = self.authorize(caller, Action::SeeTokens)?;
         let (records, now) = (entry.read(), self.now());
         let user = match filter.user_id.as_deref().map(|user_id| records.user_named(user_id)) {
             Some(None) => return Ok(TokenPage { tokens: Vec::new(), next: None }),
@@ -75,7 +75,7 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`.
     pub fn token_connections(&self, caller: &Caller, token: &PresentedSecret) -> Result<Vec<ConnectionView>> {
-        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let entry = self.authorize(caller, Action::SeeTokens)?;
         let token = self.resolve_token(&entry, token)?;
         let records = entry.read();
         let found = records.token(token).ok_or_else(no_such_token)?;
@@ -94,7 +94,7 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`.
     pub fn token_subscriptions(&self, caller: &Caller, token: &PresentedSecret) -> Result<Vec<SubscriptionView>> {
-        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let entry = self.authorize(caller, Action::SeeTokens)?;
         let token = self.resolve_token(&entry, token)?;
         let records = entry.read();
         Ok(subscriptions_of(records.token(token).ok_or_else(no_such_token)?))

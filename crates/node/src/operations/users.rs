@@ -130,7 +130,7 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`.
     pub fn know_user(&self, caller: &Caller, user_id: &str) -> Result<()> {
-        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let entry = self.authorize(caller, Action::SeeTokens)?;
         named(&entry.read(), user_id).map(drop)
     }
 

@@ -54,7 +54,7 @@ impl Node {
     /// # Errors
     /// `forbidden`.
     pub fn webhooks(&self, caller: &Caller) -> Result<Vec<WebhookView>> {
-        let entry = self.authorize(caller, Action::ManageKeys)?;
+        let entry = self.authorize(caller, Action::SeeWebhooks)?;
         let records = entry.read();
         let view = |(id, kept): (&u64, &Kept<WebhookRecord>)| WebhookView {
             id: WebhookId::new(*id),
@@ -68,7 +68,7 @@ impl Node {
     /// # Errors
     /// `forbidden`, `not_found`.
     pub fn webhook(&self, caller: &Caller, id: WebhookId) -> Result<WebhookView> {
-        let entry = self.authorize(caller, Action::ManageKeys)?;
+        let entry = self.authorize(caller, Action::SeeWebhooks)?;
         let record = find(&entry.read(), id)?.record;
         Ok(WebhookView { id, record })
     }

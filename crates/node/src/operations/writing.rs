@@ -58,6 +58,7 @@ pub fn actor(caller: &Caller) -> String {
     match caller {
         Caller::ProjectKey { key, .. } => key.to_string(),
         Caller::Token { token, .. } => token.to_string(),
+        Caller::Person { operator, .. } => operator.to_string(),
         Caller::Anonymous { .. } => "anonymous".into(),
         Caller::Operator | Caller::ProjectOperator { .. } => "operator".into(),
         Caller::System => "system".into(),

@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use tollgate_core::authorize::Caller;
 use tollgate_core::error::ErrorKind;
-use tollgate_core::ids::{JobId, TokenId};
+use tollgate_core::ids::{JobId, OperatorId, TokenId};
 use tollgate_core::records::JobStatus;
+use tollgate_core::roles::Role;
 use tollgate_node::{BatchAction, BatchEntry, EntryOutcome, JobView, Page};
 
 use super::support::{Bench, block_on, named};
@@ -175,4 +176,15 @@ fn jobs_revoke_and_take_turns() {
     let record = look(&bench, second).record;
     assert_eq!((record.succeeded, record.failed), (3, 1));
     assert!(doomed.iter().all(|(_, secret)| bench.refusal(secret).as_deref() == Some("token_revoked")));
+}
+
+#[test]
+fn a_job_of_a_person_who_is_nobodys_operator_does_nothing() {
+    let bench = Bench::new();
+    let person = Caller::Person { operator: OperatorId::new(7), role: Role::Owner, project: Some(bench.project) };
+    let id = block_on(bench.node.create_whole_job(&person, BatchAction::Create, entries(5))).unwrap().id;
+    assert!(work(&bench));
+    let record = look(&bench, id).record;
+    assert_eq!((record.status, record.succeeded, tokens(&bench)), (JobStatus::Failed, 0, 0));
+    assert_eq!(record.failure.as_deref(), Some("The operator who submitted it is gone, or was disabled."));
 }
