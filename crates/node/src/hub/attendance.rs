@@ -111,7 +111,7 @@ impl Shard {
             let last = self.directs.position(token, session, run);
             Position { offset: last.offset + 1, ..last }
         });
-        let frames = self.hub.encode(&Delivery::Direct { position: place, publication: publication.clone() });
+        let frames = self.hub.frames(Delivery::Direct { position: place, publication: publication.clone() });
         if let Some(position) = place {
             let last = Position { offset: position.offset - 1, ..position };
             let (_, past) = self.directs.tokens.entry(token).or_insert_with(|| (project, Past::new(last)));
@@ -141,7 +141,7 @@ impl Shard {
             return;
         }
         let position = Some(position);
-        let frames = self.hub.encode(&Delivery::Direct { position, publication: publication.clone() });
+        let frames = self.hub.frames(Delivery::Direct { position, publication: publication.clone() });
         self.pass_direct(token, &connections, (position, publication), &frames, outlet);
     }
 
@@ -170,12 +170,12 @@ impl Shard {
         let Some((_, session)) = self.directory.session_of(project, token) else { return };
         let hub = &self.hub;
         let encode = |position, publication: &Publication| {
-            hub.encode(&Delivery::Direct { position: Some(position), publication: publication.clone() })
+            hub.encode(&Delivery::Direct { position: Some(position), publication: publication.clone() }, format)
         };
         let beginning = if let Some(waiting) = self.directory.waiting(project, token, from) {
             let mut missed = Vec::new();
             for (position, publication) in &waiting.messages {
-                missed.extend_from_slice(&encode(*position, publication)[usize::from(format.0)]);
+                missed.extend_from_slice(&encode(*position, publication));
             }
             Beginning {
                 position: waiting.position,
@@ -248,8 +248,8 @@ impl Shard {
                 true
             }
             Phase::Connected => {
-                let frame = &frames[usize::from(link.format.0)];
                 link.count_out(1);
+                let frame = frames.of(link.format, &self.hub.formats);
                 self.send(connection, frame, outlet);
                 true
             }

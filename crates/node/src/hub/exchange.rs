@@ -59,7 +59,7 @@ impl Shard {
                 self.mailed(project, token, position, &publication, outlet);
             }
             Request::DirectTo(connection, publication, reply) => {
-                let frames = self.hub.encode(&Delivery::Direct { position: None, publication: publication.clone() });
+                let frames = self.hub.frames(Delivery::Direct { position: None, publication: publication.clone() });
                 let _caller_left = reply.send(self.direct_to(connection, None, &publication, &frames, outlet));
             }
             Request::ExpiryChanged(connection) => self.move_end(connection, outlet),
@@ -83,7 +83,7 @@ impl Shard {
         }
     }
 
-    /// Encodes a delivery once and passes it on to every shard with interest, this one among them.
+    /// Passes a delivery on to every shard with interest, this one among them, to be encoded once for each format that they write in.
     pub(super) fn hand_over(
         &mut self,
         channel: &ChannelKey,
@@ -95,9 +95,9 @@ impl Shard {
         if interested.peek().is_none() {
             return;
         }
-        let frames = self.hub.encode(&delivery(channel.channel.clone()));
+        let frames = self.hub.frames(delivery(channel.channel.clone()));
         for shard in interested {
-            self.pass_on(shard, word(channel.clone(), Arc::clone(&frames)), outlet);
+            self.pass_on(shard, word(channel.clone(), frames.clone()), outlet);
         }
     }
 
@@ -227,7 +227,7 @@ impl Shard {
         };
         local.position = position.unwrap_or(local.position);
         for lane in local.lanes.iter_mut().filter(|lane| lane.watches || !watchers_only) {
-            self.pending_bytes += lane.append(&frames[usize::from(lane.format.0)], self.now_us);
+            self.pending_bytes += lane.append(frames.of(lane.format, &self.hub.formats), self.now_us);
         }
         if local.lanes.iter().any(Lane::has_work) {
             self.enqueue(place);

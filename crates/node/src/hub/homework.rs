@@ -80,7 +80,7 @@ impl Shard {
         let mut interested = self.homes.interested(&key).peekable();
         let frames: Option<Frames> = interested.peek().is_some().then(|| {
             let (channel, publication) = (key.channel.clone(), publication.clone());
-            self.hub.encode(&Delivery::Message { channel, position, publication })
+            self.hub.frames(Delivery::Message { channel, position, publication })
         });
         self.homes.with(place, |channel| {
             let settings = channel.settings;
@@ -92,7 +92,7 @@ impl Shard {
         });
         for shard in interested {
             if let Some(frames) = &frames {
-                self.pass_on(shard, PeerWord::Published(key.clone(), position, Arc::clone(frames)), outlet);
+                self.pass_on(shard, PeerWord::Published(key.clone(), position, frames.clone()), outlet);
             }
         }
         position
@@ -132,9 +132,9 @@ impl Shard {
         if interested.is_empty() {
             return;
         }
-        let frames = self.hub.encode(&Delivery::Deleted { channel: channel.channel.clone() });
+        let frames = self.hub.frames(Delivery::Deleted { channel: channel.channel.clone() });
         for shard in interested {
-            self.pass_on(shard, PeerWord::Deleted(channel.clone(), sequence, Arc::clone(&frames)), outlet);
+            self.pass_on(shard, PeerWord::Deleted(channel.clone(), sequence, frames.clone()), outlet);
         }
     }
 
@@ -260,7 +260,8 @@ impl Shard {
             let retained = from.is_none() && settings.retain;
             let begins = from.or_else(|| retained.then_some(StartFrom::Last(1)));
             let mut beginning = home.past.beginning(begins, format, |position, publication| {
-                hub.encode(&Delivery::Message { channel: id.clone(), position, publication: publication.clone() })
+                let delivery = Delivery::Message { channel: id.clone(), position, publication: publication.clone() };
+                hub.encode(&delivery, format)
             });
             if retained {
                 beginning.recovered = None;

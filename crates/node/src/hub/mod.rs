@@ -7,6 +7,7 @@ mod attendance;
 mod beginning;
 mod conflation;
 mod exchange;
+mod frames;
 mod gathering;
 mod gauges;
 mod home;
@@ -33,6 +34,7 @@ use tokio::sync::mpsc;
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::ids::{ChannelKey, TokenId};
 
+pub use frames::Frames;
 pub use gathering::Admission;
 pub use gauges::{FORMATS_COUNTED, ShardGauges};
 pub use link::Renewal;
@@ -87,9 +89,6 @@ impl std::fmt::Debug for WireFormat {
         write!(f, "WireFormat({})", self.name)
     }
 }
-
-/// One delivery, encoded and framed once for each wire format (empty where a format has no word for it). Cheap to clone.
-pub type Frames = Arc<[Bytes]>;
 
 /// How many messages wait in a shard's inbox of requests before operations wait in turn.
 const REQUESTS_MAX: usize = 4_096;
@@ -199,18 +198,13 @@ impl Hub {
         }
     }
 
-    /// Encodes and frames a delivery once for each wire format.
-    pub(crate) fn encode(&self, delivery: &Delivery) -> Frames {
-        let mut payload = Vec::new();
-        let one = |format: &WireFormat| {
-            payload.clear();
-            let mut framed = Vec::new();
-            if format.encoder.encode(delivery, &mut payload) {
-                framed.reserve_exact(payload.len() + 10);
-                (format.frame)(&payload, &mut framed);
-            }
-            Bytes::from(framed)
-        };
-        self.formats.iter().map(one).collect()
+    /// A delivery, to be encoded and framed for the wire formats that somebody listens in.
+    pub(crate) fn frames(&self, delivery: Delivery) -> Frames {
+        Frames::new(delivery, self.formats.len())
+    }
+
+    /// A delivery, encoded and framed in one wire format; empty where that has no word for it.
+    pub(crate) fn encode(&self, delivery: &Delivery, format: FormatIndex) -> Bytes {
+        frames::encode(delivery, &self.formats[usize::from(format.0)])
     }
 }

@@ -1,4 +1,4 @@
-//! What a channel keeps of its past in memory: a run of messages without a gap that ends with the last one, and the frames they were encoded to.
+//! What a channel keeps of its past in memory: a run of messages without a gap that ends with the last one, and frames they were encoded to.
 //! Bounded in number, age and bytes. Nothing here knows who subscribes.
 
 use std::collections::VecDeque;
@@ -11,19 +11,19 @@ use tollgate_core::limits::{HISTORY_CHANNEL_BYTES_MAX, HISTORY_PAGE_MAX};
 use tollgate_core::model::ChannelSettings;
 use tollgate_core::ports::broker::History;
 
-use super::{FormatIndex, Frames};
+use super::FormatIndex;
 
 /// A message that is kept.
 #[derive(Debug)]
 struct Kept {
     publication: Publication,
-    /// Once somebody needed them who came back. Not those of its delivery: few messages are ever sent again.
-    frames: Option<Frames>,
+    /// In the formats of those who came back. Not those of its delivery: few messages are ever sent again.
+    frames: Vec<(FormatIndex, Bytes)>,
 }
 
 impl Kept {
     fn bytes(&self) -> usize {
-        self.publication.bytes() + self.frames.as_deref().map_or(0, |frames| frames.iter().map(Bytes::len).sum())
+        self.publication.bytes() + self.frames.iter().map(|(_, frame)| frame.len()).sum::<usize>()
     }
 }
 
@@ -81,7 +81,7 @@ impl Past {
             return;
         }
         self.bytes += publication.bytes();
-        self.kept.push_back(Kept { publication: publication.clone(), frames: None });
+        self.kept.push_back(Kept { publication: publication.clone(), frames: Vec::new() });
         self.trim(settings, publication.at);
     }
 
@@ -120,7 +120,7 @@ impl Past {
         for (offset, publication) in messages.into_iter().rev() {
             if offset + 1 == self.first() && self.bytes + publication.bytes() <= HISTORY_CHANNEL_BYTES_MAX {
                 self.bytes += publication.bytes();
-                self.kept.push_front(Kept { publication, frames: None });
+                self.kept.push_front(Kept { publication, frames: Vec::new() });
             }
         }
     }
@@ -154,12 +154,12 @@ impl Past {
         }
     }
 
-    /// What a subscriber with this format is sent that begins there. `encode` gives the frames of a message that nobody needed until now.
+    /// What a subscriber with this format is sent that begins there. `encode` gives the frame of a message that nobody needed in it until now.
     pub(super) fn beginning(
         &mut self,
         from: Option<StartFrom>,
         format: FormatIndex,
-        encode: impl FnMut(Position, &Publication) -> Frames,
+        encode: impl FnMut(Position, &Publication) -> Bytes,
     ) -> Beginning {
         let begin = from.map_or(Some(self.position.offset), |from| self.begin(from));
         let Some(begin) = begin else {
@@ -179,7 +179,7 @@ impl Past {
         &mut self,
         first: u64,
         format: FormatIndex,
-        mut encode: impl FnMut(Position, &Publication) -> Frames,
+        mut encode: impl FnMut(Position, &Publication) -> Bytes,
     ) -> Bytes {
         let last = self.position.offset;
         if first > last {
@@ -193,11 +193,13 @@ impl Past {
         let (skip, epoch) = (usize::try_from(first - self.first()).unwrap_or(usize::MAX), self.position.epoch);
         let mut bytes = Vec::new();
         for (offset, kept) in (first..).zip(self.kept.iter_mut().skip(skip)) {
-            let before = kept.bytes();
-            let frames = kept.frames.get_or_insert_with(|| encode(Position { epoch, offset }, &kept.publication));
-            let frame = frames[usize::from(format.0)].clone();
-            self.bytes += kept.bytes() - before;
-            bytes.extend_from_slice(&frame);
+            let at = kept.frames.iter().position(|(one, _)| *one == format).unwrap_or_else(|| {
+                let frame = encode(Position { epoch, offset }, &kept.publication);
+                self.bytes += frame.len();
+                kept.frames.push((format, frame));
+                kept.frames.len() - 1
+            });
+            bytes.extend_from_slice(&kept.frames[at].1);
         }
         let bytes = Bytes::from(bytes);
         self.joined = Some(Joined { first, last, format, bytes: bytes.clone() });
@@ -254,8 +256,6 @@ impl Past {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::Arc;
-
     use tollgate_core::json::JsonValue;
     use tollgate_core::model::HistorySettings;
 
@@ -277,10 +277,8 @@ mod tests {
     }
 
     fn offsets_sent(past: &mut Past, from: StartFrom) -> (Option<bool>, u64, String) {
-        let frames = |position: Position, _: &Publication| -> Frames {
-            Arc::new([Bytes::from(format!("{} ", position.offset))])
-        };
-        let begun = past.beginning(Some(from), FormatIndex(0), frames);
+        let frame = |position: Position, _: &Publication| Bytes::from(format!("{} ", position.offset));
+        let begun = past.beginning(Some(from), FormatIndex(0), frame);
         let sent = String::from_utf8_lossy(&begun.missed).into_owned();
         assert_eq!(sent.split_whitespace().count(), begun.count);
         (begun.recovered, begun.position.offset, sent)
