@@ -31,6 +31,8 @@ pub enum CloseReason {
     RateLimited,
     /// This node is shutting down; another, or the same one restarted, will serve the client.
     Draining,
+    /// An operator ended this one connection. It may come back.
+    Dismissed,
     /// The client closed, or its socket is gone.
     ClientGone,
     /// A defect on our side; the connection was given up so that the node goes on.
@@ -39,7 +41,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every reason.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::InvalidCredential,
         Self::TokenExpired,
         Self::TokenRevoked,
@@ -54,6 +56,7 @@ impl CloseReason {
         Self::InvalidUtf8,
         Self::RateLimited,
         Self::Draining,
+        Self::Dismissed,
         Self::ClientGone,
         Self::Internal,
     ];
@@ -74,6 +77,7 @@ impl CloseReason {
             | Self::InvalidUtf8
             | Self::RateLimited
             | Self::Draining
+            | Self::Dismissed
             | Self::ClientGone
             | Self::Internal => true,
         }
@@ -97,6 +101,7 @@ impl CloseReason {
             Self::InvalidUtf8 => "invalid_utf8",
             Self::RateLimited => "rate_limited",
             Self::Draining => "draining",
+            Self::Dismissed => "dismissed",
             Self::ClientGone => "client_gone",
             Self::Internal => "internal",
         }

@@ -145,6 +145,14 @@ snowflake_id!(
     ConnectionId, "conn", "connection"
 );
 
+impl ConnectionId {
+    /// When it was given out, to within a few milliseconds: the time in its number.
+    #[must_use]
+    pub const fn made_at(self) -> UnixMillis {
+        UnixMillis((self.0 >> 22) + SNOWFLAKE_EPOCH_MS)
+    }
+}
+
 /// Makes ids that sort by time and never repeat, even when the wall clock stands still or jumps back.
 #[derive(Debug, Default)]
 pub struct SnowflakeSource {

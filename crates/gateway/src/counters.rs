@@ -72,6 +72,8 @@ tollgate_core::counters! {
         closed_rate_limited,
         /// Realtime connections ended as `draining`.
         closed_draining,
+        /// Realtime connections ended as `dismissed`.
+        closed_dismissed,
         /// Realtime connections ended as `client_gone`.
         closed_client_gone,
         /// Realtime connections ended as `internal`.
@@ -98,6 +100,7 @@ impl Counters {
             CloseReason::InvalidUtf8 => &self.closed_invalid_utf8,
             CloseReason::RateLimited => &self.closed_rate_limited,
             CloseReason::Draining => &self.closed_draining,
+            CloseReason::Dismissed => &self.closed_dismissed,
             CloseReason::ClientGone => &self.closed_client_gone,
             CloseReason::Internal => &self.closed_internal,
         }

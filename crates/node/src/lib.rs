@@ -27,14 +27,15 @@ use tollgate_core::ports::store::Store;
 pub use directory::{KeyEntry, UsageDelta, UsageKey};
 pub use figures::{Held, Readiness, ShardFigures};
 pub use hub::{
-    ConnectionKey, ConnectionRef, FormatIndex, Outlet, PeerWord, Request, Shard, ShardIndex, ShardParts, WireFormat,
-    Written,
+    ConnectionKey, ConnectionRef, FormatIndex, Only as ConnectionsOnly, Outlet, PeerWord, Request, Shard, ShardIndex,
+    ShardParts, WireFormat, Written,
 };
 pub use operations::alerts::AlertView;
 pub use operations::audit::AUDIT_PAGE_MAX;
 pub use operations::auth_tokens::NewAuthToken;
 pub use operations::batch::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, EntryResult};
 pub use operations::clients::{Client, Outcome};
+pub use operations::connections::{ConnectionFilter, ConnectionPage, ConnectionRow};
 pub use operations::deliveries::{DeliveryStatus, DeliveryView};
 pub use operations::history::{HistoryView, WAIT_MS_MAX};
 pub use operations::idempotency::Once;

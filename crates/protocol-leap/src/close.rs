@@ -21,6 +21,7 @@ pub(crate) const fn code_and_text(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::InvalidUtf8 => (1007, "Invalid UTF-8"),
         CloseReason::RateLimited => (1008, "Too many frames at once: slow down"),
         CloseReason::Draining => (1012, "Restarting, reconnect"),
+        CloseReason::Dismissed => (1012, "Ended by an operator, reconnect"),
         CloseReason::ClientGone => (1000, ""),
         CloseReason::Internal => (4000, "Unknown error, reconnect"),
     }
@@ -48,6 +49,7 @@ mod tests {
             (CloseReason::InvalidUtf8, 1007),
             (CloseReason::RateLimited, 1008),
             (CloseReason::Draining, 1012),
+            (CloseReason::Dismissed, 1012),
             (CloseReason::ClientGone, 1000),
             (CloseReason::Internal, 4000),
         ];

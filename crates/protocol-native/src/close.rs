@@ -22,6 +22,7 @@ pub(crate) const fn code_and_text(reason: CloseReason) -> (u16, &'static str) {
         CloseReason::MessageTooBig => (CloseCode::MessageTooBig, "The message is larger than the limit"),
         CloseReason::RateLimited => (CloseCode::RateLimited, "Too many frames at once: slow down"),
         CloseReason::Draining => (CloseCode::Draining, "Restarting: come back"),
+        CloseReason::Dismissed => (CloseCode::Dismissed, "Ended by an operator: come back"),
         CloseReason::Internal => (CloseCode::Internal, "The server failed: come back"),
         CloseReason::ClientGone => return (1000, ""),
     };
@@ -79,6 +80,7 @@ mod tests {
             (CloseReason::InvalidUtf8, 4200),
             (CloseReason::RateLimited, 4003),
             (CloseReason::Draining, 4000),
+            (CloseReason::Dismissed, 4006),
             (CloseReason::ClientGone, 1000),
             (CloseReason::Internal, 4004),
         ];

@@ -55,6 +55,9 @@ enum Command {
     /// Create, change and ban users
     #[command(subcommand)]
     User(v2::User),
+    /// List live connections, and end one
+    #[command(subcommand)]
+    Connection(v2::Connection),
     /// Register issuers of JWTs
     #[command(subcommand)]
     Issuer(v2::Issuer),
@@ -269,6 +272,7 @@ impl Cli {
             Command::Tail(tail) => tail.task(),
             Command::Token(command) => command.task(),
             Command::User(command) => command.task(),
+            Command::Connection(command) => command.task(),
             Command::Issuer(command) => command.task(),
             Command::SigningKey(command) => command.task(),
             Command::Job(command) => command.task(),

@@ -8,7 +8,7 @@ import { fate, retryDelay } from '../dist/esm/client/index.js';
 const close = (code) => ({ code, reason: '' });
 
 for (const [code, want] of [
-	[4000, 'back'], [4001, 'back'], [4005, 'back'], [4099, 'back'], [1006, 'back'], [1001, 'back'], [1000, 'back'], [1011, 'back'],
+	[4000, 'back'], [4001, 'back'], [4005, 'back'], [4006, 'back'], [4099, 'back'], [1006, 'back'], [1001, 'back'], [1000, 'back'], [1011, 'back'],
 	[4100, 'auth'], [4101, 'auth'], [4102, 'auth'], [4199, 'auth'],
 	[4200, 'stop'], [4201, 'stop'], [4202, 'stop'], [4299, 'stop'],
 	[4300, 'back'], [3999, 'back'],

@@ -51,6 +51,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("deleteChannel", ""),
     row("addSubscriber", "{}"),
     row("removeSubscriber", ""),
+    row("closeConnection", ""),
     unwritten("messageConnection", r#"{"event":"X"}"#),
     unwritten("publishMessage", r#"{"event":"X"}"#),
     unwritten("publishMessages", r#"{"messages":[{"channel":"{channel}","event":"X"}]}"#),

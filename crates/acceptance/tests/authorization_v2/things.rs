@@ -101,7 +101,7 @@ pub(crate) fn nothings(things: &Names) -> Names {
 pub(crate) fn prepare(server: &Server, operation: &Operation, names: &mut Names) -> Option<Leap> {
     let job = format!("/v2/jobs/{}", names["job"]);
     match operation.id.as_str() {
-        "messageConnection" => {
+        "messageConnection" | "closeConnection" => {
             let (leap, _) = server.identified(Some(&names["secret"]));
             let path = format!("/v2/tokens/{}/connections", names["token"]);
             let live = server.api().try_call("GET", &path, None).unwrap().json();

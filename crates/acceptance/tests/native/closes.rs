@@ -69,6 +69,36 @@ fn who_does_not_connect_within_10_s_is_4005() {
 }
 
 #[test]
+fn a_connection_that_is_closed_by_an_operator_is_4006_and_may_come_back() {
+    let (server, mut ann) = room(&json!({}));
+    let (mut ben, secret) = member(&server, "ben");
+    let (mut leap, _) = server.identified(None);
+    let all = server.v2("GET", "/v2/connections", &json!(null));
+    let rows = all["data"].as_array().unwrap();
+    let protocols: Vec<&str> = rows.iter().map(|row| row["protocol"].as_str().unwrap()).collect();
+    assert_eq!(protocols.iter().filter(|one| **one == "native").count(), 2, "{all}");
+    let close = |row: &serde_json::Value| {
+        let path = format!("/v2/connections/{}", row["id"].as_str().unwrap());
+        (path.clone(), server.api().try_call("DELETE", &path, None).unwrap().status)
+    };
+    let of_ben =
+        server.v2("GET", "/v2/connections?user_id=ben&channel=room&protocol=native&address=127.0.0.0/8", &json!(null));
+    let [row] = of_ben["data"].as_array().unwrap().as_slice() else { panic!("{of_ben}") };
+    assert_eq!((&row["user_id"], &row["channels"], &row["waiting_bytes"]), (&json!("ben"), &json!(1), &json!(0)));
+    let (path, status) = close(row);
+    assert_eq!((status, ben.closed().0), (204, 4006));
+    until(Duration::from_secs(10), "it is gone", || {
+        (server.api().try_call("DELETE", &path, None).unwrap().status == 404).then_some(())
+    });
+    let (_back, connected) = Native::connect(&server, &json!({"token": secret}));
+    assert_eq!(connected["channels"][0]["channel"], "room", "{connected}");
+    let nameless = rows.iter().find(|row| row["token"].is_null()).unwrap();
+    assert_eq!((&nameless["protocol"], close(nameless).1), (&json!("leap"), 204));
+    assert_eq!(leap.closed().0, 1012);
+    ann.quiet();
+}
+
+#[test]
 fn a_token_that_ends_while_connected_is_4101_and_one_that_is_revoked_4102() {
     let (server, _ann) = room(&json!({}));
     let (_, short) = token(&server, &json!({"ttl_s": 2}));

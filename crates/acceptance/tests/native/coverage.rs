@@ -69,7 +69,7 @@ const OF_ERRORS: [Row; 22] = [
     ("wrong_place", ERRORS, "user_banned_and_wrong_place_are_closed_4202"),
 ];
 
-const OF_CLOSES: [Row; 12] = [
+const OF_CLOSES: [Row; 13] = [
     ("4000", CLOSES, "draining_is_4000_and_nobody_new_gets_in"),
     (
         "4001",
@@ -80,6 +80,7 @@ const OF_CLOSES: [Row; 12] = [
     ("4003", CLOSES, "a_flood_of_frames_is_4003_and_nobody_else_notices"),
     ("4004", CLOSES, "a_backend_that_does_not_answer_is_4004_for_who_connects"),
     ("4005", CLOSES, "who_does_not_connect_within_10_s_is_4005"),
+    ("4006", CLOSES, "a_connection_that_is_closed_by_an_operator_is_4006_and_may_come_back"),
     ("4100", ERRORS, "invalid_auth_is_closed_4100"),
     ("4101", CLOSES, "a_token_that_ends_while_connected_is_4101_and_one_that_is_revoked_4102"),
     ("4102", CLOSES, "a_token_that_ends_while_connected_is_4101_and_one_that_is_revoked_4102"),

@@ -120,6 +120,10 @@ operations! {
         POST "/v2/jobs/:job/cancel" cancelJob "manage_tokens" "Stop a job; what was done stays done" () -> 200 Job;
         GET "/v2/jobs/:job/results" readJobResults "manage_tokens" "What came of a part, handed out once, secrets among it" ("part") -> 200 JobResults;
     }
+    "Connections" {
+        GET "/v2/connections" listConnections "read_leap_tokens" "Live connections; a page may be short and yet have a next one" ("limit", "cursor", "token", "user_id", "channel", "protocol", "address", "only") -> 200 ConnectionPage;
+        DELETE "/v2/connections/:connection" closeConnection "manage_tokens" "End a connection. Its client may come back at once: to keep it out, revoke its token" () -> 204;
+    }
     "Online status" {
         POST "/v2/online" queryOnline "read_leap_tokens" "Who is online, or was last seen when: up to 1,000 tokens, and users with manage_users" () OnlineQuery -> 200 Online;
     }

@@ -105,8 +105,16 @@ fn uses() -> Value {
         "id": {"type": "string"}, "since": time(), "address": maybe_text(), "generation": {"type": "integer"},
         "ends_at": maybe_time(),
     }));
+    let live = answered(&json!({
+        "id": {"type": "string"}, "protocol": {"type": "string"}, "token": maybe_text(), "user_id": maybe_text(),
+        "address": maybe_text(), "origin": maybe_text(), "since": time(), "ends_at": maybe_time(),
+        "channels": {"type": "integer", "description": "How many it is subscribed to."},
+        "waiting_bytes": {"type": "integer", "description": "What waits for its socket, because it does not read fast enough."},
+    }));
     let subscription = answered(&json!({"channel": {"type": "string"}, "ephemeral": {"type": "boolean"}}));
     json!({
+        "Connection": live,
+        "ConnectionPage": page("Connection"),
         "Connections": answered(&json!({"data": {"type": "array", "items": connection}})),
         "Subscriptions": answered(&json!({"data": {"type": "array", "items": subscription}})),
         "Subscribe": taken(&json!({"ephemeral": {"type": "boolean"}}), &[]),

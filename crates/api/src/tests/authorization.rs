@@ -95,6 +95,8 @@ fn of_channels(method: &str, template: &str) -> (Permissions, &'static str) {
     use Permissions as P;
     match (method, template) {
         ("POST", "/v2/tokens/:token/connections/:connection/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
+        ("GET", "/v2/connections") => (P::READ_LEAP_TOKENS, ""),
+        ("DELETE", "/v2/connections/:connection") => (P::MANAGE_TOKENS, ""),
         ("GET", "/v2/channels" | "/v2/channels/:channel") => (P::READ_CHANNELS, ""),
         ("GET", "/v2/channels/:channel/history" | "/v2/channels/:channel/presence") => (P::READ_CHANNELS, ""),
         ("POST", "/v2/channels") => (P::CREATE_CHANNEL, r#"{"type":"public"}"#),

@@ -10,6 +10,7 @@ use tollgate_core::delivery::{Position, Publication};
 use tollgate_core::ids::{ChannelKey, ProjectId, TokenId};
 use tollgate_core::ports::broker::{History, PublishHow};
 
+use super::inspection::Inspection;
 use super::past::Beginning;
 use super::presence::Face;
 use super::{ConnectionKey, ConnectionRef, FormatIndex, Frames, ShardIndex};
@@ -63,6 +64,8 @@ pub enum Request {
     Close(ConnectionKey, CloseReason),
     /// To these connections' shard: end them. Answers how many it closed, and when the last.
     CloseAll(Vec<ConnectionKey>, CloseReason, oneshot::Sender<(usize, Option<Monotonic>)>),
+    /// Tell of connections here what fits. Answers how far it looked.
+    Inspect(Box<Inspection>),
     /// Answers once everything asked before has taken effect on this shard, with the last time that it closed a connection that may not come back.
     Settle(oneshot::Sender<Option<Monotonic>>),
     /// To a channel's home: answers once everything about the channel that was asked before has taken effect on that shard, joining included.

@@ -11,6 +11,7 @@ pub(crate) mod channels;
 mod client_channels;
 pub(crate) mod clients;
 pub(crate) mod closing;
+pub(crate) mod connections;
 pub(crate) mod deliveries;
 mod ended;
 pub(crate) mod events;

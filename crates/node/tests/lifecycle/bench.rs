@@ -88,6 +88,8 @@ pub(crate) enum Told {
 
 #[derive(Default)]
 struct Noting {
+    /// Those whose sockets take nothing.
+    stalled: Vec<ConnectionKey>,
     told: Vec<(ConnectionKey, Told)>,
     heard: Vec<(ConnectionKey, String)>,
     greeted: Vec<(ConnectionKey, Connected)>,
@@ -102,6 +104,9 @@ impl Outlet for Noting {
         Monotonic(0)
     }
     fn write(&mut self, connection: ConnectionKey, bytes: &[u8]) -> Written {
+        if self.stalled.contains(&connection) {
+            return Written::Part(0);
+        }
         self.heard.push((connection, String::from_utf8(bytes.to_vec()).unwrap()));
         Written::All
     }
@@ -236,6 +241,19 @@ impl Bench {
         let (parts, outlet) = &mut *self.shard.borrow_mut();
         parts.shard.set_now(self.clock.monotonic());
         parts.shard.gone(connection, outlet);
+    }
+
+    /// From now on its socket takes nothing.
+    pub(crate) fn stall(&self, connection: ConnectionKey) {
+        self.shard.borrow_mut().1.stalled.push(connection);
+    }
+
+    /// Connects without a token, if the project is to be named so.
+    pub(crate) fn connect_anonymous(&self) -> ConnectionKey {
+        let connection = self.open();
+        let connect = Command::Connect { project: self.project.to_string(), token: None, resume: None };
+        self.perform(connection, connect, None).unwrap();
+        connection
     }
 
     /// A connection that has not said who it is.

@@ -4,6 +4,7 @@
 mod bench;
 mod capabilities;
 mod change;
+mod connections;
 mod create;
 mod histories;
 mod hooks;

@@ -63,6 +63,8 @@ closes! {
     Internal => 4004, "internal";
     /// No `connect` in time.
     ConnectTimeout => 4005, "connect_timeout";
+    /// An operator ended this connection.
+    Dismissed => 4006, "dismissed";
     /// The token is not good, or not for this project.
     InvalidCredential => 4100, "invalid_credential";
     /// The token has ended.

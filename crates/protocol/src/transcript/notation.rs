@@ -179,25 +179,10 @@ fn delivery(rest: &str) -> Result<Delivery, String> {
 }
 
 fn close_reason(word: &str) -> Result<CloseReason, String> {
-    let all = [
-        CloseReason::InvalidCredential,
-        CloseReason::TokenExpired,
-        CloseReason::TokenRevoked,
-        CloseReason::IdentifyTimeout,
-        CloseReason::NotIdentified,
-        CloseReason::UnknownOperation,
-        CloseReason::InvalidPayload,
-        CloseReason::Idle,
-        CloseReason::SlowConsumer,
-        CloseReason::MessageTooBig,
-        CloseReason::ProtocolError,
-        CloseReason::InvalidUtf8,
-        CloseReason::RateLimited,
-        CloseReason::Draining,
-        CloseReason::ClientGone,
-        CloseReason::Internal,
-    ];
-    all.into_iter().find(|reason| reason.word() == word).ok_or_else(|| format!("there is no close reason `{word}`"))
+    CloseReason::ALL
+        .into_iter()
+        .find(|reason| reason.word() == word)
+        .ok_or_else(|| format!("there is no close reason `{word}`"))
 }
 
 pub(super) fn json<T: DeserializeOwned>(text: &str) -> Result<T, String> {

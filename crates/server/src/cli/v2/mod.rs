@@ -3,6 +3,7 @@
 
 mod audit;
 mod channels;
+mod connections;
 mod issuers;
 mod jobs;
 mod keyring;
@@ -20,6 +21,7 @@ use crate::admin::Request;
 
 pub(crate) use audit::Audit;
 pub(crate) use channels::Channel;
+pub(crate) use connections::Connection;
 pub(crate) use issuers::Issuer;
 pub(crate) use jobs::Job;
 pub(crate) use keyring::Keyring;
