@@ -53,6 +53,21 @@ for (const signal of ['SIGTERM', 'SIGKILL']) {
 	});
 }
 
+test('who is dismissed by an operator comes back, and has missed nothing', async () => {
+	await place.backend.channels.create('dismissed');
+	const { client, room, heard, gaps } = await join('ann', 'dismissed');
+	await room.publish('said', 1);
+	const headers = { authorization: `Bearer ${place.server.key}` };
+	const live = await fetch(`${place.server.url}/v2/connections?user_id=ann&channel=dismissed`, { headers });
+	const [{ id }] = (await live.json()).data;
+	const answer = await fetch(`${place.server.url}/v2/connections/${id}`, { method: 'DELETE', headers });
+	assert.equal(answer.status, 204);
+	await room.publish('said', 2);
+	await until('both', () => heard.length === 2);
+	assert.deepEqual([heard.map(([data]) => data), gaps.length, client.counters.losses], [[1, 2], 0, 1]);
+	client.close();
+});
+
 test('in memory: what was lost is said, once, and what follows is heard', async () => {
 	await place.backend.channels.create('memory');
 	const { room, heard, gaps, client } = await join('ann', 'memory');

@@ -75,6 +75,25 @@ async fn nothing_is_lost_and_nothing_twice_over_a_network_that_is_cut() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_dismissed_by_an_operator_comes_back_and_misses_nothing() {
+    let server = Server::start();
+    room(&server, "private", &json!({}));
+    let dismissals = async {
+        for _ in 0..3 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::task::block_in_place(|| {
+                for live in server.v2("GET", "/v2/connections", &Value::Null)["data"].as_array().unwrap() {
+                    let path = format!("/v2/connections/{}", live["id"].as_str().unwrap());
+                    let status = server.api().try_call("DELETE", &path, None).unwrap().status;
+                    assert!(matches!(status, 204 | 404), "{status}");
+                }
+            });
+        }
+    };
+    chat(&server, server.addr, dismissals).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_durable_channel_goes_on_where_it_was_after_kill_9() {
     let mut server = Server::start();
     room(&server, "private", &json!({"history": {"durable": true}}));

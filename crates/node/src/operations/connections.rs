@@ -109,7 +109,7 @@ impl Node {
         after: Option<u64>,
         limit: usize,
     ) -> Result<ConnectionPage> {
-        let entry = self.authorize(caller, Action::ReadTokens)?;
+        let entry = self.authorize(caller, Action::SeeConnections)?;
         let format = match &filter.format {
             None => None,
             Some(name) => match self.hub.format_names().iter().position(|one| one == name) {
@@ -149,7 +149,7 @@ impl Node {
     /// # Errors
     /// `not_found`, `forbidden`, `unavailable`.
     pub async fn disconnect(&self, caller: &Caller, connection: ConnectionId) -> Result<()> {
-        let entry = self.authorize(caller, Action::ManageTokens)?;
+        let entry = self.authorize(caller, Action::Disconnect)?;
         let project = entry.project.id;
         let (channel, format, address, only) = (None, None, None, Only::Any);
         let wanted = Arc::new(Wanted { project, id: Some(connection), channel, format, address, only });

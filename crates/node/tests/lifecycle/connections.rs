@@ -11,7 +11,7 @@ use tollgate_core::json::JsonValue;
 use tollgate_core::model::ChannelType;
 use tollgate_node::{ConnectionFilter, ConnectionKey, ConnectionRow, ConnectionsOnly, NewToken, UserOfToken};
 
-use super::bench::{Bench, START, Told, by_id, secret};
+use super::bench::{Bench, START, Told, secret};
 
 fn page(
     bench: &Bench,
@@ -106,7 +106,9 @@ fn each_filter_means_what_it_says_on_pages_of_any_size() {
 #[test]
 fn who_stays_is_on_one_page_whatever_comes_and_goes() {
     let bench = Bench::new();
-    let crowd = crowd(&bench, 30);
+    crowd(&bench, 30);
+    let user = Some(UserOfToken { user_id: "u0".into(), display_name: None });
+    let visitor = secret(&bench.issue(NewToken { user, ..NewToken::default() }));
     let stays: Vec<ConnectionId> = all(&bench, &ConnectionFilter::default(), 1_000);
     for of_user in [None, Some("u0".to_owned())] {
         let filter = ConnectionFilter { user_id: of_user.clone(), ..ConnectionFilter::default() };
@@ -121,9 +123,8 @@ fn who_stays_is_on_one_page_whatever_comes_and_goes() {
             }
             turn += 1;
             if turn < 6 {
-                let token = bench.run(bench.node.token_detail(&bench.key, &PresentedSecret::new(crowd[0].0.clone())));
-                assert!(token.is_ok());
-                visitors.extend((0..3).map(|_| bench.connect_anonymous()));
+                visitors.push(bench.connect_anonymous());
+                visitors.extend((0..2).map(|_| bench.connect(&visitor).unwrap()));
                 bench.gone(visitors.remove(0));
             }
         }
@@ -150,10 +151,8 @@ fn a_connection_is_ended_once_and_its_token_goes_on() {
         bench.gone(key);
     }
     assert_eq!(bench.audit("connection.close"), [rows[3].id.to_string(), rows[5].id.to_string()]);
-    let issued = bench.issue(NewToken::default());
-    bench.connect(&secret(&issued)).unwrap();
-    assert!(bench.run(bench.node.token_detail(&bench.key, &by_id(&issued))).is_ok());
-    assert_eq!(all(&bench, &ConnectionFilter::default(), 2).len(), 5);
+    assert!(bench.node.token_detail(&bench.key, &PresentedSecret::new(crowd[3].0.clone())).is_ok());
+    assert_eq!(all(&bench, &ConnectionFilter::default(), 2).len(), 4);
 }
 
 /// Connections of one project are nobody else's.
@@ -177,4 +176,23 @@ fn another_project_sees_and_ends_nothing() {
         assert_eq!(kinds, [ErrorKind::Forbidden; 2]);
     }
     assert_eq!(page(&bench, &ConnectionFilter::default(), None, 9).0, rows);
+}
+
+#[test]
+fn a_page_looks_at_so_many_and_says_where_to_go_on() {
+    let bench = Bench::new();
+    crowd(&bench, 3);
+    (0..21_000).for_each(|_| {
+        bench.open();
+    });
+    bench.connect_anonymous();
+    let nameless = ConnectionFilter { only: ConnectionsOnly::Anonymous, ..ConnectionFilter::default() };
+    let (rows, next) = page(&bench, &nameless, None, 10);
+    assert_eq!(rows, []);
+    let (rows, end) = page(&bench, &nameless, next, 10);
+    assert_eq!((rows.len(), end), (1, None));
+    for limit in [1, 3, 4, 5] {
+        assert_eq!(all(&bench, &ConnectionFilter::default(), limit).len(), 4, "{limit}");
+    }
+    bench.run(bench.node.disconnect(&bench.key, rows[0].id)).unwrap();
 }
