@@ -1,0 +1,153 @@
+//! The table of routes, sorted by path, and finding the one for a request.
+
+use http::Method;
+use tollgate_core::ports::Pending;
+use tollgate_core::roles::Role;
+use tollgate_core::{Error, Result};
+
+use crate::answer::Answer;
+use crate::form::decode;
+use crate::pages;
+use crate::visit::{Knock, Visit};
+
+/// One verb on one path.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    /// Segments that start with `:` take any text. This, never the path, is what logs show.
+    pub(crate) template: &'static str,
+    pub(crate) run: Run,
+    /// Most bytes of its form.
+    pub(crate) body_bytes_max: usize,
+}
+
+/// Who may ask, and who answers.
+#[derive(Debug)]
+pub(crate) enum Run {
+    /// Anybody: signing in, and before.
+    Door(for<'a> fn(&'a Knock) -> Pending<'a, Result<Answer>>),
+    /// Operators of at least this role; the operation behind it decides again.
+    Inside(Role, for<'a> fn(&'a Visit) -> Pending<'a, Result<Answer>>),
+}
+
+/// The parameters of a path, by name.
+pub(crate) type Params = Vec<(&'static str, String)>;
+
+/// Most bytes of a form.
+const FORM_BYTES_MAX: usize = 64 * 1024;
+/// Of one with JSON in it: a megabyte of it, percent-encoded.
+const LARGE_FORM_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+macro_rules! door {
+    ($method:ident $template:literal => $($handler:ident)::+) => {
+        Route { method: Method::$method, template: $template, run: Run::Door(|knock| Box::pin(pages::$($handler)::+(knock))), body_bytes_max: FORM_BYTES_MAX }
+    };
+}
+
+macro_rules! inside {
+    ($role:ident $method:ident $template:literal => $($handler:ident)::+) => { inside!($role $method $template => $($handler)::+, FORM_BYTES_MAX) };
+    ($role:ident $method:ident $template:literal => $($handler:ident)::+, $max:ident) => {
+        Route { method: Method::$method, template: $template, run: Run::Inside(Role::$role, |visit| Box::pin(pages::$($handler)::+(visit))), body_bytes_max: $max }
+    };
+}
+
+/// Every route, sorted by path. The first that fits wins, so `new` stands before ids. Changes are POST; what is a page is GET.
+pub(crate) static ROUTES: &[Route] = &[
+    inside!(Viewer GET "/console" => overview::begin),
+    inside!(Viewer GET "/console/p/:project" => overview::show),
+    door!(GET "/console/set-up" => doors::set_up),
+    door!(POST "/console/set-up" => doors::accept),
+    door!(GET "/console/sign-in" => doors::sign_in),
+    door!(POST "/console/sign-in" => doors::enter),
+    door!(GET "/console/sign-in/check" => doors::check),
+    inside!(Viewer POST "/console/sign-out" => doors::leave),
+    inside!(Viewer POST "/console/theme" => doors::theme),
+];
+
+/// What a request's path and method come to.
+pub(crate) enum Found {
+    Route(&'static Route, Params),
+    /// The path has other methods: these.
+    Only(String),
+    Nothing,
+}
+
+/// The route for a request. HEAD is served as GET. A slash at the end is like none.
+///
+/// # Errors
+/// `invalid_input` for a parameter that is not properly encoded.
+pub(crate) fn find(table: &'static [Route], method: &Method, path: &str) -> Result<Found> {
+    let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    let method = if method == Method::HEAD { &Method::GET } else { method };
+    let mut others = Vec::new();
+    for route in table {
+        let Some(params) = fits(route.template, &segments) else { continue };
+        if route.method != *method {
+            others.push(route.method.as_str());
+            continue;
+        }
+        let decoded = params.into_iter().map(|(name, text)| Ok((name, decode(text.as_bytes(), false)?)));
+        return Ok(Found::Route(route, decoded.collect::<Result<_, Error>>()?));
+    }
+    others.dedup();
+    Ok(if others.is_empty() { Found::Nothing } else { Found::Only(others.join(", ")) })
+}
+
+fn fits<'p>(template: &'static str, segments: &[&'p str]) -> Option<Vec<(&'static str, &'p str)>> {
+    let mut params = Vec::new();
+    let mut rest = segments.iter();
+    for wanted in template.split('/').skip(1) {
+        let segment = *rest.next()?;
+        match wanted.strip_prefix(':') {
+            Some(name) => params.push((name, segment)),
+            None if wanted == segment => {}
+            None => return None,
+        }
+    }
+    rest.next().is_none().then_some(params)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn no_route_hides_a_later_one() {
+        for route in ROUTES {
+            let Found::Route(found, _) = find(ROUTES, &route.method, route.template).unwrap() else { panic!("{route:?}") };
+            assert!(std::ptr::eq(found, route), "{} is hidden by {}", route.template, found.template);
+        }
+    }
+
+    #[test]
+    fn the_table_is_sorted_so_that_it_can_be_read() {
+        let paths: Vec<&str> = ROUTES.iter().map(|route| route.template).collect();
+        let pairs = paths.windows(2).filter(|pair| !pair.iter().any(|path| path.ends_with("/new") || path.ends_with("/revoke")));
+        for pair in pairs {
+            assert!(pair[0] <= pair[1] || pair[1].contains("/:"), "{} stands behind {}", pair[1], pair[0]);
+        }
+    }
+
+    #[test]
+    fn paths_find_their_routes() {
+        let table = [
+            (Method::GET, "/console", "/console"),
+            (Method::GET, "/console/", "/console"),
+            (Method::HEAD, "/console/sign-in", "/console/sign-in"),
+            (Method::GET, "/console/p/project_x/", "/console/p/:project"),
+            (Method::POST, "/console/sign-out", "/console/sign-out"),
+            (Method::GET, "/console/sign-out", "POST"),
+            (Method::GET, "/console/nothing", ""),
+        ];
+        for (method, path, expected) in table {
+            let got = match find(ROUTES, &method, path).unwrap() {
+                Found::Route(route, _) => route.template.to_owned(),
+                Found::Only(methods) => methods,
+                Found::Nothing => String::new(),
+            };
+            assert_eq!(got, expected, "{method} {path}");
+        }
+        assert!(find(ROUTES, &Method::GET, "/console/p/%ff").is_err());
+    }
+}

@@ -1,0 +1,106 @@
+//! Who is signed in to the console, in memory: sessions are known by a hash of what the cookie has, and end by themselves. Not what an
+//! operator may do, which is asked of the node for each request, nor the cookie's spelling.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use tollgate_core::clock::{Monotonic, UnixMillis};
+use tollgate_core::ids::OperatorId;
+
+/// Sessions of the server at once; the one that was used longest ago makes room.
+const SESSIONS_MAX: usize = 1_024;
+/// Of one operator.
+const SESSIONS_PER_OPERATOR_MAX: usize = 32;
+
+/// SHA-256 of a cookie's value.
+pub(crate) type Name = [u8; 32];
+
+/// How long sessions last, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lives {
+    /// Without being used.
+    pub(crate) idle_ms: u64,
+    /// From its beginning.
+    pub(crate) whole_ms: u64,
+}
+
+/// A session.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) operator: OperatorId,
+    pub(crate) begun: Monotonic,
+    pub(crate) begun_at: UnixMillis,
+    pub(crate) used: Monotonic,
+    /// When its operator last said the password.
+    pub(crate) confirmed: Monotonic,
+    pub(crate) address: Option<IpAddr>,
+    /// At most 255 bytes; the browser's own word.
+    pub(crate) user_agent: String,
+    /// What its forms carry, so that no other page can make one.
+    pub(crate) csrf: String,
+}
+
+/// Whether a request is somebody's doing, or the page's own asking for news.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Use,
+    Look,
+}
+
+/// The sessions.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    lives: Lives,
+    by_name: HashMap<Name, Session>,
+}
+
+impl Sessions {
+    pub(crate) fn new(lives: Lives) -> Self {
+        Self { lives, by_name: HashMap::new() }
+    }
+
+    /// Adds a new session. Never one under a name that a browser brought along: `name` is of bytes just drawn.
+    pub(crate) fn begin(&mut self, name: Name, session: Session, now: Monotonic) {
+        self.by_name.retain(|_, one| self.lives.holds(one, now));
+        let own = self.by_name.values().filter(|one| one.operator == session.operator).count();
+        if own >= SESSIONS_PER_OPERATOR_MAX {
+            self.end_least_used(|one| one.operator == session.operator);
+        } else if self.by_name.len() >= SESSIONS_MAX {
+            self.end_least_used(|_| true);
+        }
+        self.by_name.insert(name, session);
+    }
+
+    /// The session with this name, if it is not over. A look does not make it last longer.
+    pub(crate) fn find(&mut self, name: &Name, doing: Doing, now: Monotonic) -> Option<&mut Session> {
+        if !self.by_name.get(name).is_some_and(|one| self.lives.holds(one, now)) {
+            self.by_name.remove(name);
+            return None;
+        }
+        let found = self.by_name.get_mut(name)?;
+        if doing == Doing::Use {
+            found.used = now;
+        }
+        Some(found)
+    }
+
+    /// Ends all that fit; answers how many.
+    pub(crate) fn end(&mut self, fits: impl Fn(&Name, &Session) -> bool) -> usize {
+        let before = self.by_name.len();
+        self.by_name.retain(|name, one| !fits(name, one));
+        before - self.by_name.len()
+    }
+
+    fn end_least_used(&mut self, of: impl Fn(&Session) -> bool) {
+        let least = self.by_name.iter().filter(|(_, one)| of(one)).min_by_key(|(_, one)| one.used);
+        if let Some(name) = least.map(|(name, _)| *name) {
+            self.by_name.remove(&name);
+        }
+    }
+}
+
+impl Lives {
+    fn holds(&self, session: &Session, now: Monotonic) -> bool {
+        now.since(session.used) < self.idle_ms && now.since(session.begun) < self.whole_ms
+    }
+}
