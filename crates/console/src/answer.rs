@@ -3,7 +3,7 @@
 use askama::Template;
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY, SET_COOKIE,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY, SET_COOKIE,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
@@ -77,11 +77,6 @@ impl Answer {
     pub(crate) fn allowing(self, methods: &str) -> Self {
         let methods = HeaderValue::from_str(methods).unwrap_or(HeaderValue::from_static("GET, HEAD"));
         self.with(ALLOW, methods)
-    }
-
-    /// For who sends more than we read.
-    pub(crate) fn closing(self) -> Self {
-        self.with(CONNECTION, HeaderValue::from_static("close"))
     }
 
     /// The answer with the headers that all have.

@@ -38,7 +38,8 @@ fn path(name: &str, ending: &str, bytes: &[u8]) -> String {
 
 /// The file at this path.
 pub(crate) fn file(asked: &str) -> Option<Answer> {
-    let (_, _, content_type, bytes) = FILES.iter().find(|(name, ending, _, bytes)| path(name, ending, bytes) == asked)?;
+    let (_, _, content_type, bytes) =
+        FILES.iter().find(|(name, ending, _, bytes)| path(name, ending, bytes) == asked)?;
     Some(Answer::file(content_type, bytes))
 }
 

@@ -116,7 +116,10 @@ mod tests {
     #[test]
     fn forms_are_read_strictly() {
         let form = Form::read(b"a=1&b=%26+x&c&&a=2&d=%C3%A9").unwrap();
-        assert_eq!((form.get("a"), form.get("b"), form.get("c"), form.get("d")), (Some("1"), Some("& x"), Some(""), Some("é")));
+        assert_eq!(
+            (form.get("a"), form.get("b"), form.get("c"), form.get("d")),
+            (Some("1"), Some("& x"), Some(""), Some("é"))
+        );
         assert_eq!(form.get("e"), None);
         for broken in ["a=%", "a=%g0", "a=%ff", "%=1"] {
             assert!(Form::read(broken.as_bytes()).is_err(), "{broken}");

@@ -49,7 +49,13 @@ pub(crate) fn base(project: ProjectId) -> String {
 }
 
 impl Frame {
-    pub(crate) fn new(assets: &Assets, operator: (String, Role), csrf: String, projects: &[ProjectView], project: Option<ProjectId>) -> Self {
+    pub(crate) fn new(
+        assets: &Assets,
+        operator: (String, Role),
+        csrf: String,
+        projects: &[ProjectView],
+        project: Option<ProjectId>,
+    ) -> Self {
         let (operator, role) = operator;
         let here = project.and_then(|id| projects.iter().find(|one| one.id == id));
         let choice = |one: &ProjectView| Choice {

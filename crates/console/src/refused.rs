@@ -45,10 +45,9 @@ pub(crate) const fn status(kind: ErrorKind) -> StatusCode {
             StatusCode::FORBIDDEN
         }
         ErrorKind::NotFound => StatusCode::NOT_FOUND,
-        ErrorKind::AlreadyExists
-        | ErrorKind::LimitReached
-        | ErrorKind::WrongState
-        | ErrorKind::VersionMismatch => StatusCode::CONFLICT,
+        ErrorKind::AlreadyExists | ErrorKind::LimitReached | ErrorKind::WrongState | ErrorKind::VersionMismatch => {
+            StatusCode::CONFLICT
+        }
         ErrorKind::Gone | ErrorKind::PositionLost => StatusCode::GONE,
         ErrorKind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
@@ -77,7 +76,12 @@ pub(crate) fn inside(frame: Frame, error: &Error, request_id: &str) -> Answer {
 }
 
 /// A refusal to somebody who is not signed in: says nothing of what is inside.
-pub(crate) fn outside(assets: &Assets, theme: Option<&'static str>, said: (StatusCode, &str), request_id: &str) -> Answer {
+pub(crate) fn outside(
+    assets: &Assets,
+    theme: Option<&'static str>,
+    said: (StatusCode, &str),
+    request_id: &str,
+) -> Answer {
     let (status, said) = said;
     let code = status.as_str();
     let page = Outside { assets, theme, heading: "That did not work", said, code, request_id };

@@ -1,9 +1,9 @@
 //! The table of routes, sorted by path, and finding the one for a request.
 
 use http::Method;
+use tollgate_core::Result;
 use tollgate_core::ports::Pending;
 use tollgate_core::roles::Role;
-use tollgate_core::{Error, Result};
 
 use crate::answer::Answer;
 use crate::form::decode;
@@ -67,8 +67,8 @@ pub(crate) static ROUTES: &[Route] = &[
 /// What a request's path and method come to.
 pub(crate) enum Found {
     Route(&'static Route, Params),
-    /// The path has other methods: these.
-    Only(String),
+    /// The path has another method.
+    Otherwise,
     Nothing,
 }
 
@@ -79,18 +79,17 @@ pub(crate) enum Found {
 pub(crate) fn find(table: &'static [Route], method: &Method, path: &str) -> Result<Found> {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
     let method = if method == Method::HEAD { &Method::GET } else { method };
-    let mut others = Vec::new();
+    let mut otherwise = false;
     for route in table {
         let Some(params) = fits(route.template, &segments) else { continue };
         if route.method != *method {
-            others.push(route.method.as_str());
+            otherwise = true;
             continue;
         }
         let decoded = params.into_iter().map(|(name, text)| Ok((name, decode(text.as_bytes(), false)?)));
-        return Ok(Found::Route(route, decoded.collect::<Result<_, Error>>()?));
+        return Ok(Found::Route(route, decoded.collect::<Result<_>>()?));
     }
-    others.dedup();
-    Ok(if others.is_empty() { Found::Nothing } else { Found::Only(others.join(", ")) })
+    Ok(if otherwise { Found::Otherwise } else { Found::Nothing })
 }
 
 fn fits<'p>(template: &'static str, segments: &[&'p str]) -> Option<Vec<(&'static str, &'p str)>> {
@@ -115,7 +114,9 @@ mod tests {
     #[test]
     fn no_route_hides_a_later_one() {
         for route in ROUTES {
-            let Found::Route(found, _) = find(ROUTES, &route.method, route.template).unwrap() else { panic!("{route:?}") };
+            let Found::Route(found, _) = find(ROUTES, &route.method, route.template).unwrap() else {
+                panic!("{route:?}")
+            };
             assert!(std::ptr::eq(found, route), "{} is hidden by {}", route.template, found.template);
         }
     }
@@ -123,7 +124,9 @@ mod tests {
     #[test]
     fn the_table_is_sorted_so_that_it_can_be_read() {
         let paths: Vec<&str> = ROUTES.iter().map(|route| route.template).collect();
-        let pairs = paths.windows(2).filter(|pair| !pair.iter().any(|path| path.ends_with("/new") || path.ends_with("/revoke")));
+        let pairs = paths
+            .windows(2)
+            .filter(|pair| !pair.iter().any(|path| path.ends_with("/new") || path.ends_with("/revoke")));
         for pair in pairs {
             assert!(pair[0] <= pair[1] || pair[1].contains("/:"), "{} stands behind {}", pair[1], pair[0]);
         }
@@ -137,13 +140,13 @@ mod tests {
             (Method::HEAD, "/console/sign-in", "/console/sign-in"),
             (Method::GET, "/console/p/project_x/", "/console/p/:project"),
             (Method::POST, "/console/sign-out", "/console/sign-out"),
-            (Method::GET, "/console/sign-out", "POST"),
+            (Method::GET, "/console/sign-out", "otherwise"),
             (Method::GET, "/console/nothing", ""),
         ];
         for (method, path, expected) in table {
             let got = match find(ROUTES, &method, path).unwrap() {
                 Found::Route(route, _) => route.template.to_owned(),
-                Found::Only(methods) => methods,
+                Found::Otherwise => "otherwise".to_owned(),
                 Found::Nothing => String::new(),
             };
             assert_eq!(got, expected, "{method} {path}");

@@ -63,7 +63,8 @@ pub(crate) fn check(request: Request, hosts: &[String]) -> Result<(), Broken> {
 }
 
 fn look(request: Request) -> Result<(), Broken> {
-    let led = request.header("sec-fetch-mode") == Some("navigate") && request.header("sec-fetch-dest") == Some("document");
+    let led =
+        request.header("sec-fetch-mode") == Some("navigate") && request.header("sec-fetch-dest") == Some("document");
     match request.header("sec-fetch-site") {
         None | Some("same-origin" | "none") => Ok(()),
         Some(_) if led => Ok(()),
@@ -72,8 +73,10 @@ fn look(request: Request) -> Result<(), Broken> {
 }
 
 fn change(request: Request, host: &str) -> Result<(), Broken> {
-    const ELSEWHERE: Broken =
-        Broken { status: StatusCode::FORBIDDEN, why: "Changes are made on the console's own pages only. Open it, and try again there." };
+    const ELSEWHERE: Broken = Broken {
+        status: StatusCode::FORBIDDEN,
+        why: "Changes are made on the console's own pages only. Open it, and try again there.",
+    };
     let content_type = request.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = content_type.split(';').next().unwrap_or_default().trim();
     if !media.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -82,7 +85,12 @@ fn change(request: Request, host: &str) -> Result<(), Broken> {
     match request.header("sec-fetch-site") {
         Some("same-origin") => Ok(()),
         Some(_) => Err(ELSEWHERE),
-        None => match request.headers.get(ORIGIN).and_then(|value| value.to_str().ok()).and_then(|text| text.split_once("://")) {
+        None => match request
+            .headers
+            .get(ORIGIN)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| text.split_once("://"))
+        {
             Some(("http" | "https", named)) if !host.is_empty() && named.eq_ignore_ascii_case(host) => Ok(()),
             _ => Err(ELSEWHERE),
         },
@@ -96,8 +104,8 @@ mod tests {
 
     const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
-    fn check_one(method: Method, headers: &[(&str, &str)], hosts: &[&str]) -> u16 {
-        let mut request = http::Request::builder().method(&method).uri("/console/").header("host", "gate.example");
+    fn check_one(method: &Method, headers: &[(&str, &str)], hosts: &[&str]) -> u16 {
+        let mut request = http::Request::builder().method(method).uri("/console/").header("host", "gate.example");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -110,15 +118,20 @@ mod tests {
     #[test]
     fn who_may_look() {
         let navigation = [("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
-        for (site, plain, led) in [("same-origin", 200, 200), ("none", 200, 200), ("same-site", 403, 200), ("cross-site", 403, 200)] {
-            assert_eq!(check_one(Method::GET, &[("sec-fetch-site", site)], &[]), plain, "{site}");
-            assert_eq!(check_one(Method::HEAD, &[("sec-fetch-site", site)], &[]), plain, "{site}");
+        for (site, plain, led) in
+            [("same-origin", 200, 200), ("none", 200, 200), ("same-site", 403, 200), ("cross-site", 403, 200)]
+        {
+            assert_eq!(check_one(&Method::GET, &[("sec-fetch-site", site)], &[]), plain, "{site}");
+            assert_eq!(check_one(&Method::HEAD, &[("sec-fetch-site", site)], &[]), plain, "{site}");
             let both = [&[("sec-fetch-site", site)][..], &navigation].concat();
-            assert_eq!(check_one(Method::GET, &both, &[]), led, "{site}, led");
+            assert_eq!(check_one(&Method::GET, &both, &[]), led, "{site}, led");
         }
-        assert_eq!(check_one(Method::GET, &[], &[]), 200);
+        assert_eq!(check_one(&Method::GET, &[], &[]), 200);
         for dest in ["iframe", "frame", "object", "embed"] {
-            assert_eq!(check_one(Method::GET, &[("sec-fetch-dest", dest), ("sec-fetch-site", "same-origin")], &[]), 403);
+            assert_eq!(
+                check_one(&Method::GET, &[("sec-fetch-dest", dest), ("sec-fetch-site", "same-origin")], &[]),
+                403
+            );
         }
     }
 
@@ -126,7 +139,13 @@ mod tests {
     fn who_may_change() {
         let table: [(&[(&str, &str)], u16); 12] = [
             (&[FORM, ("sec-fetch-site", "same-origin")], 200),
-            (&[("content-type", "application/x-www-form-urlencoded; charset=UTF-8"), ("sec-fetch-site", "same-origin")], 200),
+            (
+                &[
+                    ("content-type", "application/x-www-form-urlencoded; charset=UTF-8"),
+                    ("sec-fetch-site", "same-origin"),
+                ],
+                200,
+            ),
             (&[FORM, ("sec-fetch-site", "same-site")], 403),
             (&[FORM, ("sec-fetch-site", "cross-site"), ("origin", "http://gate.example")], 403),
             (&[FORM, ("sec-fetch-site", "none")], 403),
@@ -139,17 +158,17 @@ mod tests {
             (&[("sec-fetch-site", "same-origin")], 415),
         ];
         for (headers, status) in table {
-            assert_eq!(check_one(Method::POST, headers, &[]), status, "{headers:?}");
+            assert_eq!(check_one(&Method::POST, headers, &[]), status, "{headers:?}");
         }
     }
 
     #[test]
     fn by_which_names_and_methods() {
-        assert_eq!(check_one(Method::GET, &[], &["gate.example"]), 200);
-        assert_eq!(check_one(Method::GET, &[], &["other.example", "GATE.example"]), 200);
-        assert_eq!(check_one(Method::GET, &[], &["other.example"]), 421);
+        assert_eq!(check_one(&Method::GET, &[], &["gate.example"]), 200);
+        assert_eq!(check_one(&Method::GET, &[], &["other.example", "GATE.example"]), 200);
+        assert_eq!(check_one(&Method::GET, &[], &["other.example"]), 421);
         for method in [Method::OPTIONS, Method::PUT, Method::DELETE, Method::PATCH, Method::TRACE] {
-            assert_eq!(check_one(method, &[], &[]), 405);
+            assert_eq!(check_one(&method, &[], &[]), 405);
         }
     }
 }

@@ -19,7 +19,7 @@ use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::credentials::fingerprint;
 use tollgate_core::ids::ProjectId;
 use tollgate_core::peer::ClientAddress;
-use tollgate_core::{Error, ErrorKind, Result};
+use tollgate_core::{Error, ErrorKind};
 use tollgate_node::{Node, Origin, with_origin};
 use tower_service::Service;
 
@@ -162,7 +162,12 @@ impl House {
         let query = Form::read(parts.uri.query().unwrap_or_default().as_bytes()).map_err(garbled)?;
         let (route, params) = match routes::find(ROUTES, &parts.method, path).map_err(garbled)? {
             Found::Route(route, params) => (Some(route), params),
-            Found::Only(_) => return Err(Broken { status: StatusCode::METHOD_NOT_ALLOWED, why: "This is not asked for in this way." }),
+            Found::Otherwise => {
+                return Err(Broken {
+                    status: StatusCode::METHOD_NOT_ALLOWED,
+                    why: "This is not asked for in this way.",
+                });
+            }
             Found::Nothing => (None, Vec::new()),
         };
         let address = parts.extensions.get::<ClientAddress>().map(|client| client.0);
@@ -191,11 +196,15 @@ impl House {
             }));
         }
         let Some(session) = knock.session.clone() else {
-            return Ok(if looks { Answer::nothing(StatusCode::UNAUTHORIZED) } else { pages::doors::to_sign_in(&knock) });
+            return Ok(if looks {
+                Answer::nothing(StatusCode::UNAUTHORIZED)
+            } else {
+                pages::doors::to_sign_in(&knock)
+            });
         };
         let named = knock.param("project").to_owned();
         let project = if named.is_empty() { None } else { named.parse::<ProjectId>().ok() };
-        let Some((caller, name, role)) = people::person(&self.node, session.operator, project) else {
+        let Some((caller, name, role)) = people::person(&self.node, session.signed_in, project) else {
             self.sessions().end(|one, _| *one == session.name);
             return Ok(pages::doors::to_sign_in(&knock));
         };
@@ -211,15 +220,24 @@ impl House {
             ..Frame::new(&self.assets, (name, role), session.csrf.clone(), &projects, framed)
         };
         let refuse = |error: &Error| Ok(refused::inside(frame.clone(), error, request_id));
-        let Some(Route { run: Run::Inside(least, handler), method, .. }) = route else { return refuse(&no_such("page")) };
+        let Some(Route { run: Run::Inside(least, handler), method, .. }) = route else {
+            return refuse(&no_such("page"));
+        };
         if !exists {
             return refuse(&no_such("project"));
         }
         if *method == Method::POST && !same(knock.form.value("_csrf"), &session.csrf) {
-            return refuse(&Error::new(ErrorKind::Forbidden, "This form is of another sign-in. Go back, load the page again, and repeat it."));
+            return refuse(&Error::new(
+                ErrorKind::Forbidden,
+                "This form is of another sign-in. Go back, load the page again, and repeat it.",
+            ));
         }
         if role < *least {
-            let why = format!("Your role ({}) may not do this; it takes {}. An owner can change that.", role.word(), least.word());
+            let why = format!(
+                "Your role ({}) may not do this; it takes {}. An owner can change that.",
+                role.word(),
+                least.word()
+            );
             return refuse(&Error::new(ErrorKind::Forbidden, why));
         }
         let visit = Visit { knock, caller, project, session, frame: frame.clone() };
@@ -234,7 +252,7 @@ impl House {
         let doing = if looks { Doing::Look } else { Doing::Use };
         let mut sessions = self.sessions();
         let found = sessions.find(&name, doing, self.clock.monotonic())?;
-        Some(Known { name, operator: found.operator, csrf: found.csrf.clone() })
+        Some(Known { name, signed_in: found.signed_in, csrf: found.csrf.clone() })
     }
 }
 
@@ -244,7 +262,10 @@ fn same(one: &str, other: &str) -> bool {
 }
 
 fn garbled(_error: Error) -> Broken {
-    Broken { status: StatusCode::BAD_REQUEST, why: "The address or the form is not properly encoded, or has too many fields." }
+    Broken {
+        status: StatusCode::BAD_REQUEST,
+        why: "The address or the form is not properly encoded, or has too many fields.",
+    }
 }
 
 fn defect(_error: Error) -> Broken {
@@ -259,11 +280,16 @@ where
     let read = timeout(BODY_DEADLINE, Limited::new(body, bytes_max).collect()).await;
     match read {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Broken { status: StatusCode::PAYLOAD_TOO_LARGE, why: "That is more than this form takes. Go back, and send less." })
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Broken {
+            status: StatusCode::PAYLOAD_TOO_LARGE,
+            why: "That is more than this form takes. Go back, and send less.",
+        }),
+        Ok(Err(_broken)) => {
+            Err(Broken { status: StatusCode::BAD_REQUEST, why: "The form broke off before its end; send it again." })
         }
-        Ok(Err(_broken)) => Err(Broken { status: StatusCode::BAD_REQUEST, why: "The form broke off before its end; send it again." }),
-        Err(_late) => Err(Broken { status: StatusCode::REQUEST_TIMEOUT, why: "The form did not arrive in time; send it again." }),
+        Err(_late) => {
+            Err(Broken { status: StatusCode::REQUEST_TIMEOUT, why: "The form did not arrive in time; send it again." })
+        }
     }
 }
 

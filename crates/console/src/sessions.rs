@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use tollgate_core::clock::{Monotonic, UnixMillis};
-use tollgate_core::ids::OperatorId;
+
+use crate::people::SignedIn;
 
 /// Sessions of the server at once; the one that was used longest ago makes room.
 const SESSIONS_MAX: usize = 1_024;
@@ -27,7 +28,8 @@ pub(crate) struct Lives {
 /// A session.
 #[derive(Clone, Debug)]
 pub(crate) struct Session {
-    pub(crate) operator: OperatorId,
+    /// Who, and what it began with.
+    pub(crate) signed_in: SignedIn,
     pub(crate) begun: Monotonic,
     pub(crate) begun_at: UnixMillis,
     pub(crate) used: Monotonic,
@@ -62,9 +64,9 @@ impl Sessions {
     /// Adds a new session. Never one under a name that a browser brought along: `name` is of bytes just drawn.
     pub(crate) fn begin(&mut self, name: Name, session: Session, now: Monotonic) {
         self.by_name.retain(|_, one| self.lives.holds(one, now));
-        let own = self.by_name.values().filter(|one| one.operator == session.operator).count();
+        let own = self.by_name.values().filter(|one| one.signed_in.operator == session.signed_in.operator).count();
         if own >= SESSIONS_PER_OPERATOR_MAX {
-            self.end_least_used(|one| one.operator == session.operator);
+            self.end_least_used(|one| one.signed_in.operator == session.signed_in.operator);
         } else if self.by_name.len() >= SESSIONS_MAX {
             self.end_least_used(|_| true);
         }

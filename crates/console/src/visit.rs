@@ -7,13 +7,14 @@ use std::sync::Arc;
 use http::request::Parts;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::UnixMillis;
-use tollgate_core::ids::{OperatorId, ProjectId};
+use tollgate_core::ids::ProjectId;
 use tollgate_core::{Error, ErrorKind};
 use tollgate_node::Node;
 
 use crate::cookie;
 use crate::form::Form;
 use crate::frame::Frame;
+use crate::people::SignedIn;
 use crate::routes::Params;
 use crate::service::House;
 use crate::sessions::Name;
@@ -36,7 +37,7 @@ pub(crate) struct Knock {
 #[derive(Clone, Debug)]
 pub(crate) struct Known {
     pub(crate) name: Name,
-    pub(crate) operator: OperatorId,
+    pub(crate) signed_in: SignedIn,
     /// What its forms carry.
     pub(crate) csrf: String,
 }

@@ -2,6 +2,7 @@
 //! here; what each part does is its own.
 
 mod doors;
+mod front;
 mod parts;
 mod signals;
 mod streams;
@@ -28,6 +29,7 @@ use crate::metrics::{Bound, Operators, Sources};
 use crate::opened::Opened;
 use crate::telemetry;
 use crate::totals::Totals;
+use front::Front;
 pub(crate) use parts::check_files;
 use signals::Signals;
 
@@ -85,6 +87,8 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let native = Arc::new(parts::native(config));
     let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::clone(&native)));
     let (node_of_gateway, proxies, router) = (Arc::clone(&node), config.proxies.clone(), service.clone());
+    let console = parts::console(config, &node, &clock, &entropy);
+    let service = Front { router: service, console };
     let backups = Arc::new(Backups::new(Arc::clone(&store), Arc::clone(&clock)));
     let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
     let gateway = Gateway::start(setup)?;

@@ -3,13 +3,13 @@
 use askama::Template;
 use http::header::HeaderName;
 use http::{HeaderValue, StatusCode, Uri};
-use tollgate_core::ids::OperatorId;
 use tollgate_core::{Error, ErrorKind, Result};
 
 use crate::answer::Answer;
 use crate::assets::Assets;
 use crate::cookie::{self, Drawn};
 use crate::form::{Form, Typed};
+use crate::people::SignedIn;
 use crate::sessions::Session;
 use crate::visit::{Knock, Visit};
 use crate::{people, refused, rules, words};
@@ -50,9 +50,13 @@ struct Bounce<'a> {
     to: String,
 }
 
-/// Sends somebody who followed a link on another site to the same page again, this time from here. Once: the mark in the address says so.
+/// Sends somebody who followed a link on another site to the same page again, this time from here: then the cookie comes along.
 pub(crate) fn bounce(assets: &Assets, uri: &Uri) -> Result<Answer> {
-    let path: Vec<String> = uri.path().split('/').map(|segment| words::path(&crate::form::decode(segment.as_bytes(), false).unwrap_or_default())).collect();
+    let path: Vec<String> = uri
+        .path()
+        .split('/')
+        .map(|segment| words::path(&crate::form::decode(segment.as_bytes(), false).unwrap_or_default()))
+        .collect();
     let to = format!("/{}", path.join("/").trim_start_matches('/'));
     Answer::page(&Bounce { assets, to })
 }
@@ -61,7 +65,11 @@ pub(crate) fn bounce(assets: &Assets, uri: &Uri) -> Result<Answer> {
 pub(crate) fn to_sign_in(knock: &Knock) -> Answer {
     let wanted = knock.parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     let is_page = knock.parts.method == http::Method::GET && wanted != "/console" && wanted != "/console/";
-    Answer::see(&if is_page { format!("/console/sign-in?to={}", words::path(&wanted)) } else { "/console/sign-in".to_owned() })
+    Answer::see(&if is_page {
+        format!("/console/sign-in?to={}", words::path(&wanted))
+    } else {
+        "/console/sign-in".to_owned()
+    })
 }
 
 fn sign_in_page(knock: &Knock, status: StatusCode, typed: Typed, to: &str) -> Result<Answer> {
@@ -90,7 +98,7 @@ pub(crate) async fn sign_in(knock: &Knock) -> Result<Answer> {
 pub(crate) async fn enter(knock: &Knock) -> Result<Answer> {
     let (name, to) = (knock.form.value("username"), knock.form.value("to"));
     match people::sign_in(knock.node(), name, knock.form.value("password")).await {
-        Ok(operator) => Ok(begin(knock, operator, &knock.to(to))),
+        Ok(signed_in) => Ok(begin(knock, signed_in, &knock.to(to))),
         Err(error) => {
             let typed = Typed::new(Form::default().with("username", name)).wrong_at("", &error);
             sign_in_page(knock, refused::status(error.kind), typed, to)
@@ -120,7 +128,7 @@ pub(crate) async fn accept(knock: &Knock) -> Result<Answer> {
         Err(Error::new(ErrorKind::InvalidInput, "The two passwords are not the same; type them again."))
     };
     match made {
-        Ok(operator) => Ok(begin(knock, operator, "/console/")),
+        Ok(signed_in) => Ok(begin(knock, signed_in, "/console/")),
         Err(error) => {
             let typed = Typed::new(Form::default().with("username", name).with("code", code)).wrong_at("", &error);
             let page = SetUp { assets: &knock.house.assets, theme: knock.theme(), typed };
@@ -130,13 +138,14 @@ pub(crate) async fn accept(knock: &Knock) -> Result<Answer> {
 }
 
 /// Begins a session: always a new one, whatever the browser brought along, and ends the one that it had.
-fn begin(knock: &Knock, operator: OperatorId, to: &str) -> Answer {
+fn begin(knock: &Knock, signed_in: SignedIn, to: &str) -> Answer {
     let house = &knock.house;
     let (drawn, csrf) = (Drawn::new(house.entropy.as_ref()), Drawn::new(house.entropy.as_ref()));
     let now = house.clock.monotonic();
-    let agent = knock.parts.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let agent =
+        knock.parts.headers.get(http::header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let session = Session {
-        operator,
+        signed_in,
         begun: now,
         begun_at: knock.now(),
         used: now,

@@ -50,6 +50,7 @@ const fn number(name: &'static str, min: u64, max: u64) -> Key {
 /// Ten minutes: longer waits are a slip of the unit.
 const WAIT_MS_MAX: u64 = 600_000;
 const HOUR_MS: u64 = 3_600_000;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// Every setting, in the order of the default file.
 pub(crate) const KEYS: &[Key] = &[
@@ -86,6 +87,10 @@ pub(crate) const KEYS: &[Key] = &[
     number("drain.spread_ms", 0, WAIT_MS_MAX),
     number("drain.deadline_ms", 0, WAIT_MS_MAX),
     key("metrics.listen", Kind::Text),
+    key("console.enabled", Kind::Flag),
+    key("console.hosts", Kind::List),
+    number("console.idle_ms", 300_000, DAY_MS),
+    number("console.session_ms", 900_000, 30 * DAY_MS),
     key("log.level", Kind::Text),
     key("log.format", Kind::Choice(&["human", "json"])),
 ];

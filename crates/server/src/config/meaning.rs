@@ -31,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) drain_deadline_ms: u64,
     /// Where operators read the metrics, if anywhere.
     pub(crate) metrics: Option<SocketAddr>,
+    /// Nothing where it is switched off.
+    pub(crate) console: Option<ConsoleSettings>,
     pub(crate) log: LogSettings,
 }
 
@@ -49,6 +51,15 @@ pub(crate) enum MasterKeySource {
 pub(crate) struct TlsFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
+}
+
+/// How people look at the server.
+#[derive(Debug)]
+pub(crate) struct ConsoleSettings {
+    /// Names by which it may be reached; empty is any.
+    pub(crate) hosts: Vec<String>,
+    pub(crate) idle_ms: u64,
+    pub(crate) session_ms: u64,
 }
 
 #[derive(Debug)]
@@ -120,6 +131,7 @@ impl Config {
             drain_spread_ms: layers.number("drain.spread_ms"),
             drain_deadline_ms: layers.number("drain.deadline_ms"),
             metrics: metrics(&mut layers),
+            console: console(&mut layers),
             log: log(&mut layers),
         };
         if config.tls.is_none() && !config.listen.ip().is_loopback() && !layers.flag("allow_plain_http") {
@@ -349,6 +361,15 @@ fn metrics(layers: &mut Layers) -> Option<SocketAddr> {
         layers.refuse("metrics.listen", "is the address of the clients already: choose another port");
     }
     Some(address)
+}
+
+fn console(layers: &mut Layers) -> Option<ConsoleSettings> {
+    let (idle_ms, session_ms) = (layers.number("console.idle_ms"), layers.number("console.session_ms"));
+    if idle_ms > session_ms {
+        layers.refuse("console.idle_ms", format!("must not be longer than console.session_ms, which is {session_ms}"));
+    }
+    let hosts = layers.list("console.hosts").to_vec();
+    layers.flag("console.enabled").then_some(ConsoleSettings { hosts, idle_ms, session_ms })
 }
 
 fn log(layers: &mut Layers) -> LogSettings {

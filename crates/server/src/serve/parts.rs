@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tollgate_api::ApiConfig;
+use tollgate_console::{Console, ConsoleParts};
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::ports::hook::{AccessHook, NoHook};
 use tollgate_core::ports::outbound::OutboundRules;
 use tollgate_gateway::{Limits, Listeners};
+use tollgate_node::Node;
 use tollgate_protocol_leap::{LeapConfig, LeapCounters};
 use tollgate_protocol_native::NativeConfig;
 
@@ -133,6 +135,27 @@ pub(super) fn api(config: &Config, entropy: &dyn Entropy) -> ApiConfig {
     entropy.fill(&mut instance);
     let instance = u32::from_be_bytes(instance);
     ApiConfig { body_bytes_max: config.limits.body_bytes_max, instance, ..ApiConfig::default() }
+}
+
+/// The console, where it is switched on.
+pub(super) fn console(
+    config: &Config,
+    node: &Arc<Node>,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Option<Console> {
+    let settings = config.console.as_ref()?;
+    let mut instance = [0; 4];
+    entropy.fill(&mut instance);
+    let settings = tollgate_console::ConsoleSettings {
+        hosts: settings.hosts.clone(),
+        idle_ms: settings.idle_ms,
+        session_ms: settings.session_ms,
+        tls: config.tls.is_some(),
+        instance: u32::from_be_bytes(instance),
+    };
+    let (node, clock, entropy) = (Arc::clone(node), Arc::clone(clock), Arc::clone(entropy));
+    Some(Console::new(ConsoleParts { node, clock, entropy, settings }))
 }
 
 /// Everything that is wrong with the files that the settings name, without starting anything.

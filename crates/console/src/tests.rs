@@ -1,0 +1,190 @@
+//! The whole console without a socket: every route through every rule, over a real node with a store in memory.
+#![allow(clippy::unwrap_used)]
+
+mod people;
+mod rules;
+mod templates;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request};
+use http_body_util::{BodyExt as _, Full};
+use tollgate_core::CloseReason;
+use tollgate_core::authorize::Caller;
+use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
+use tollgate_core::command::{Connected, Notice, Renewed};
+use tollgate_core::credentials::MasterKey;
+use tollgate_core::ids::{OperatorId, ProjectId};
+use tollgate_core::ports::hook::NoHook;
+use tollgate_core::ports::memory::MemoryStore;
+use tollgate_core::ports::outbound::NoOutbound;
+use tollgate_core::roles::Role;
+use tollgate_node::{ConnectionKey, Node, NodeParts, Outlet, Written, start};
+
+use crate::cookie::Drawn;
+use crate::people::SignedIn;
+use crate::sessions::Session;
+use crate::{Console, ConsoleParts, ConsoleSettings};
+
+const NOW: u64 = 1_795_379_121_073;
+const IDLE_MS: u64 = 3_600_000;
+const SESSION_MS: u64 = 86_400_000;
+
+#[derive(Default)]
+struct TestClock(AtomicU64);
+
+impl TestClock {
+    fn advance(&self, ms: u64) {
+        self.0.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.0.load(Ordering::Relaxed))
+    }
+    fn unix(&self) -> UnixMillis {
+        UnixMillis(NOW + self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Never repeats, and surprises nobody.
+#[derive(Default)]
+struct Counting(AtomicU64);
+
+impl Entropy for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let number = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            chunk.copy_from_slice(&number.to_le_bytes()[..chunk.len()]);
+        }
+    }
+}
+
+/// There are no connections here.
+struct NoConnections;
+
+impl Outlet for NoConnections {
+    fn send_after(&mut self, _: ConnectionKey, _: Bytes) {}
+    fn now(&self) -> Monotonic {
+        Monotonic(0)
+    }
+    fn write(&mut self, _: ConnectionKey, _: &[u8]) -> Written {
+        Written::Gone
+    }
+    fn notify(&mut self, _: ConnectionKey, _: Notice) {}
+    fn connected(&mut self, _: ConnectionKey, _: Connected) {}
+    fn renewed(&mut self, _: ConnectionKey, _: Box<Renewed>) {}
+    fn close(&mut self, _: ConnectionKey, _: CloseReason) {}
+}
+
+/// A server without sockets, with one project and a console.
+struct Place {
+    console: Console,
+    node: Arc<Node>,
+    project: ProjectId,
+    clock: Arc<TestClock>,
+    entropy: Arc<Counting>,
+}
+
+/// An answer.
+#[derive(Debug)]
+struct Seen {
+    status: u16,
+    headers: HeaderMap,
+    text: String,
+}
+
+/// A signed-in browser: its cookie, and the token of its forms.
+#[derive(Clone)]
+struct Browser {
+    cookie: String,
+    csrf: String,
+}
+
+impl Place {
+    async fn open() -> Self {
+        let (entropy, clock) = (Arc::new(Counting::default()), Arc::new(TestClock::default()));
+        let parts = NodeParts {
+            store: Arc::new(MemoryStore::default()),
+            master_key: MasterKey::generate(entropy.as_ref()),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            hook: Arc::new(NoHook),
+            outbound: Arc::new(NoOutbound),
+            formats: Vec::new(),
+            shards: 1,
+        };
+        let (node, shards) = start(parts).await.unwrap();
+        for parts in shards {
+            let (mut shard, mut requests) = (parts.shard, parts.requests);
+            std::thread::spawn(move || {
+                while let Some(request) = requests.blocking_recv() {
+                    shard.request(request, &mut NoConnections);
+                }
+            });
+        }
+        let (project, _) = node.create_project(&Caller::Operator, "first").await.unwrap();
+        let settings =
+            ConsoleSettings { hosts: Vec::new(), idle_ms: IDLE_MS, session_ms: SESSION_MS, tls: false, instance: 7 };
+        let parts = ConsoleParts { node: node.clone(), clock: clock.clone(), entropy: entropy.clone(), settings };
+        Self { console: Console::new(parts), node, project: project.id, clock, entropy }
+    }
+
+    /// A session of an operator who is only here for the tests.
+    fn sign_in(&self, role: Role) -> Browser {
+        let number = Role::ALL.iter().position(|one| *one == role).unwrap() as u64;
+        let (drawn, csrf) = (Drawn::new(self.entropy.as_ref()), Drawn::new(self.entropy.as_ref()).into_value());
+        let now = self.clock.monotonic();
+        let session = Session {
+            signed_in: SignedIn { operator: OperatorId::new(number), run: 0 },
+            begun: now,
+            begun_at: self.clock.unix(),
+            used: now,
+            confirmed: now,
+            address: None,
+            user_agent: String::new(),
+            csrf: csrf.clone(),
+        };
+        let cookie = drawn.header().to_str().unwrap().split(';').next().unwrap().to_owned();
+        self.console.house().sessions().begin(drawn.name(), session, now);
+        Browser { cookie, csrf }
+    }
+
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Seen {
+        let mut request = Request::builder().method(method).uri(path).header("host", "gate.example");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        let (parts, body) = self.console.answer(request).await.into_parts();
+        let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
+        Seen { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    async fn get(&self, browser: &Browser, path: &str) -> Seen {
+        self.send("GET", path, &[("cookie", &browser.cookie), ("sec-fetch-site", "same-origin")], "").await
+    }
+
+    /// A form, as a page of ours sends it.
+    async fn post(&self, browser: &Browser, path: &str, fields: &str) -> Seen {
+        let headers = [
+            ("cookie", browser.cookie.as_str()),
+            ("sec-fetch-site", "same-origin"),
+            ("content-type", "application/x-www-form-urlencoded"),
+        ];
+        self.send("POST", path, &headers, &format!("_csrf={}&{fields}", browser.csrf)).await
+    }
+
+    fn at(&self, below: &str) -> String {
+        format!("/console/p/{}{below}", self.project)
+    }
+}
+
+impl Seen {
+    fn location(&self) -> &str {
+        self.headers.get("location").and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+}
