@@ -153,6 +153,11 @@ impl ConnectionId {
     }
 }
 
+impl ProjectId {
+    /// The house: a project that is kept beside the others and is none of them. Its rows are what belongs to the server itself.
+    pub const HOUSE: Self = Self::new(0);
+}
+
 /// Makes ids that sort by time and never repeat, even when the wall clock stands still or jumps back.
 #[derive(Debug, Default)]
 pub struct SnowflakeSource {

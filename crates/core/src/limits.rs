@@ -183,3 +183,19 @@ pub const MAILBOX_TTL_MS_MAX: u64 = 30 * 86_400_000;
 pub const MAILBOX_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Most times that a project's mailboxes can be switched on.
 pub const MAILBOX_RUNS_MAX: u32 = 0xf_ffff;
+/// Most operators of a server, invited and disabled ones among them.
+pub const OPERATORS_MAX: usize = 256;
+/// Most links that wait for somebody to use them.
+pub const INVITATIONS_MAX: usize = 64;
+/// How long such a link works, in milliseconds: a day.
+pub const INVITATION_MS: u64 = 86_400_000;
+/// Longest name of an operator, in characters.
+pub const OPERATOR_NAME_CHARS_MAX: usize = 64;
+/// Fewest characters of an operator's password.
+pub const PASSWORD_CHARS_MIN: usize = 15;
+/// Most bytes of one.
+pub const PASSWORD_BYTES_MAX: usize = 1_024;
+/// Networks that are remembered of an operator.
+pub const OPERATOR_NETWORKS_MAX: usize = 8;
+/// For how long, in milliseconds: 30 days.
+pub const OPERATOR_NETWORK_MS: u64 = 30 * 86_400_000;

@@ -5,6 +5,7 @@
 //! the operation that makes it.
 
 mod mailbox;
+mod operator;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use crate::json::JsonObject;
 use crate::permissions::Permissions;
 
 pub use mailbox::{DirectMessageRecord, MailboxRecord, MailboxSettings, mailbox_epoch};
+pub use operator::{InvitationRecord, OperatorRecord};
 
 /// A record as the bytes to seal.
 ///

@@ -44,11 +44,13 @@ pub use operations::jobs::JobView;
 pub use operations::keyring::{DataKeyStatus, KeyringStatus, TokenKeyStatus};
 pub use operations::keys::{KeyUpdate, NewKey};
 pub use operations::online::OnlineView;
+pub use operations::operators::{InvitationView, NewOperator, OperatorUpdate, OperatorView};
 pub use operations::presented::{Place, TokenRefused};
 pub use operations::revoke::{RevokeRequest, Revoked};
 pub use operations::selector::{Selector, kind_word};
 pub use operations::sessions::{SessionRequest, SessionView, VisitorProof};
 pub use operations::signing::{AccessToken, AccessWish};
+pub use operations::signing_in::SignedIn;
 pub use operations::signing_keys::{SigningKeyStatus, SigningKeyView};
 pub use operations::tickets::TICKET_MS;
 pub use operations::token_views::{
@@ -93,6 +95,7 @@ pub struct Node {
     buckets: limits::Buckets,
     refusals: operations::refusals::Refusals,
     signing: operations::signing::SigningKeys,
+    operators: operations::signing_in::Operators,
     issuers: operations::issuer_keys::Issuers,
     fetches: operations::history::Fetches,
     mailboxes: operations::mailbox::MailboxLocks,

@@ -42,6 +42,10 @@ pub(crate) enum Counted {
     MintFrom(ProjectId, IpAddr),
     /// Failed authentications from an address, in a project if it is known.
     FailedFrom(Option<ProjectId>, IpAddr),
+    /// Failures to sign in under a name from one network; the name is hashed, for it need not exist.
+    SignInOf(u64, IpAddr),
+    /// The same from everywhere.
+    SignInsOf(u64),
 }
 
 /// The buckets.
@@ -84,6 +88,19 @@ impl Buckets {
             kept.put(counted, next, now);
         }
         Ok(())
+    }
+}
+
+impl Buckets {
+    /// Puts one call back into each of these buckets, which it was taken out of.
+    pub(crate) fn give_back(&self, taken: &[(Counted, Bucket)]) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for (counted, bucket) in taken {
+            let (call_us, _) = after(0, *bucket, 1);
+            if let Some(full_at) = kept.full_at.get_mut(counted) {
+                *full_at = full_at.saturating_sub(call_us);
+            }
+        }
     }
 }
 

@@ -111,6 +111,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         buckets: crate::limits::Buckets::default(),
         refusals: crate::operations::refusals::Refusals::default(),
         signing: crate::operations::signing::SigningKeys::default(),
+        operators: crate::operations::signing_in::Operators::default(),
         issuers: crate::operations::issuer_keys::Issuers::default(),
         fetches: crate::operations::history::Fetches::default(),
         mailboxes: crate::operations::mailbox::MailboxLocks::default(),

@@ -14,6 +14,7 @@ use rusqlite::config::DbConfig;
 use tokio::sync::oneshot;
 use tollgate_core::audit::LedgerKey;
 use tollgate_core::credentials::RowKind;
+use tollgate_core::ids::ProjectId;
 use tollgate_core::ports::store::{Change, Changes, StoreError, StoreResult};
 
 use crate::SqliteStore;
@@ -185,7 +186,8 @@ impl Counted {
 impl Changes for Counted {
     fn committed(&self, change: Change) {
         let count = match change {
-            Change::Project(_) => &self.projects,
+            // The house is none that anybody made.
+            Change::Project(project) if project.id != ProjectId::HOUSE => &self.projects,
             Change::ChannelCreated(_) => &self.channels,
             Change::Row(row) if row.name.kind == RowKind::Token => &self.tokens,
             Change::Subscribed(_) => &self.subscriptions,

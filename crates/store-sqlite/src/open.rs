@@ -10,8 +10,11 @@ use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 const APPLICATION_ID: i32 = 0x544F_4C4C;
 
 /// Every step of the schema, in order; the number of steps taken is kept in `user_version`. Steps are only ever added.
-const MIGRATIONS: &[&str] =
-    &[include_str!("../migrations/0001_records.sql"), include_str!("../migrations/0002_histories.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../migrations/0001_records.sql"),
+    include_str!("../migrations/0002_histories.sql"),
+    include_str!("../migrations/0003_operators.sql"),
+];
 
 /// How long to wait for another process to let go of the file: the one before us may still be closing it.
 const LOCK_WAIT: Duration = Duration::from_secs(2);

@@ -62,11 +62,15 @@ pub enum RowKind {
     Mailbox = 37,
     /// [`crate::records::DirectMessageRecord`].
     DirectMessage = 38,
+    /// [`crate::records::OperatorRecord`], of the house alone; id = operator number.
+    Operator = 39,
+    /// [`crate::records::InvitationRecord`], of the house alone.
+    Invitation = 40,
 }
 
 impl RowKind {
     /// Every kind, in the order of replay: owners before what they own.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::Settings,
         Self::Key,
         Self::User,
@@ -86,6 +90,8 @@ impl RowKind {
         Self::OccupiedChannel,
         Self::Mailbox,
         Self::DirectMessage,
+        Self::Operator,
+        Self::Invitation,
     ];
 
     /// The stored number.
@@ -129,6 +135,8 @@ impl RowKind {
             Self::OccupiedChannel => "news of an occupied channel",
             Self::Mailbox => "mailbox",
             Self::DirectMessage => "direct message",
+            Self::Operator => "operator",
+            Self::Invitation => "invitation",
         }
     }
 }

@@ -108,7 +108,7 @@ impl Directory {
         let Some(data_keys) = unwrapped.ok().and_then(DataKeys::new).map(Arc::new) else {
             return self.unreadable(&format_args!("a data key of project {}", project.id));
         };
-        if let Some(entry) = self.project(project.id) {
+        if let Some(entry) = self.owner(project.id) {
             *entry.data_keys.write().unwrap_or_else(PoisonError::into_inner) = data_keys;
             *entry.wrapped_data_keys.write().unwrap_or_else(PoisonError::into_inner) = project.wrapped_data_keys;
             return;
@@ -120,7 +120,12 @@ impl Directory {
             records: RwLock::default(),
             project,
         };
-        self.projects.write().unwrap_or_else(PoisonError::into_inner).insert(entry.project.id, Arc::new(entry));
+        let (id, entry) = (entry.project.id, Arc::new(entry));
+        if id == ProjectId::HOUSE {
+            let _only_once = self.house.set(entry);
+        } else {
+            self.projects.write().unwrap_or_else(PoisonError::into_inner).insert(id, entry);
+        }
     }
 
     fn put_vault(&self, vault: &Vault) {

@@ -105,6 +105,8 @@ struct Keys {
 /// The directory. Share it as `Arc`.
 pub struct Directory {
     projects: RwLock<NumberMap<ProjectId, Arc<ProjectEntry>>>,
+    /// What belongs to the server itself. Beside the projects, so that no door, key, client or list finds it.
+    house: OnceLock<Arc<ProjectEntry>>,
     keys: RwLock<Keys>,
     /// Set once, after the replay: while it is empty nobody is connected who would have to be told.
     hub: OnceLock<Arc<Hub>>,
@@ -135,6 +137,7 @@ impl Directory {
     ) -> Self {
         Self {
             projects: RwLock::default(),
+            house: OnceLock::new(),
             keys: RwLock::default(),
             hub: OnceLock::new(),
             master_key: RwLock::new(master_key),
@@ -176,6 +179,21 @@ impl Directory {
         self.projects.read().unwrap_or_else(PoisonError::into_inner).get(&project).cloned()
     }
 
+    /// What belongs to the server itself, if anything does yet.
+    pub(crate) fn house(&self) -> Option<Arc<ProjectEntry>> {
+        self.house.get().cloned()
+    }
+
+    /// Whose rows these are: a project's or the house's. For the feed, and for those who turn keys over.
+    pub(super) fn owner(&self, project: ProjectId) -> Option<Arc<ProjectEntry>> {
+        if project == ProjectId::HOUSE { self.house() } else { self.project(project) }
+    }
+
+    /// All projects, oldest first, and the house behind them: for those who turn keys over.
+    pub(crate) fn projects_and_house(&self) -> Vec<Arc<ProjectEntry>> {
+        self.projects().into_iter().chain(self.house()).collect()
+    }
+
     /// All projects, oldest first.
     pub(crate) fn projects(&self) -> Vec<Arc<ProjectEntry>> {
         let mut all: Vec<_> = self.projects.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect();
@@ -185,7 +203,7 @@ impl Directory {
 
     /// The largest number that an id has had, as far as records tell.
     pub(crate) fn last_number(&self) -> u64 {
-        let records = self.projects().iter().map(|entry| entry.read().last_number()).max();
+        let records = self.projects_and_house().iter().map(|entry| entry.read().last_number()).max();
         let projects = self.projects().last().map(|entry| entry.project.id.get());
         let keys = self.keys().last().map(|key| key.id.get());
         records.max(projects).max(keys).unwrap_or(0)

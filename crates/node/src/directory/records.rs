@@ -9,8 +9,8 @@ use tollgate_core::ids::{ChannelId, TokenId, UserId};
 use tollgate_core::limits::{JOB_PARTS_MAX, NATIVE_SESSION_MS, SESSION_GRACE_MS};
 use tollgate_core::model::Capabilities;
 use tollgate_core::records::{
-    AuthTokenRecord, IdempotencyRecord, IssuerRecord, JobRecord, ProjectUsageRecord, SettingsRecord, SigningKeyRecord,
-    TokenRecord, ToldRecord, UsageRecord, UserRecord, WebhookRecord,
+    AuthTokenRecord, IdempotencyRecord, InvitationRecord, IssuerRecord, JobRecord, OperatorRecord, ProjectUsageRecord,
+    SettingsRecord, SigningKeyRecord, TokenRecord, ToldRecord, UsageRecord, UserRecord, WebhookRecord,
 };
 
 use super::deliveries::Deliveries;
@@ -87,6 +87,9 @@ pub(crate) struct Records {
     pub(crate) occupied_told: Table<ToldRecord>,
     pub(crate) idempotency: Table<IdempotencyRecord>,
     pub(crate) idempotency_by_key: HashMap<[u8; 32], u64>,
+    /// Of the house alone, as what follows. Few, so that names and hashes are looked for one by one.
+    pub(crate) operators: Table<OperatorRecord>,
+    pub(crate) invitations: Table<InvitationRecord>,
     /// In order of time: the grace is the same for all.
     endings: VecDeque<(Monotonic, Ending)>,
     /// Sessions without a connection, and when they are over, in order of time.
@@ -128,6 +131,8 @@ impl Records {
             self.signing_keys.keys().last(),
             self.webhooks.keys().last(),
             self.deliveries.table().keys().last(),
+            self.operators.keys().last(),
+            self.invitations.keys().last(),
         ];
         // A job's parts have the numbers after its own.
         let jobs = self.jobs.keys().last().map(|job| job + u64::from(JOB_PARTS_MAX));

@@ -16,7 +16,7 @@ use crate::hub::Request;
 
 impl Directory {
     pub(super) fn put_row(&self, row: &Row) {
-        let Some(entry) = self.project(row.name.project) else { return };
+        let Some(entry) = self.owner(row.name.project) else { return };
         if self.place_row(&entry, row).is_none() {
             self.unreadable(&format_args!(
                 "the {} with number {} of project {}",
@@ -86,13 +86,15 @@ impl Directory {
                 }
                 Some(())
             }
+            RowKind::Operator => entry.fill(row, |records| &mut records.operators),
+            RowKind::Invitation => entry.fill(row, |records| &mut records.invitations),
             // Not kept in memory: a store does not hand it over.
             RowKind::JobPart => Some(()),
         }
     }
 
     pub(super) fn remove_row(&self, name: RowName, now: Monotonic) {
-        let Some(entry) = self.project(name.project) else { return };
+        let Some(entry) = self.owner(name.project) else { return };
         let mut records = entry.write();
         let id = name.id;
         match name.kind {
@@ -138,6 +140,8 @@ impl Directory {
             RowKind::OccupiedChannel => drop(records.occupied_told.remove(&id)),
             RowKind::Mailbox => records.mailboxes.remove_head(TokenId::new(id)),
             RowKind::DirectMessage => records.mailboxes.remove_message(id),
+            RowKind::Operator => drop(records.operators.remove(&id)),
+            RowKind::Invitation => drop(records.invitations.remove(&id)),
             RowKind::JobPart => {}
         }
     }
@@ -274,6 +278,8 @@ impl super::Records {
             .chain(older(RowKind::OnlineToken, &self.online_told, newest))
             .chain(older(RowKind::OccupiedChannel, &self.occupied_told, newest))
             .chain(older(RowKind::Idempotency, &self.idempotency, newest))
+            .chain(older(RowKind::Operator, &self.operators, newest))
+            .chain(older(RowKind::Invitation, &self.invitations, newest))
             .chain(mailboxes.into_iter().map(|token| (RowKind::Mailbox, token)))
             .chain(messages.into_iter().map(|row| (RowKind::DirectMessage, row)))
             .collect()

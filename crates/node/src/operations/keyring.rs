@@ -7,7 +7,7 @@ use tollgate_core::CloseReason;
 use tollgate_core::authorize::{self, Action, Caller};
 use tollgate_core::credentials::{DataKey, MasterKey, RING_KEYS_MAX, RingKey, RowKind};
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::TokenId;
+use tollgate_core::ids::{ProjectId, TokenId};
 use tollgate_core::model::Project;
 use tollgate_core::ports::store::{RowName, Unit, Vault, WrappedRingKey, Write};
 
@@ -45,7 +45,7 @@ pub struct TokenKeyStatus {
 /// The data keys of a project.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct DataKeyStatus {
-    /// The project.
+    /// The project, or `server` for what belongs to none.
     pub project: String,
     /// Numbers of its keys, oldest first; the last seals.
     pub keys: Vec<u16>,
@@ -61,7 +61,7 @@ impl Node {
     pub async fn keyring(&self, caller: &Caller) -> Result<KeyringStatus> {
         authorize::whole_server(caller, Action::AdministerProjects)?;
         let vault = self.stored_vault().await?;
-        let projects = self.directory.projects();
+        let (projects, owners) = (self.directory.projects(), self.directory.projects_and_house());
         let came_with = |number: u16| {
             let of_project = |entry: &Arc<ProjectEntry>| {
                 let records = entry.read();
@@ -79,12 +79,12 @@ impl Node {
         let data_keys = |entry: &Arc<ProjectEntry>| {
             let keys = entry.data_keys();
             DataKeyStatus {
-                project: entry.project.id.to_string(),
+                project: named(entry.project.id),
                 keys: keys.numbers().collect(),
                 records_to_reseal: self.older_rows(entry, keys.newest()).len(),
             }
         };
-        Ok(KeyringStatus { token_keys: token_keys.collect(), projects: projects.iter().map(data_keys).collect() })
+        Ok(KeyringStatus { token_keys: token_keys.collect(), projects: owners.iter().map(data_keys).collect() })
     }
 
     /// Makes a new key that token secrets are derived from, and makes it the active one. Secrets of the older ones go on working until theirs
@@ -158,15 +158,15 @@ impl Node {
     pub async fn rotate_data_keys(&self, caller: &Caller) -> Result<usize> {
         authorize::whole_server(caller, Action::AdministerProjects)?;
         let _turning = self.keyring_turns.write().await;
-        let (entropy, projects) = (self.entropy.as_ref(), self.directory.projects());
+        let (entropy, projects) = (self.entropy.as_ref(), self.directory.projects_and_house());
         for entry in &projects {
             let mut project = entry.project_now();
             if project.wrapped_data_keys.len() >= DATA_KEYS_MAX {
                 return Err(Error::new(
                     ErrorKind::LimitReached,
                     format!(
-                        "Project {} has {DATA_KEYS_MAX} data keys: its records are still being sealed again. Try again later.",
-                        project.id
+                        "{} has {DATA_KEYS_MAX} data keys: its records are still being sealed again. Try again later.",
+                        named(project.id)
                     ),
                 ));
             }
@@ -176,13 +176,13 @@ impl Node {
             let wrapped =
                 self.directory.master_key().wrap_data_key(project.id, number, &DataKey::generate(entropy), entropy);
             project.wrapped_data_keys.push((number, wrapped));
-            let mut audit = self.entry_of(caller, Some(project.id), "keyring.rotate", &project.id);
+            let mut audit = self.entry_of(caller, of_project(project.id), "keyring.rotate", &named(project.id));
             audit.detail = Some(format!("data key {number}"));
             self.commit(vec![Write::Project(project)], vec![audit])
                 .await
                 .map_err(|error| refusal(error, &"the project"))?;
         }
-        Ok(projects.len())
+        Ok(self.directory.projects().len())
     }
 
     /// Seals every record that is under an older data key again, a few at a time, and forgets the older keys when none is left under them.
@@ -192,7 +192,7 @@ impl Node {
     /// `unavailable`; what was done stays done.
     pub async fn reseal(&self) -> Result<usize> {
         let mut sealed = 0;
-        for entry in self.directory.projects() {
+        for entry in self.directory.projects_and_house() {
             let newest = entry.data_keys().newest();
             if entry.data_keys().numbers().count() < 2 {
                 continue;
@@ -276,6 +276,8 @@ impl Node {
             RowKind::Idempotency => again!(records.idempotency.get(&id)),
             RowKind::OnlineToken => again!(records.online_told.get(&id)),
             RowKind::OccupiedChannel => again!(records.occupied_told.get(&id)),
+            RowKind::Operator => again!(records.operators.get(&id)),
+            RowKind::Invitation => again!(records.invitations.get(&id)),
             RowKind::Mailbox => again!(records.mailboxes.head(TokenId::new(id))),
             RowKind::DirectMessage => again!(records.mailboxes.message(id)),
             RowKind::Key | RowKind::Token | RowKind::JobPart => None,
@@ -314,7 +316,7 @@ impl Node {
             return Ok(());
         }
         project.wrapped_data_keys.retain(|(number, _)| *number == newest);
-        let mut audit = self.entry_of(&Caller::System, Some(project.id), "keyring.retire", &project.id);
+        let mut audit = self.entry_of(&Caller::System, of_project(project.id), "keyring.retire", &named(project.id));
         audit.detail = Some(format!("data keys before {newest}"));
         self.commit(vec![Write::Project(project)], vec![audit]).await.map_err(|error| refusal(error, &"the project"))
     }
@@ -337,7 +339,7 @@ impl Node {
             key.wrapped = new.wrap_ring_key(key.number, &plain, entropy);
         }
         let mut writes = vec![Write::Vault(vault)];
-        for entry in self.directory.projects() {
+        for entry in self.directory.projects_and_house() {
             let mut project = entry.project_now();
             for (number, wrapped) in &mut project.wrapped_data_keys {
                 let plain = old.unwrap_data_key(project.id, *number, wrapped).map_err(damaged)?;
@@ -363,6 +365,16 @@ impl Node {
         let audit = self.entry_of(caller, None, action, &detail);
         self.commit(vec![Write::Vault(vault)], vec![audit]).await.map_err(|error| refusal(error, &"the keyring"))
     }
+}
+
+/// Whom an audit entry about these keys belongs to.
+fn of_project(id: ProjectId) -> Option<ProjectId> {
+    Some(id).filter(|id| *id != ProjectId::HOUSE)
+}
+
+/// A project's id, or a word for what belongs to none.
+fn named(id: ProjectId) -> String {
+    of_project(id).map_or_else(|| "server".to_owned(), |id| id.to_string())
 }
 
 impl ProjectEntry {
