@@ -25,6 +25,8 @@ pub(crate) enum Tool {
     Python,
     CargoFuzz,
     Valgrind,
+    /// An ACME server for tests.
+    Pebble,
 }
 
 /// A tool, the command that proves it is there, and the Debian packages that bring it.
@@ -34,7 +36,7 @@ struct Source {
     packages: &'static [&'static str],
 }
 
-const SOURCES: [Source; 5] = [
+const SOURCES: [Source; 6] = [
     Source {
         tool: Tool::Compilers,
         proof: "cc --version && c++ --version && make --version",
@@ -48,6 +50,7 @@ const SOURCES: [Source; 5] = [
     Source { tool: Tool::Chromium, proof: "test -x \"${CHROMIUM:-/usr/bin/chromium}\"", packages: &["chromium"] },
     Source { tool: Tool::Python, proof: "python3 -c 'import ensurepip, venv'", packages: &["python3", "python3-venv"] },
     Source { tool: Tool::Valgrind, proof: "valgrind --version && command -v vgdb", packages: &["valgrind"] },
+    Source { tool: Tool::Pebble, proof: "command -v pebble", packages: &["pebble"] },
 ];
 
 /// The machine as it is after preparing it.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tollgate_testkit::binary::run;
 use tollgate_testkit::{Server, Setup, alongside, until};
 
@@ -143,4 +144,23 @@ fn write_private(path: &std::path::Path, text: &str) {
     use std::os::unix::fs::PermissionsExt as _;
     fs::write(path, text).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_credential_of_systemd_is_taken_though_a_group_may_read_it() {
+    let credentials = TempDir::new().unwrap();
+    let key = credentials.path().join("master.key");
+    fs::write(&key, "ab12".repeat(16)).unwrap();
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o440)).unwrap();
+    let setup = || Setup::default().config(format!("master_key_file = {key:?}\n"));
+    let elsewhere = TempDir::new().unwrap();
+    for (name, folder) in [("CREDENTIALS_DIRECTORY", elsewhere.path()), ("OTHER", credentials.path())] {
+        let refused = setup().env(name, folder.to_str().unwrap()).fails_in(elsewhere.path());
+        assert!(refused.stderr.contains("chmod 600"), "{refused:#?}");
+    }
+    let named = |setup: Setup| setup.env("CREDENTIALS_DIRECTORY", credentials.path().to_str().unwrap());
+    drop(named(setup()).start());
+    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o444)).unwrap();
+    let refused = named(setup()).fails_in(elsewhere.path());
+    assert!(refused.stderr.contains("mode 444"), "{refused:#?}");
 }

@@ -14,7 +14,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::{Value, json};
 use stream::{Ask, Events};
 use tempfile::TempDir;
-use tollgate_testkit::poll::SOON;
+use tollgate_testkit::poll::{self, SOON};
 use tollgate_testkit::{Http, Server, Setup, http};
 use tungstenite::Message;
 
@@ -33,7 +33,6 @@ fn ground() -> Ground {
     let (certificate, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
     fs::write(&certificate, own.cert.pem()).unwrap();
     fs::write(&key, own.signing_key.serialize_pem()).unwrap();
-    #[cfg(unix)]
     fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     let mut roots = RootCertStore::empty();
     roots.add(own.cert.der().clone()).unwrap();
@@ -151,4 +150,59 @@ fn certificate_and_key_that_do_not_fit_stop_the_start() {
     fs::remove_file(own.dir.path().join("key.pem")).unwrap();
     let said = own.setup.fails_in(other.dir.path());
     assert!(said.stderr.contains("key.pem"), "{said:#?}");
+}
+
+/// Whether a new connection of this client is answered.
+fn is_trusted(server: &Server, client: &Arc<ClientConfig>) -> bool {
+    connect(server, client).write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").is_ok()
+}
+
+fn certificates(server: &Server, outcome: &str) -> u64 {
+    let mut http = Http::connect(server.metrics.unwrap()).unwrap();
+    let reply = http.request("GET", "/metrics", &[], None).unwrap();
+    let text = String::from_utf8(reply.body).unwrap();
+    let line = format!("tollgate_tls_certificates_total{{outcome=\"{outcome}\"}} ");
+    let found = text.lines().find_map(|one| one.strip_prefix(&line));
+    found.unwrap_or_else(|| panic!("no {line}in {text}")).parse().unwrap()
+}
+
+#[test]
+fn new_files_are_taken_without_ending_a_connection_and_bad_ones_are_not() {
+    let (own, other) = (ground(), ground());
+    let config = format!(
+        "[tls]\ncertificate = {:?}\nkey = {:?}\n[metrics]\nlisten = \"127.0.0.1:0\"\n",
+        own.dir.path().join("cert.pem"),
+        own.dir.path().join("key.pem")
+    );
+    let server = Setup::default().config(config).start();
+    let url = format!("wss://localhost:{}/ws", server.addr.port());
+    let (mut before, _) = tungstenite::client(url, connect(&server, &own.client)).unwrap();
+    assert!(is_trusted(&server, &own.client) && !is_trusted(&server, &other.client));
+
+    // Half of a renewal: the key does not belong to the certificate yet.
+    fs::copy(other.dir.path().join("cert.pem"), own.dir.path().join("cert.pem")).unwrap();
+    server.hang_up();
+    poll::until(SOON, "the bad pair to be refused", || (certificates(&server, "failed") == 1).then_some(()));
+    assert!(is_trusted(&server, &own.client), "the old one stays");
+    assert!(server.log().contains("cannot be used together"), "{}", server.log());
+
+    fs::copy(other.dir.path().join("key.pem"), own.dir.path().join("key.pem")).unwrap();
+    server.hang_up();
+    poll::until(SOON, "the new pair", || is_trusted(&server, &other.client).then_some(()));
+    assert!(!is_trusted(&server, &own.client), "the old one is gone");
+    assert_eq!((certificates(&server, "taken"), certificates(&server, "failed")), (2, 1));
+
+    // The connection from before has not noticed.
+    before.send(Message::text(json!({"op": 2, "d": {"project_id": server.project}}).to_string())).unwrap();
+    let init = |text: &Message| text.to_text().is_ok_and(|text| text.contains("INIT"));
+    poll::until(SOON, "an answer on the old connection", || init(&before.read().unwrap()).then_some(()));
+}
+
+#[test]
+fn sighup_without_tls_ends_nothing() {
+    let mut server = Server::start();
+    server.hang_up();
+    poll::until(SOON, "the signal in the log", || server.log().contains("SIGHUP").then_some(()));
+    server.v2("GET", "/v2/channels", &Value::Null);
+    server.stop();
 }

@@ -3,6 +3,7 @@
 mod admin;
 mod announce;
 mod backup;
+mod certificate;
 mod cli;
 mod config;
 mod control;

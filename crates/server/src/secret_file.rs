@@ -45,7 +45,7 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, SecretError> {
     let failed = |error| SecretError::Io { path: path.into(), error };
     let file = File::open(path).map_err(failed)?;
     let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
+    if mode & 0o077 != 0 && !(mode == CREDENTIAL_MODE && is_credential(path)) {
         return Err(SecretError::Exposed { path: path.into(), mode });
     }
     let mut text = Zeroizing::new(String::new());
@@ -54,6 +54,21 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, SecretError> {
         return Err(SecretError::TooLarge { path: path.into() });
     }
     Ok(Zeroizing::new(text.trim().to_owned()))
+}
+
+/// What systemd gives a credential since version 254, whose group is root's and whose folder lets only the service's user in.
+const CREDENTIAL_MODE: u32 = 0o440;
+
+/// Whether systemd put the file there for this service alone (systemd.exec(5), CREDENTIALS).
+fn is_credential(path: &Path) -> bool {
+    let folder = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    folder.is_some_and(|folder| is_in(path, &folder))
+}
+
+/// Whether the file lies right in the folder, links followed.
+fn is_in(path: &Path, folder: &Path) -> bool {
+    let (Ok(path), Ok(folder)) = (path.canonicalize(), folder.canonicalize()) else { return false };
+    path.parent() == Some(&folder)
 }
 
 /// The master key from where the settings say. In a new data folder it is made.

@@ -21,6 +21,7 @@ use crate::Failure;
 use crate::admin::{self, Request};
 use crate::announce::{self, Ready};
 use crate::backup::Backups;
+use crate::certificate::{self, Certificate, Prepared};
 use crate::config::{Config, Secret};
 use crate::control::Listening;
 use crate::data_dir::{self, DataDir};
@@ -31,7 +32,7 @@ use crate::telemetry;
 use crate::totals::Totals;
 use front::Front;
 pub(crate) use parts::check_files;
-use signals::Signals;
+use signals::{Asked, Signals};
 
 /// The name of the project that a new data folder starts with.
 const FIRST_PROJECT: &str = "default";
@@ -56,7 +57,11 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
     // Everything that can be refused comes before the first record is made, so that a first start that fails can be repeated.
     let folder = DataDir::take_or_create(&config.data_dir)?;
-    let tls = config.tls.as_ref().map(parts::server_tls).transpose()?;
+    let prepared = config.tls.as_ref().map(|tls| certificate::prepare(tls, &folder, Arc::clone(&clock)));
+    let (tls, certificate, renewal) = match prepared.transpose()? {
+        Some(Prepared { config, certificate, upkeep }) => (Some(config), Some(certificate), Some(upkeep)),
+        None => (None, None, None),
+    };
     let limits = parts::limits(config);
     let listeners = parts::listen(config.listen, config.shards, &limits)?;
     let address = listeners.address();
@@ -105,11 +110,13 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
         router,
         store: Arc::clone(&store),
         occupancy: gateway.occupancy(),
+        certificate: certificate.clone(),
         database: folder.database(),
         started: node.now(),
     });
     let draining = Arc::new(AtomicBool::new(false));
     let mut tasks = tend(&node, &backups, &folder, &sources)?;
+    tasks.spawn(renewal.unwrap_or_else(|| Box::pin(std::future::pending())));
     let metrics = operators.as_ref().map(Bound::address).transpose()?;
     if let Some(bound) = operators {
         tasks.spawn(bound.serve(Arc::new(Operators { sources, draining: Arc::clone(&draining) })));
@@ -122,7 +129,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     }
     tracing::info!(listen = %address, shards = config.shards, data_dir = %folder.path().display(), "serving");
 
-    let outcome = until_asked(&mut signals, &gateway, &mut tasks).await;
+    let outcome = until_asked(&mut signals, &gateway, &mut tasks, certificate.as_deref()).await;
     draining.store(true, Ordering::Relaxed);
     drain(gateway, &mut signals).await;
     tasks.shutdown().await;
@@ -169,14 +176,23 @@ fn tend(
 }
 
 /// Waits until a signal asks to stop, or a part that should run for ever has ended.
-async fn until_asked(signals: &mut Signals, gateway: &Gateway, tasks: &mut JoinSet<()>) -> Result<(), Failure> {
+async fn until_asked(
+    signals: &mut Signals,
+    gateway: &Gateway,
+    tasks: &mut JoinSet<()>,
+    certificate: Option<&Certificate>,
+) -> Result<(), Failure> {
     let mut looks = tokio::time::interval(LOOK_EVERY);
     loop {
         tokio::select! {
-            signal = signals.next() => {
-                tracing::info!(signal, connections = gateway.connections(), "asked to stop; draining");
-                return Ok(());
-            }
+            asked = signals.next() => match (asked, certificate) {
+                (Asked::Stop(signal), _) => {
+                    tracing::info!(signal, connections = gateway.connections(), "asked to stop; draining");
+                    return Ok(());
+                }
+                (Asked::Look, Some(certificate)) => certificate.look(),
+                (Asked::Look, None) => tracing::info!("SIGHUP: without TLS there is nothing to read again"),
+            },
             // Started again, the server is whole; going on, it would leave some clients without an answer.
             Some(_) = tasks.join_next() => return Err("a task of the server ended by itself; see the log".into()),
             _ = looks.tick() => if gateway.has_lost_a_shard() {
@@ -196,7 +212,7 @@ async fn drain(gateway: Gateway, signals: &mut Signals) {
             Ok(Err(error)) => tracing::error!(%error, "a shard failed"),
             Err(error) => tracing::error!(%error, "the gateway could not be waited for"),
         },
-        signal = signals.next() => {
+        signal = signals.stop() => {
             tracing::warn!(signal, "asked to stop a second time; ending at once");
             // What was acknowledged is on disk already.
             std::process::exit(1);

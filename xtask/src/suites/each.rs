@@ -35,6 +35,9 @@ pub(super) fn unit(ground: &Ground, limit: Duration) -> Finding {
 }
 
 pub(super) fn acceptance(ground: &Ground, limit: Duration) -> Finding {
+    if let Some(why) = ground.machine.lacks(Tool::Pebble) {
+        println!("SKIPPED: certificates by ACME: {why}");
+    }
     let programs = ground
         .programs(|program| program.of == "testkit" || (program.of == "acceptance" && program.name != DURABILITY));
     ground.run_programs(&programs, Some(&builds::tollgate(&ground.root)), limit)

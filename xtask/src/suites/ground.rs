@@ -66,8 +66,8 @@ impl Ground {
                 return Some(Finding::silent(Verdict::Failed("not run: what it needs did not build".to_owned())));
             }
         }
-        // Without Chromium the rest of a suite still runs.
-        let essential = suite.tools.iter().filter(|tool| **tool != Tool::Chromium);
+        // Without these the rest of a suite still runs.
+        let essential = suite.tools.iter().filter(|tool| !matches!(**tool, Tool::Chromium | Tool::Pebble));
         let why = essential.filter_map(|tool| self.machine.lacks(*tool)).next()?;
         Some(Finding::silent(Verdict::Skipped(why.to_owned())))
     }

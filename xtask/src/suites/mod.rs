@@ -74,7 +74,7 @@ static SUITES: [Suite; 16] = [
         holds: "the real binary, black-box: API, Leap, bad input, command line, hook, secrets",
         limit_s: 600,
         builds: &[Build::Tests, Build::Release],
-        tools: NO_TOOL,
+        tools: &[Tool::Pebble],
         run: each::acceptance,
     },
     Suite {

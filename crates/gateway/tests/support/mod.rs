@@ -210,8 +210,11 @@ pub fn start_behind(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (node, shards) = runtime.block_on(tollgate_node::start(parts)).unwrap();
     let listeners = Listeners::bind(address, shards.len(), limits.backlog).unwrap();
-    let tls =
-        certificate.map(|(chain, key)| tollgate_gateway::tls::server_config(chain.as_bytes(), key.as_bytes()).unwrap());
+    let tls = certificate.map(|(chain, key)| {
+        let certificates = Arc::<tollgate_gateway::tls::Certificates>::default();
+        certificates.show(&tollgate_gateway::tls::Pair::from_pem(chain.as_bytes(), key.as_bytes()).unwrap());
+        tollgate_gateway::tls::server_config(certificates, false)
+    });
     let doors = Arc::new(knock);
     Gateway::start(Setup { listeners, tls, limits, clock, node, shards, service: service(), doors, proxies }).unwrap()
 }

@@ -20,7 +20,7 @@ pub(crate) struct Config {
     /// At least 1.
     pub(crate) shards: usize,
     pub(crate) master_key: MasterKeySource,
-    pub(crate) tls: Option<TlsFiles>,
+    pub(crate) tls: Option<TlsSettings>,
     pub(crate) proxies: Proxies,
     pub(crate) limits: LimitSettings,
     pub(crate) leap: LeapSettings,
@@ -47,7 +47,28 @@ pub(crate) enum MasterKeySource {
     Text(Secret),
 }
 
+/// Where the certificate comes from.
 #[derive(Debug)]
+pub(crate) enum TlsSettings {
+    /// Two files that somebody else renews.
+    Files(TlsFiles),
+    /// An authority.
+    Acme(AcmeSettings),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct AcmeSettings {
+    /// DNS names, at least one, in lower case.
+    pub(crate) domains: Vec<String>,
+    /// An e-mail address.
+    pub(crate) contact: Option<String>,
+    /// An `https://` address.
+    pub(crate) directory: String,
+    /// Certificates that the authority's own address is believed with, instead of the system's.
+    pub(crate) root_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
 pub(crate) struct TlsFiles {
     pub(crate) certificate: PathBuf,
     pub(crate) key: PathBuf,
@@ -135,8 +156,8 @@ impl Config {
             log: log(&mut layers),
         };
         if config.tls.is_none() && !config.listen.ip().is_loopback() && !layers.flag("allow_plain_http") {
-            let reason = "would send credentials in clear over the network: set tls.certificate and tls.key, or allow_plain_http = true \
-                          if something in front speaks TLS, or listen on 127.0.0.1";
+            let reason = "would send credentials in clear over the network: set tls.certificate and tls.key, or acme.domains, or \
+                          allow_plain_http = true if something in front speaks TLS, or listen on 127.0.0.1";
             layers.refuse("listen", reason);
         }
         if config.drain_spread_ms > config.drain_deadline_ms {
@@ -234,14 +255,79 @@ fn master_key_source(layers: &mut Layers, text: Option<Secret>) -> MasterKeySour
     }
 }
 
-fn tls(layers: &mut Layers) -> Option<TlsFiles> {
+/// Names that one certificate may be for, as Let's Encrypt takes them.
+const DOMAINS_MAX: usize = 100;
+
+fn tls(layers: &mut Layers) -> Option<TlsSettings> {
+    let acme = acme(layers);
     match (layers.path("tls.certificate"), layers.path("tls.key")) {
-        (Some(certificate), Some(key)) => return Some(TlsFiles { certificate, key }),
-        (None, None) => {}
+        (Some(certificate), Some(key)) => {
+            if acme.is_some() {
+                layers.refuse("acme.domains", "stands against tls.certificate: keep one of the two");
+            }
+            return Some(TlsSettings::Files(TlsFiles { certificate, key }));
+        }
+        (None, None) => return acme.map(TlsSettings::Acme),
         (Some(_), None) => layers.refuse("tls.key", "must be set when tls.certificate is"),
         (None, Some(_)) => layers.refuse("tls.certificate", "must be set when tls.key is"),
     }
     None
+}
+
+fn acme(layers: &mut Layers) -> Option<AcmeSettings> {
+    let domains: Vec<_> = layers.list("acme.domains").iter().map(|name| name.to_ascii_lowercase()).collect();
+    let (contact, root_file) = (layers.text("acme.contact").to_owned(), layers.path("acme.root_file"));
+    if domains.is_empty() {
+        for (name, set) in [
+            ("acme.contact", !contact.is_empty()),
+            ("acme.root_file", root_file.is_some()),
+            ("acme.terms_agreed", layers.flag("acme.terms_agreed")),
+        ] {
+            if set {
+                layers.refuse(name, "is of no use without acme.domains");
+            }
+        }
+        return None;
+    }
+    if domains.len() > DOMAINS_MAX {
+        layers
+            .refuse("acme.domains", format!("must be at most {DOMAINS_MAX} names: one certificate is for all of them"));
+    }
+    for name in &domains {
+        if let Some(reason) = no_domain(name) {
+            layers.refuse("acme.domains", format!("{name:?} {reason}"));
+        }
+    }
+    if !layers.flag("acme.terms_agreed") {
+        let reason = "must be true when acme.domains is set: a certificate is only given to who agrees to the authority's terms of service";
+        layers.refuse("acme.terms_agreed", reason);
+    }
+    if !contact.is_empty() && (!contact.contains('@') || contact.contains(':') || contact.contains(char::is_whitespace))
+    {
+        layers.refuse("acme.contact", "must be an e-mail address, such as \"ops@example.com\", or empty");
+    }
+    let directory = layers.text("acme.directory").to_owned();
+    if !directory.starts_with("https://") {
+        layers.refuse(
+            "acme.directory",
+            "must be an https:// address, such as \"https://acme-v02.api.letsencrypt.org/directory\"",
+        );
+    }
+    Some(AcmeSettings { domains, contact: Some(contact).filter(|text| !text.is_empty()), directory, root_file })
+}
+
+/// Why no certificate can be had for this name by the one kind of proof that is given here.
+fn no_domain(name: &str) -> Option<&'static str> {
+    if name.contains('*') {
+        return Some(
+            "must be a whole name: for a wildcard use a client of ACME that sets DNS records, and tls.certificate",
+        );
+    }
+    if name.parse::<std::net::IpAddr>().is_ok() {
+        return Some("must be a DNS name, not an address");
+    }
+    let spelled = rustls::pki_types::DnsName::try_from(name).is_ok();
+    (!spelled).then_some("must be a DNS name, such as \"rt.example.com\"")
 }
 
 fn proxies(layers: &Layers) -> Proxies {

@@ -16,7 +16,9 @@ use zeroize::Zeroizing;
 
 use keys::KEYS;
 use layers::{Layers, Origin, Problem, Sources};
-pub(crate) use meaning::{Config, HookSecret, HookSettings, LogSettings, MasterKeySource, TlsFiles};
+pub(crate) use meaning::{
+    AcmeSettings, Config, HookSecret, HookSettings, LogSettings, MasterKeySource, TlsFiles, TlsSettings,
+};
 
 /// What every variable of ours starts with.
 const PREFIX: &str = "TOLLGATE_";

@@ -10,6 +10,7 @@ use tollgate_core::clock::{Clock as _, UnixMillis};
 use tollgate_store_sqlite::Schema;
 
 use crate::admin::{Answer, Request};
+use crate::certificate;
 use crate::config::{Config, MasterKeySource};
 use crate::control::{CallError, call};
 use crate::data_dir::{self, DataDir, DataDirError};
@@ -158,7 +159,7 @@ fn place(path: &Path) -> Option<Place> {
 }
 
 fn secrets(config: &Config) -> Vec<Place> {
-    let tls = config.tls.as_ref().map(|tls| tls.key.clone());
+    let tls = config.tls.as_ref().and_then(certificate::key_file);
     let hook = config.hook.as_ref().and_then(|hook| match &hook.secret {
         crate::config::HookSecret::File(path) => Some(path.clone()),
         crate::config::HookSecret::Text(_) => None,

@@ -26,6 +26,7 @@ use tollgate_protocol_leap::LeapCounters;
 use tollgate_protocol_native::NativeCounters;
 use tollgate_store_sqlite::{SqliteStore, StoreFigures};
 
+use crate::certificate::Certificate;
 use crate::hook::HookCounters;
 use crate::outbound::OutboundCounters;
 use crate::totals::Totals;
@@ -38,6 +39,8 @@ pub(crate) struct Sources {
     pub(crate) router: Router,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) occupancy: Occupancy,
+    /// Without TLS there is none.
+    pub(crate) certificate: Option<Arc<Certificate>>,
     pub(crate) database: PathBuf,
     pub(crate) started: UnixMillis,
 }
@@ -50,6 +53,7 @@ pub(crate) struct Reading<'a> {
     native: &'a NativeCounters,
     hook: Option<&'a HookCounters>,
     outbound: &'a OutboundCounters,
+    certificate: Option<&'a Certificate>,
     /// All connections, those of them that have not shown who they are, and how many there may be.
     connections: (usize, usize, usize),
     shards: Vec<ShardFigures<'a>>,
@@ -80,6 +84,7 @@ impl Sources {
             native: &native.counters,
             hook: hook.as_deref(),
             outbound,
+            certificate: self.certificate.as_deref(),
             connections: (occupancy.connections(), occupancy.unauthenticated(), occupancy.connections_max()),
             shards: node.shards(),
             formats: node.formats(),

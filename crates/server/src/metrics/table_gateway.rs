@@ -28,6 +28,30 @@ pub(super) const GATEWAY: &[Family] = &[
     total("tollgate_tls_handshakes_failed_total", "TLS handshakes that failed or took too long.", |reading| {
         number(reading.gateway.tls_handshakes_failed.get())
     }),
+    each(
+        "tollgate_tls_certificate_end_time_seconds",
+        Kind::Gauge,
+        &[],
+        "When the certificate that is shown ends, in seconds since 1970; absent without TLS, and until there is one.",
+        |reading, samples| {
+            let ends = reading.certificate.and_then(|certificate| certificate.ends());
+            if let Some(ends) = ends {
+                samples.with(&[], number(ends.0 / 1_000));
+            }
+        },
+    ),
+    each(
+        "tollgate_tls_certificates_total",
+        Kind::Counter,
+        &["outcome"],
+        "Certificates read from files or had by ACME: taken, or not had or of no use (failed), in which case the one before stays.",
+        |reading, samples| {
+            if let Some(certificate) = reading.certificate {
+                samples.with(&["taken"], number(certificate.counters.taken.get()));
+                samples.with(&["failed"], number(certificate.counters.failed.get()));
+            }
+        },
+    ),
     total(
         "tollgate_http_connections_failed_total",
         "HTTP connections that ended with broken, oversized or overdue input.",

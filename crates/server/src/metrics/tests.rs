@@ -35,6 +35,7 @@ impl Counted {
             native: &self.native,
             hook: Some(&self.hook),
             outbound: &self.outbound,
+            certificate: None,
             connections: (3, 2, 100),
             shards: (0..).zip(&self.shards).map(shard).collect(),
             formats: vec!["leap", "native", "events"],
@@ -197,6 +198,25 @@ fn the_dashboard_shows_what_exists() {
         .map(|target| target["expr"].as_str().unwrap())
         .collect();
     assert!(expressions.len() >= 20, "{}", expressions.len());
+    each_names_what_exists(&expressions);
+}
+
+#[test]
+fn the_alerts_ask_for_what_exists() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/prometheus/alerts.yml");
+    let text = fs::read_to_string(path).unwrap();
+    // Enough of YAML for this file: an expression ends where its alert's next field begins.
+    let parts: Vec<&str> = text.split(" expr: ").skip(1).collect();
+    let ends = ["\n        for:", "\n        labels:"];
+    let expressions: Vec<&str> =
+        parts.iter().map(|part| &part[..ends.iter().filter_map(|end| part.find(end)).min().unwrap()]).collect();
+    assert_eq!(expressions.len(), text.matches("- alert: ").count());
+    let ours: Vec<&str> = expressions.into_iter().filter(|one| !one.starts_with("up{")).collect();
+    assert!(ours.len() >= 20, "{}", ours.len());
+    each_names_what_exists(&ours);
+}
+
+fn each_names_what_exists(expressions: &[&str]) {
     let known: BTreeSet<&str> = families().map(|family| family.name).collect();
     for expression in expressions {
         let words = expression.split(|one: char| !one.is_ascii_alphanumeric() && one != '_');

@@ -7,6 +7,7 @@
 
 mod answer;
 mod connect;
+mod direct;
 mod line;
 mod pool;
 mod request;
@@ -26,6 +27,7 @@ use tollgate_core::ports::outbound::{
 };
 
 pub(crate) use connect::{Resolve, Trust, system_resolver};
+pub(crate) use direct::Direct;
 pub(crate) use line::Bounds;
 
 type Answered = Result<OutboundAnswer, OutboundFailure>;

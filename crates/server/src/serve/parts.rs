@@ -14,7 +14,8 @@ use tollgate_protocol_leap::{LeapConfig, LeapCounters};
 use tollgate_protocol_native::NativeConfig;
 
 use crate::Failure;
-use crate::config::{Config, HookSecret, HookSettings, Secret, TlsFiles};
+use crate::certificate;
+use crate::config::{Config, HookSecret, HookSettings, Secret};
 use crate::hook::{HookCounters, HookParts, HttpHook};
 use crate::outbound::{Bounds, HttpOutbound, OutboundParts, Trust, system_resolver};
 use crate::secret_file;
@@ -47,18 +48,6 @@ pub(super) fn listen(address: SocketAddr, shards: usize, limits: &Limits) -> Res
             _ => "",
         };
         format!("cannot listen on {address}: {error}{hint}").into()
-    })
-}
-
-/// The certificate and its key.
-pub(super) fn server_tls(files: &TlsFiles) -> Result<Arc<rustls::ServerConfig>, Failure> {
-    let TlsFiles { certificate, key } = files;
-    let read = |path: &std::path::Path| {
-        std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
-    };
-    let (certificate_pem, key_pem) = (read(certificate)?, zeroize::Zeroizing::new(read(key)?));
-    tollgate_gateway::tls::server_config(&certificate_pem, &key_pem).map_err(|error| {
-        format!("tls.certificate = {}, tls.key = {}: {error}", certificate.display(), key.display()).into()
     })
 }
 
@@ -160,7 +149,7 @@ pub(super) fn console(
 
 /// Everything that is wrong with the files that the settings name, without starting anything.
 pub(crate) fn check_files(config: &Config) -> Vec<Failure> {
-    let tls = config.tls.as_ref().map(|files| server_tls(files).map(drop));
+    let tls = config.tls.as_ref().map(certificate::check);
     let secret = config.hook.as_ref().map(|hook| hook_secret(&hook.secret).map(drop));
     let master_key = secret_file::check_master_key(&config.master_key).map_err(Into::into);
     [tls, secret, Some(master_key)].into_iter().flatten().filter_map(Result::err).collect()
