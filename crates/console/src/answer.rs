@@ -8,6 +8,7 @@ use http::header::{
 };
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+use tollgate_core::peer::Known;
 use tollgate_core::{Error, ErrorKind};
 
 /// What pages may load and do: our own files, and nothing else. No inline script or style, no frame, no other origin.
@@ -26,11 +27,13 @@ pub(crate) struct Answer {
     headers: Vec<(HeaderName, HeaderValue)>,
     body: Bytes,
     may_be_kept: bool,
+    /// To somebody who is signed in: its connection is one of a known client.
+    is_of_known: bool,
 }
 
 impl Answer {
     fn new(status: StatusCode, body: Bytes) -> Self {
-        Self { status, headers: Vec::new(), body, may_be_kept: false }
+        Self { status, headers: Vec::new(), body, may_be_kept: false, is_of_known: false }
     }
 
     /// A page.
@@ -79,6 +82,11 @@ impl Answer {
         self.with(ALLOW, methods)
     }
 
+    pub(crate) fn of_known(mut self, is_known: bool) -> Self {
+        self.is_of_known = is_known;
+        self
+    }
+
     /// The answer with the headers that all have.
     pub(crate) fn reply(self, request_id: &str, tls: bool) -> Reply {
         const ALL: [(HeaderName, &str); 8] = [
@@ -96,6 +104,9 @@ impl Answer {
         ];
         let mut reply = Response::new(Full::new(self.body));
         *reply.status_mut() = self.status;
+        if self.is_of_known {
+            reply.extensions_mut().insert(Known);
+        }
         let headers = reply.headers_mut();
         for (name, value) in ALL {
             headers.insert(name, HeaderValue::from_static(value));

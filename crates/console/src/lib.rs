@@ -11,8 +11,10 @@
 mod answer;
 mod assets;
 mod cookie;
+mod diff;
 mod form;
 mod frame;
+mod json_text;
 mod pages;
 mod people;
 mod plot;

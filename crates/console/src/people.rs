@@ -1,39 +1,37 @@
-//! Operators, as the console asks the node for them.
+//! Operators, as the console asks the node for them: texts of forms become secrets here.
 
 use tollgate_core::authorize::Caller;
-use tollgate_core::ids::{OperatorId, ProjectId};
+use tollgate_core::command::PresentedSecret;
+use tollgate_core::ids::ProjectId;
 use tollgate_core::roles::Role;
 use tollgate_core::{Error, ErrorKind, Result};
-use tollgate_node::Node;
-
-/// Whether anybody may sign in yet.
-pub(crate) fn has_operator(_node: &Node) -> bool {
-    false
-}
-
-/// Who signed in, and which run of sessions that began.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SignedIn {
-    pub(crate) operator: OperatorId,
-    pub(crate) run: u32,
-}
+use tollgate_node::{Node, SignedIn};
 
 /// The caller that an operator is now, with its name and role; nothing once this sign-in is over.
-pub(crate) fn person(_node: &Node, begun: SignedIn, project: Option<ProjectId>) -> Option<(Caller, String, Role)> {
+pub(crate) fn person(node: &Node, begun: SignedIn, project: Option<ProjectId>) -> Option<(Caller, String, Role)> {
     #[cfg(test)]
     if let Some(role) = usize::try_from(begun.operator.get()).ok().and_then(|number| Role::ALL.get(number).copied()) {
         return Some((Caller::Person { operator: begun.operator, role, project }, role.word().to_owned(), role));
     }
-    let _ = (begun, project);
-    None
+    if !node.signed_in(begun) {
+        return None;
+    }
+    let caller = node.person(begun.operator, project)?;
+    let operator = node.this_operator(&caller).ok()?;
+    Some((caller, operator.name, operator.role))
 }
 
 /// Whose name and password these are.
-pub(crate) async fn sign_in(_node: &Node, _name: &str, _password: &str) -> Result<SignedIn> {
-    Err(Error::new(ErrorKind::InvalidAuth, "That name and password do not go together."))
+pub(crate) async fn sign_in(node: &Node, name: &str, password: &str) -> Result<SignedIn> {
+    node.sign_in(name.trim(), &PresentedSecret::new(password.to_owned())).await
 }
 
-/// Makes an operator of who has the code of an invitation.
-pub(crate) async fn accept(_node: &Node, _code: &str, _name: &str, _password: &str) -> Result<SignedIn> {
-    Err(Error::new(ErrorKind::Gone, "This link was used already, or is over."))
+/// Makes an operator of who has the code of an invitation, or gives it a new password.
+pub(crate) async fn accept(node: &Node, code: &str, name: &str, password: &str) -> Result<SignedIn> {
+    if code.is_empty() {
+        return Err(Error::new(ErrorKind::Gone, "Open the link that was printed once more: its code is missing."));
+    }
+    let name = Some(name).filter(|name| !name.is_empty());
+    node.accept_invitation(&PresentedSecret::new(code.to_owned()), name, &PresentedSecret::new(password.to_owned()))
+        .await
 }

@@ -185,7 +185,9 @@ impl House {
             asked: route.map(|route| (route.method.as_str(), route.template)),
         };
         let knock = Knock { house: Arc::clone(self), parts, params, query, form, address, session };
-        with_origin(origin, self.run(route, knock, looks, request_id)).await
+        let is_known = knock.session.is_some();
+        let answer = with_origin(origin, self.run(route, knock, looks, request_id)).await?;
+        Ok(answer.of_known(is_known))
     }
 
     async fn run(&self, route: Option<&Route>, knock: Knock, looks: bool, request_id: &str) -> Result<Answer, Broken> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use tollgate_core::clock::{Monotonic, UnixMillis};
 
-use crate::people::SignedIn;
+use tollgate_node::SignedIn;
 
 /// Sessions of the server at once; the one that was used longest ago makes room.
 const SESSIONS_MAX: usize = 1_024;

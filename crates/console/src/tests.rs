@@ -21,10 +21,9 @@ use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::roles::Role;
-use tollgate_node::{ConnectionKey, Node, NodeParts, Outlet, Written, start};
+use tollgate_node::{ConnectionKey, Node, NodeParts, Outlet, SignedIn, Written, start};
 
 use crate::cookie::Drawn;
-use crate::people::SignedIn;
 use crate::sessions::Session;
 use crate::{Console, ConsoleParts, ConsoleSettings};
 

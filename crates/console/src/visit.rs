@@ -9,12 +9,11 @@ use tollgate_core::authorize::Caller;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ids::ProjectId;
 use tollgate_core::{Error, ErrorKind};
-use tollgate_node::Node;
+use tollgate_node::{Node, SignedIn};
 
 use crate::cookie;
 use crate::form::Form;
 use crate::frame::Frame;
-use crate::people::SignedIn;
 use crate::routes::Params;
 use crate::service::House;
 use crate::sessions::Name;

@@ -4,12 +4,12 @@ use askama::Template;
 use http::header::HeaderName;
 use http::{HeaderValue, StatusCode, Uri};
 use tollgate_core::{Error, ErrorKind, Result};
+use tollgate_node::SignedIn;
 
 use crate::answer::Answer;
 use crate::assets::Assets;
 use crate::cookie::{self, Drawn};
 use crate::form::{Form, Typed};
-use crate::people::SignedIn;
 use crate::sessions::Session;
 use crate::visit::{Knock, Visit};
 use crate::{people, refused, rules, words};
@@ -79,7 +79,7 @@ fn sign_in_page(knock: &Knock, status: StatusCode, typed: Typed, to: &str) -> Re
         theme: knock.theme(),
         host: asked.host().unwrap_or("this server"),
         to: knock.to(to),
-        nobody: !people::has_operator(knock.node()),
+        nobody: !knock.node().has_operator(),
         typed,
     };
     Answer::page_as(status, &page)
@@ -165,6 +165,7 @@ fn begin(knock: &Knock, signed_in: SignedIn, to: &str) -> Answer {
 /// `POST /console/sign-out`.
 pub(crate) async fn leave(visit: &Visit) -> Result<Answer> {
     visit.house.sessions().end(|name, _| *name == visit.session.name);
+    visit.node().sign_out(&visit.caller).await?;
     let clear = (HeaderName::from_static("clear-site-data"), HeaderValue::from_static("\"cache\""));
     Ok(Answer::see("/console/sign-in").with_cookie(cookie::gone()).with(clear.0, clear.1))
 }
