@@ -249,6 +249,13 @@ impl<'de> serde::Deserialize<'de> for ChannelId {
     }
 }
 
+/// Ids sort as their texts do.
+impl std::borrow::Borrow<str> for ChannelId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for ChannelId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

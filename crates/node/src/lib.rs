@@ -89,6 +89,7 @@ pub struct Node {
     /// Held shared by who makes keys that the master key wraps, exclusively by who turns the keyring over.
     keyring_turns: tokio::sync::RwLock<()>,
     jobs: operations::jobs::Jobs,
+    revoking: operations::revoke::Revoking,
     courier: operations::deliveries::Courier,
     presence: operations::presence::Presence,
     minutes: operations::usage::Minutes,

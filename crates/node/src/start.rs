@@ -105,6 +105,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         key_uses,
         keyring_turns: tokio::sync::RwLock::default(),
         jobs: crate::operations::jobs::Jobs::default(),
+        revoking: crate::operations::revoke::Revoking::default(),
         presence: crate::operations::presence::Presence::default(),
         minutes: crate::operations::usage::Minutes::default(),
         courier: crate::operations::deliveries::Courier::default(),

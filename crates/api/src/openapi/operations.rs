@@ -36,7 +36,7 @@ operations! {
         POST "/v2/keys/:key/revoke" revokeKey "manage_keys" "Revoke a key, at once and for good" () -> 200 Key;
     }
     "Tokens" {
-        GET "/v2/tokens" listTokens "read_leap_tokens" "Tokens, oldest first, never their secrets; a page may be short and yet have a next one" ("limit", "cursor", "user_id", "channel", "status") -> 200 TokenPage;
+        GET "/v2/tokens" listTokens "read_leap_tokens" "Tokens, oldest first, never their secrets; a page may be short and yet have a next one" ("limit", "cursor", "order:tokens", "user_id", "user_prefix", "channel", "status", "kind", "online", "made_by", "name") -> 200 TokenPage;
         POST "/v2/tokens" createToken "create_leap_token" "Create a token, and its user if there is none; its secret is in this answer alone" ("Idempotency-Key") NewToken -> 201 Token;
         POST "/v2/tokens/introspect" introspectToken "manage_tokens" "Say what a token is (RFC 7662), and exactly why it is refused" () Introspect -> 200 Introspection;
         GET "/v2/tokens/:token" getToken "read_leap_tokens" "One token" () -> 200 Token;
@@ -71,14 +71,14 @@ operations! {
         DELETE "/v2/issuers/:issuer" deleteIssuer "manage_keys" "Delete an issuer with the tokens of its users" () -> 200 IssuerDeleted;
     }
     "Users" {
-        GET "/v2/users" listUsers "manage_users" "Users, in the order of their ids here" ("limit", "cursor") -> 200 UserPage;
+        GET "/v2/users" listUsers "manage_users" "Users, in the order of their ids here, or of your own ids" ("limit", "cursor:names", "order:names", "prefix") -> 200 UserPage;
         POST "/v2/users" createUser "manage_users" "Create a user; one that a session names comes to be by itself" () NewUser -> 201 User;
         GET "/v2/users/:user" getUser "manage_users" "One user, by your own id" () -> 200 User;
         PATCH "/v2/users/:user" changeUser "manage_users" "Change a user's name or attributes" () UserChange -> 200 User;
         DELETE "/v2/users/:user" deleteUser "manage_users" "Delete a user with all its tokens; none of them ever comes back" () -> 200 TokensEnded;
         POST "/v2/users/:user/ban" banUser "manage_users" "Revoke a user's tokens and let it get no others" () -> 200 TokensEnded;
         POST "/v2/users/:user/unban" unbanUser "manage_users" "Lift a ban; the revoked tokens stay revoked" () -> 200 User;
-        GET "/v2/users/:user/tokens" listUserTokens "read_leap_tokens" "A user's tokens, without their secrets" ("limit", "cursor", "channel", "status") -> 200 TokenPage;
+        GET "/v2/users/:user/tokens" listUserTokens "read_leap_tokens" "A user's tokens, without their secrets" ("limit", "cursor", "order:tokens", "channel", "status", "kind", "online", "made_by", "name") -> 200 TokenPage;
         POST "/v2/users/:user/messages" messageUser "message_token" "Send a direct message to all connections of a user" () Message -> 200 Reached;
     }
     "Auth tokens" {
@@ -93,7 +93,7 @@ operations! {
         POST "/v2/tickets" createTicket "token or create_leap_token" "Make a ticket: it stands for a token once, for 30 seconds, where a token cannot be sent. A token makes one for itself; a project key names the token" () NewTicket -> 201 Ticket;
     }
     "Channels" {
-        GET "/v2/channels" listChannels "read_channels" "Channels, oldest first" ("limit", "cursor") -> 200 ChannelPage;
+        GET "/v2/channels" listChannels "read_channels" "Channels, oldest first, or in the order of their ids" ("limit", "cursor:names", "order:names", "prefix", "type") -> 200 ChannelPage;
         POST "/v2/channels" createChannel "create_channel" "Create a channel; without an id it gets one" () NewChannel -> 201 Channel;
         GET "/v2/channels/:channel" getChannel "read_channels" "One channel, with where it is and how many are online in it" () -> 200 Channel;
         PATCH "/v2/channels/:channel" changeChannel "update_channel_state" "Change capabilities and settings; what is left out stays" () ChannelChange -> 200 Channel;
@@ -145,8 +145,8 @@ operations! {
         POST "/v2/webhooks/:webhook/deliveries/:delivery/replay" replayDelivery "manage_keys" "Send a message again, under its id" () -> 202 Delivery;
     }
     "Audit" {
-        GET "/v2/audit" listAudit "read_audit" "Entries, the latest first" ("limit", "cursor", "order", "subject", "actor", "action", "since", "until") -> 200 AuditPage;
-        GET "/v2/audit/export" exportAudit "read_audit" "Up to 1,000 entries as JSON lines, the oldest first" ("after", "subject", "actor", "action", "since", "until") -> 200 Lines;
+        GET "/v2/audit" listAudit "read_audit" "Entries, the latest first" ("limit", "cursor", "order", "subject", "actor", "action", "outcome", "since", "until") -> 200 AuditPage;
+        GET "/v2/audit/export" exportAudit "read_audit" "Up to 1,000 entries as JSON lines, the oldest first" ("after", "subject", "actor", "action", "outcome", "since", "until") -> 200 Lines;
         GET "/v2/audit/verify" verifyAudit "read_audit" "Prove that no entry was changed, dropped, moved or added" () -> 200 AuditProof;
     }
 }

@@ -16,6 +16,7 @@ mod v2_history;
 mod v2_me;
 mod v2_messages;
 mod v2_project;
+mod v2_search;
 mod v2_tokens;
 
 use std::sync::Arc;

@@ -41,13 +41,7 @@ struct Proof {
 
 pub(crate) async fn list(call: &Call) -> Result<Answer> {
     let (limit, after) = call.paging()?;
-    let newest_first = match call.query().given("order")?.as_deref() {
-        None | Some("desc") => true,
-        Some("asc") => false,
-        Some(_) => {
-            return Err(Error::new(ErrorKind::InvalidInput, "The query parameter `order` must be `asc` or `desc`."));
-        }
-    };
+    let newest_first = call.word("order", ["desc", "asc"])?.unwrap_or(0) == 0;
     let query = AuditQuery { after, newest_first, limit: (limit + 1).min(AUDIT_PAGE_MAX), ..filter(call)? };
     let entries = call.node.audit(&call.caller, query).await?;
     let page = Page::cut(entries, limit, |entry| entry.sequence);
@@ -106,6 +100,9 @@ fn filter(call: &Call) -> Result<AuditQuery> {
         subject: call.filter("subject")?,
         actor: call.filter("actor")?,
         action: call.filter("action")?,
+        outcome: call
+            .word("outcome", ["done", "refused"])?
+            .map(|at| if at == 0 { AuditOutcome::Done } else { AuditOutcome::Refused }),
         since: call.time("since")?,
         until: call.time("until")?,
         ..AuditQuery::default()

@@ -11,9 +11,11 @@ use tollgate_node::{ChannelUpdate, NewChannel, TokenFilter};
 
 use super::channel_shown::{Settings, Shown, capabilities, show};
 use super::token_shown;
-use super::{Map, Page, cursor};
+use super::{Map, Page, cursor, cursor_of};
 use crate::answer::Answer;
 use crate::call::Call;
+
+const KINDS: [ChannelType; 3] = [ChannelType::Private, ChannelType::Public, ChannelType::Unprotected];
 
 /// A channel to make.
 #[derive(Deserialize)]
@@ -65,6 +67,14 @@ fn first_state(state: Option<JsonObject>) -> Result<JsonObject> {
 
 /// `GET /v2/channels`.
 pub(crate) async fn list(call: &Call) -> Result<Answer> {
+    let kind = call.word("type", KINDS.map(ChannelType::word))?.map(|at| KINDS[at]);
+    if let Some(prefix) = call.names()?.or_else(|| kind.map(|_| String::new())) {
+        let (limit, after) = call.paging_by_name()?;
+        let (found, next) = call.node.channels_named(&call.caller, &prefix, kind, after.as_deref(), limit)?;
+        let data = found.into_iter().map(|channel| show(channel, None)).collect();
+        let next_cursor = next.map(|last| cursor_of(last.as_str()));
+        return Ok(Answer::json(StatusCode::OK, &Page::<Shown> { data, next_cursor }));
+    }
     let (limit, after) = call.paging()?;
     let mut found = call.node.channel_page(&call.caller, after, limit + 1)?;
     let more = found.len() > limit;

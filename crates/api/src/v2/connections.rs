@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 use serde::Serialize;
+use tollgate_core::Result;
 use tollgate_core::ids::ChannelId;
-use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{ConnectionFilter, ConnectionRow, ConnectionsOnly};
 
 use super::{Page, Time, cursor};
@@ -27,16 +27,10 @@ struct Shown<'a> {
 /// `GET /v2/connections`.
 pub(crate) async fn list(call: &Call) -> Result<Answer> {
     let (limit, after) = call.paging()?;
-    let only = match call.filter("only")?.as_deref() {
+    let only = match call.word("only", ["behind", "anonymous"])? {
         None => ConnectionsOnly::Any,
-        Some("behind") => ConnectionsOnly::Behind,
-        Some("anonymous") => ConnectionsOnly::Anonymous,
-        Some(_) => {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "The query parameter `only` must be `behind` or `anonymous`.",
-            ));
-        }
+        Some(0) => ConnectionsOnly::Behind,
+        Some(_) => ConnectionsOnly::Anonymous,
     };
     let filter = ConnectionFilter {
         token: call.filter("token")?.map(|id| id.parse()).transpose()?,

@@ -72,32 +72,63 @@ pub(crate) fn cursor(place: u64) -> String {
     URL_SAFE_NO_PAD.encode(place.to_be_bytes())
 }
 
+/// The cursor of a list that is sorted by names.
+pub(crate) fn cursor_of(name: &str) -> String {
+    URL_SAFE_NO_PAD.encode(name)
+}
+
 impl Call {
     /// `limit` and `cursor` of the query: how many entries, and after which place.
     pub(crate) fn paging(&self) -> Result<(usize, Option<u64>)> {
-        let wrong = |what: String| Error::new(ErrorKind::InvalidInput, what);
-        let limit = match self.query().given("limit")? {
-            None => PAGE_DEFAULT,
+        let place = |bytes: Vec<u8>| <[u8; 8]>::try_from(bytes).ok().map(u64::from_be_bytes);
+        Ok((self.limit()?, self.cursor(place)?))
+    }
+
+    /// The same of a list that is sorted by names: how many entries, and after which name.
+    pub(crate) fn paging_by_name(&self) -> Result<(usize, Option<String>)> {
+        Ok((self.limit()?, self.cursor(|bytes| String::from_utf8(bytes).ok())?))
+    }
+
+    fn limit(&self) -> Result<usize> {
+        match self.query().given("limit")? {
+            None => Ok(PAGE_DEFAULT),
             Some(text) => match text.parse() {
-                Ok(limit) if (1..=PAGE_MAX).contains(&limit) => limit,
-                _ => {
-                    return Err(wrong(format!(
-                        "The query parameter `limit` must be a whole number from 1 to {PAGE_MAX}."
-                    )));
-                }
+                Ok(limit) if (1..=PAGE_MAX).contains(&limit) => Ok(limit),
+                _ => Err(Error::new(
+                    ErrorKind::InvalidInput,
+                    format!("The query parameter `limit` must be a whole number from 1 to {PAGE_MAX}."),
+                )),
             },
-        };
-        let after = match self.query().given("cursor")? {
-            None => None,
-            Some(text) => {
-                let bytes = URL_SAFE_NO_PAD.decode(&text).ok().and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
-                let bytes = bytes.ok_or_else(|| {
-                    wrong("The query parameter `cursor` must be the `next_cursor` of an earlier page.".into())
-                })?;
-                Some(u64::from_be_bytes(bytes))
-            }
-        };
-        Ok((limit, after))
+        }
+    }
+
+    fn cursor<T>(&self, read: impl FnOnce(Vec<u8>) -> Option<T>) -> Result<Option<T>> {
+        let Some(text) = self.query().given("cursor")? else { return Ok(None) };
+        let place = URL_SAFE_NO_PAD.decode(&text).ok().and_then(read);
+        place.map(Some).ok_or_else(|| {
+            let why = "The query parameter `cursor` must be the `next_cursor` of an earlier page of this list.";
+            Error::new(ErrorKind::InvalidInput, why)
+        })
+    }
+
+    /// A parameter of the query that is one of these words; the place of the word.
+    pub(crate) fn word<const N: usize>(&self, name: &'static str, words: [&str; N]) -> Result<Option<usize>> {
+        let Some(text) = self.query().given(name)? else { return Ok(None) };
+        words.iter().position(|word| *word == text).map(Some).ok_or_else(|| {
+            let words = words.map(|word| format!("`{word}`")).join(" or ");
+            Error::new(ErrorKind::InvalidInput, format!("The query parameter `{name}` must be {words}."))
+        })
+    }
+
+    /// Whether a list is to be sorted by names, and which of them: it is when `prefix` says how they begin, or `order` is `name`.
+    pub(crate) fn names(&self) -> Result<Option<String>> {
+        let by_name = self.word("order", ["created", "name"])?;
+        let prefix = self.filter("prefix")?;
+        if by_name == Some(0) && prefix.is_some() {
+            let why = "What begins so is found in the order of names; leave out `order`, or `prefix`.";
+            return Err(Error::new(ErrorKind::InvalidInput, why));
+        }
+        Ok(prefix.or_else(|| (by_name == Some(1)).then(String::new)))
     }
 
     /// The body as the object that `T` describes; `{}` where there is none.

@@ -5,14 +5,18 @@ use serde::Deserialize;
 use tollgate_core::grants::Grant;
 use tollgate_core::ids::{ChannelId, TokenId};
 use tollgate_core::json::JsonObject;
-use tollgate_core::records::TokenTerms;
+use tollgate_core::records::{TokenKind, TokenTerms};
 use tollgate_core::{Error, ErrorKind, Result};
-use tollgate_node::{IssuedToken, NewToken, Once, TokenDetail, TokenFilter, TokenStatus, TokenUpdate, UserOfToken};
+use tollgate_node::{
+    IssuedToken, NewToken, Once, TokenDetail, TokenFilter, TokenStatus, TokenUpdate, UserOfToken, kind_word,
+};
 
 use super::token_shown::{Shown, show};
 use super::{Page, Time, cursor, present};
 use crate::answer::Answer;
 use crate::call::Call;
+
+const KINDS: [TokenKind; 4] = [TokenKind::Plain, TokenKind::UserToken, TokenKind::Session, TokenKind::Issued];
 
 /// A token to make. Also an entry of a batch.
 #[derive(Default, Deserialize)]
@@ -103,6 +107,12 @@ fn page(call: &Call, user_id: Option<String>) -> Result<Answer> {
         user_id,
         channel: call.query().first("channel")?.map(|id| ChannelId::new(&id)).transpose()?,
         status: status.transpose()?,
+        user_prefix: call.filter("user_prefix")?,
+        kind: call.word("kind", KINDS.map(kind_word))?.map(|at| KINDS[at]),
+        online: call.word("online", ["true", "false"])?.map(|at| at == 0),
+        made_by: call.filter("made_by")?.map(|id| id.parse()).transpose()?,
+        name_part: call.filter("name")?,
+        newest_first: call.word("order", ["asc", "desc"])? == Some(1),
     };
     let page = call.node.token_page(&call.caller, &filter, after.map(TokenId::new), limit)?;
     let data = page.tokens.iter().map(|token| show(token, None)).collect();

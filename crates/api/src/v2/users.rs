@@ -8,7 +8,7 @@ use tollgate_core::limits::{MESSAGE_BYTES_MAX, METADATA_BYTES_MAX};
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{NewUser, TokensEnded, UserUpdate, UserView};
 
-use super::{Page, Time, present};
+use super::{Page, Time, cursor_of, present};
 use crate::answer::Answer;
 use crate::call::Call;
 
@@ -64,6 +64,15 @@ struct Reached {
 }
 
 pub(crate) async fn list(call: &Call) -> Result<Answer> {
+    if let Some(prefix) = call.names()? {
+        let (limit, after) = call.paging_by_name()?;
+        let mut found = call.node.users_named(&call.caller, &prefix, after.as_deref(), limit + 1)?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next_cursor = found.last().filter(|_| more).map(|last| cursor_of(&last.user_id));
+        let data = found.iter().map(show).collect();
+        return Ok(Answer::json(StatusCode::OK, &Page::<Shown> { data, next_cursor }));
+    }
     let (limit, after) = call.paging()?;
     let page = Page::cut(call.node.users(&call.caller, after, limit + 1)?, limit, |user| user.id.get());
     let data = page.data.iter().map(show).collect();

@@ -22,7 +22,7 @@
 use std::sync::Arc;
 
 use super::Pending;
-use crate::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey};
+use crate::audit::{AuditDraft, AuditEntry, AuditOutcome, ChainBreak, ChainHead, LedgerKey};
 use crate::clock::UnixMillis;
 use crate::command::Published;
 use crate::credentials::RowKind;
@@ -162,6 +162,8 @@ pub struct AuditQuery {
     pub actor: Option<String>,
     /// Only those of this action: a whole name, or the beginning of one that ends in `.`.
     pub action: Option<String>,
+    /// Only those of this outcome.
+    pub outcome: Option<AuditOutcome>,
     /// Only those not before.
     pub since: Option<UnixMillis>,
     /// Only those before.
@@ -191,6 +193,7 @@ impl AuditQuery {
             && self.subject.as_ref().is_none_or(|subject| draft.subject == *subject)
             && self.actor.as_ref().is_none_or(|actor| draft.actor == *actor)
             && self.action.as_ref().is_none_or(is_action)
+            && self.outcome.is_none_or(|outcome| outcome == draft.outcome)
             && self.since.is_none_or(|since| draft.at >= since)
             && self.until.is_none_or(|until| draft.at < until)
             && self.after.is_none_or(is_beyond)

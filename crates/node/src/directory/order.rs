@@ -42,6 +42,12 @@ impl TokenOrder {
         let from = id.map_or(0, |id| self.ids.partition_point(|one| *one <= id));
         &self.ids[from..]
     }
+
+    /// The ids before this one, or all, oldest first; among them some that are gone.
+    pub(super) fn before(&self, id: Option<TokenId>) -> &[TokenId] {
+        let to = id.map_or(self.ids.len(), |id| self.ids.partition_point(|one| *one < id));
+        &self.ids[..to]
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +74,8 @@ mod tests {
             let walked: Vec<_> = order.after(Some(id)).iter().filter(|id| there.contains(id)).copied().collect();
             let expected: Vec<_> = there.range(id..).filter(|one| **one != id).copied().collect();
             assert_eq!(walked, expected, "step {step}");
+            let walked: Vec<_> = order.before(Some(id)).iter().filter(|id| there.contains(id)).copied().collect();
+            assert_eq!(walked, there.range(..id).copied().collect::<Vec<_>>(), "step {step}");
         }
         assert_eq!(order.after(None).len(), order.ids.len());
     }

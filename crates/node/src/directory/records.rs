@@ -1,6 +1,7 @@
 //! The records of one project, with the indexes that keep both directions of a subscription in step.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use tollgate_core::clock::{Monotonic, UnixMillis};
@@ -54,6 +55,8 @@ pub(crate) type Table<T> = BTreeMap<u64, Kept<T>>;
 #[derive(Debug)]
 pub(crate) struct UserEntry {
     pub(crate) kept: Kept<UserRecord>,
+    /// The customer's id, to be shared.
+    pub(crate) name: Arc<str>,
     /// In order of creation.
     pub(crate) tokens: Vec<TokenId>,
 }
@@ -64,11 +67,13 @@ pub(crate) struct Records {
     channels: HashMap<ChannelId, ChannelEntry>,
     /// By their places in the order of creation, for reading them page by page.
     channel_order: BTreeMap<u64, ChannelId>,
+    /// By their ids, for finding those that begin with some text.
+    channel_names: BTreeSet<ChannelId>,
     /// Boxed: the table keeps room for twice as many.
     tokens: NumberMap<TokenId, Box<TokenEntry>>,
     token_order: TokenOrder,
     users: BTreeMap<UserId, UserEntry>,
-    users_by_id: HashMap<Arc<str>, UserId>,
+    users_by_id: BTreeMap<Arc<str>, UserId>,
     pub(crate) settings: Option<Kept<SettingsRecord>>,
     pub(crate) auth_tokens: Table<AuthTokenRecord>,
     pub(crate) auth_tokens_by_hash: HashMap<[u8; 32], u64>,
@@ -157,6 +162,28 @@ impl Records {
         self.channel_order.range(first..).filter_map(|(_, channel)| self.channel(channel))
     }
 
+    /// Channels whose ids begin so, in the order of their ids, those behind this one.
+    pub(crate) fn channels_named<'r>(
+        &'r self,
+        prefix: &'r str,
+        after: Option<&'r str>,
+    ) -> impl Iterator<Item = &'r ChannelEntry> {
+        let names = self.channel_names.range::<str, _>((first_of(prefix, after), Bound::Unbounded));
+        let names = names.take_while(move |channel| channel.as_str().starts_with(prefix));
+        names.filter_map(|channel| self.channel(channel))
+    }
+
+    /// Users whose ids begin so, in the order of their ids, those behind this one.
+    pub(crate) fn users_named<'r>(
+        &'r self,
+        prefix: &'r str,
+        after: Option<&'r str>,
+    ) -> impl Iterator<Item = (UserId, &'r UserEntry)> {
+        let names = self.users_by_id.range::<str, _>((first_of(prefix, after), Bound::Unbounded));
+        let names = names.take_while(move |(name, _)| name.starts_with(prefix));
+        names.filter_map(|(_, user)| Some((*user, self.users.get(user)?)))
+    }
+
     pub(crate) fn tokens(&self) -> impl Iterator<Item = (TokenId, &TokenEntry)> {
         self.tokens.iter().map(|(id, entry)| (*id, &**entry))
     }
@@ -169,10 +196,14 @@ impl Records {
         self.token_order.after(after).iter().filter_map(|id| Some((*id, self.token(*id)?)))
     }
 
+    /// Tokens before this one, or from the last, the newest first.
+    pub(crate) fn tokens_before(&self, before: Option<TokenId>) -> impl Iterator<Item = (TokenId, &TokenEntry)> {
+        self.token_order.before(before).iter().rev().filter_map(|id| Some((*id, self.token(*id)?)))
+    }
+
     /// The customer's id of a token's user.
     pub(crate) fn user_name_of(&self, token: TokenId) -> Option<Arc<str>> {
-        let user = self.users.get(&self.token(token)?.user?)?;
-        self.users_by_id.get_key_value(user.kept.record.user_id.as_str()).map(|(name, _)| Arc::clone(name))
+        self.users.get(&self.token(token)?.user?).map(|user| Arc::clone(&user.name))
     }
 
     /// Notes how far a channel's durable history is.
@@ -218,6 +249,7 @@ impl Records {
 
     pub(super) fn insert_channel(&mut self, entry: ChannelEntry) {
         self.channel_order.insert(entry.snapshot.sequence, entry.snapshot.channel.clone());
+        self.channel_names.insert(entry.snapshot.channel.clone());
         self.channels.insert(entry.snapshot.channel.clone(), entry);
     }
 
@@ -243,6 +275,7 @@ impl Records {
     pub(super) fn remove_channel(&mut self, channel: &ChannelId) -> Option<u64> {
         let entry = self.channels.remove(channel)?;
         self.channel_order.remove(&entry.snapshot.sequence);
+        self.channel_names.remove(channel);
         for token in entry.tokens {
             if let Some(token) = self.tokens.get_mut(&token) {
                 token.live_mut().subscriptions.retain(|(one, _)| one != channel);
@@ -298,11 +331,11 @@ impl Records {
         let name = Arc::<str>::from(kept.record.user_id.as_str());
         match self.users.get_mut(&user) {
             Some(entry) => {
-                self.users_by_id.remove(entry.kept.record.user_id.as_str());
-                entry.kept = kept;
+                self.users_by_id.remove(&entry.name);
+                (entry.kept, entry.name) = (kept, Arc::clone(&name));
             }
             None => {
-                self.users.insert(user, UserEntry { kept, tokens: Vec::new() });
+                self.users.insert(user, UserEntry { kept, name: Arc::clone(&name), tokens: Vec::new() });
             }
         }
         self.users_by_id.insert(name, user);
@@ -310,7 +343,7 @@ impl Records {
 
     pub(super) fn remove_user(&mut self, user: UserId) {
         if let Some(entry) = self.users.remove(&user) {
-            self.users_by_id.remove(entry.kept.record.user_id.as_str());
+            self.users_by_id.remove(&entry.name);
         }
     }
 
@@ -465,6 +498,14 @@ impl Records {
             }
         }
         (subscriptions, channels)
+    }
+}
+
+/// Where names begin that begin so and are behind this one.
+fn first_of<'r>(prefix: &'r str, after: Option<&'r str>) -> Bound<&'r str> {
+    match after.filter(|after| *after >= prefix) {
+        Some(after) => Bound::Excluded(after),
+        None => Bound::Included(prefix),
     }
 }
 

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::error::{Error, Result};
 use tollgate_core::ids::{ChannelId, ProjectId};
-use tollgate_core::model::Channel;
+use tollgate_core::limits::{PAGE_ENTRIES_MAX, PAGE_LOOKS_MAX};
+use tollgate_core::model::{Channel, ChannelType};
 
 use super::refusal;
 use super::views::{ChannelUpdate, ChannelView, Listed, NewChannel, Page, ProjectView};
@@ -92,6 +93,34 @@ impl Node {
         let entry = self.authorize(caller, Action::ReadChannels)?;
         let records = entry.read();
         Ok(records.channels_after(after).take(limit).map(|found| view(&entry, found)).collect())
+    }
+
+    /// At most `limit` of the project's channels whose ids begin so, of one type or of any, in the order of their ids: those behind `after`. And where to
+    /// go on, if there is more: with a type it looks at no more than 20,000, and may answer fewer than there are.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn channels_named(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        kind: Option<ChannelType>,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<(Vec<ChannelView>, Option<ChannelId>)> {
+        let entry = self.authorize(caller, Action::ReadChannels)?;
+        let records = entry.read();
+        let mut some = records.channels_named(prefix, after).peekable();
+        let (mut found, mut last) = (Vec::new(), None);
+        for _ in 0..PAGE_LOOKS_MAX {
+            let Some(one) = some.next_if(|_| found.len() < limit.clamp(1, PAGE_ENTRIES_MAX)) else { break };
+            last = Some(one.snapshot.channel.clone());
+            if kind.is_none_or(|kind| one.snapshot.kind == kind) {
+                found.push(view(&entry, one));
+            }
+        }
+        let more = some.peek().is_some();
+        Ok((found, last.filter(|_| more)))
     }
 
     /// Makes sure that there is such a channel, for whoever may read its tokens.

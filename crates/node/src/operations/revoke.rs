@@ -4,7 +4,8 @@
 //! outcome is committed. What mints or changes tokens holds it shared until its commit. So a revocation hits every token that was made before it,
 //! and none that is made after it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
 
 use tollgate_core::audit::AuditDraft;
 use tollgate_core::authorize::{Action, Caller};
@@ -12,7 +13,7 @@ use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::TokenId;
+use tollgate_core::ids::{ProjectId, TokenId};
 use tollgate_core::limits::GRACE_MS_MAX;
 use tollgate_core::ports::store::{RowName, StoreError, Write};
 use tollgate_core::records::{Revocation, TokenRecord};
@@ -46,6 +47,42 @@ pub struct RevokeRequest {
     pub delete: bool,
 }
 
+/// How far the revocations are that are at work, by project: done, of how many tokens. One at a time in each project: they hold its minting lock.
+#[derive(Debug, Default)]
+pub(crate) struct Revoking(Mutex<HashMap<ProjectId, (u64, u64)>>);
+
+impl Revoking {
+    fn at_work(&self) -> std::sync::MutexGuard<'_, HashMap<ProjectId, (u64, u64)>> {
+        // What is in it is whole after every step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin(&self, project: ProjectId, of: usize) -> AtWork<'_> {
+        self.at_work().insert(project, (0, of as u64));
+        AtWork { all: self, project }
+    }
+}
+
+/// One that is at work, until this is dropped.
+struct AtWork<'a> {
+    all: &'a Revoking,
+    project: ProjectId,
+}
+
+impl AtWork<'_> {
+    fn did(&self, tokens: usize) {
+        if let Some((done, _)) = self.all.at_work().get_mut(&self.project) {
+            *done += tokens as u64;
+        }
+    }
+}
+
+impl Drop for AtWork<'_> {
+    fn drop(&mut self) {
+        self.all.at_work().remove(&self.project);
+    }
+}
+
 /// What a revocation came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Revoked {
@@ -62,6 +99,15 @@ pub struct Revoked {
 }
 
 impl Node {
+    /// How far a revocation of many tokens is that is at work now in the caller's project: done, of how many.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn revoking(&self, caller: &Caller) -> Result<Option<(u64, u64)>> {
+        let entry = self.authorize(caller, Action::ManageTokens)?;
+        Ok(self.revoking.at_work().get(&entry.project.id).copied())
+    }
+
     /// Revokes tokens. When it answers, the revocation is durable, every connection that it ends is closed, and nothing more reaches them.
     ///
     /// Exactly one audit entry, `token.revoke`, with the selector and the number of tokens. It is in the first unit of work, so that no token is
@@ -96,6 +142,7 @@ impl Node {
         let matched = self.select(&entry, &request.selector);
         let doomed: Vec<TokenId> =
             matched.iter().copied().filter(|token| self.would_end(&entry, *token, &request, &end)).collect();
+        let at_work = self.revoking.begin(entry.project.id, doomed.len());
         let mut audit = Some(self.revocation_entry(caller, &entry, &request, &matched, doomed.len()));
         let (mut revoked, mut connections) = (0, HashSet::new());
         let mut units = doomed.chunks(ROWS_PER_UNIT);
@@ -103,11 +150,13 @@ impl Node {
         let mut unit = Some(units.next().unwrap_or_default());
         while let Some(tokens) = unit {
             revoked += self.revoke_unit(&entry, tokens, (&request, &end), audit.take(), &mut connections).await?;
+            at_work.did(tokens.len());
             unit = units.next();
             if unit.is_some() {
                 tokio::task::yield_now().await;
             }
         }
+        drop(at_work);
         drop(minting);
         let connections_closed = if request.grace_ms == 0 { connections.len() as u64 } else { 0 };
         // Even where none was seen: one may have been identified at this moment.

@@ -168,9 +168,13 @@ pub struct TokenPage {
     pub tokens: Vec<TokenDetail>,
     /// Where the next page begins; nothing behind the last.
     pub next: Option<TokenId>,
+    /// How many tokens were looked at for it.
+    pub looks: usize,
+    /// How many there are, whether they fit or not.
+    pub total: usize,
 }
 
-/// Which tokens.
+/// Which tokens, and in which order.
 #[derive(Clone, Debug, Default)]
 pub struct TokenFilter {
     /// Those of the user with this id of the customer's.
@@ -179,6 +183,33 @@ pub struct TokenFilter {
     pub channel: Option<ChannelId>,
     /// Those with this status.
     pub status: Option<TokenStatus>,
+    /// Those of users whose ids of the customer's begin so.
+    pub user_prefix: Option<String>,
+    /// Those that came to be so.
+    pub kind: Option<TokenKind>,
+    /// Those with a live connection, or without one.
+    pub online: Option<bool>,
+    /// Those that were made with this key.
+    pub made_by: Option<KeyId>,
+    /// Those in whose names this occurs, in small or large letters.
+    pub name_part: Option<String>,
+    /// The newest first, instead of the oldest.
+    pub newest_first: bool,
+}
+
+impl TokenFilter {
+    /// Whether a token fits, its user and channel aside.
+    pub(super) fn admits(&self, token: &TokenEntry, now: UnixMillis) -> bool {
+        let is_named = |part: &String| {
+            let name = token.terms().and_then(|terms| terms.name.as_deref());
+            name.is_some_and(|name| name.to_lowercase().contains(&part.to_lowercase()))
+        };
+        self.status.is_none_or(|status| TokenStatus::of(token, now) == status)
+            && self.kind.is_none_or(|kind| token.kind == kind)
+            && self.online.is_none_or(|online| token.is_online() == online)
+            && self.made_by.is_none_or(|key| token.made_by == Some(key))
+            && self.name_part.as_ref().is_none_or(is_named)
+    }
 }
 
 impl Node {

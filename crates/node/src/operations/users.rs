@@ -146,6 +146,23 @@ impl Node {
         Ok(found.map(|(id, user)| self.show_user(&entry, &records, *id, user)).collect())
     }
 
+    /// At most `limit` users whose ids of the customer's begin so, in the order of these ids: those behind `after`.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn users_named(
+        &self,
+        caller: &Caller,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<UserView>> {
+        let entry = self.authorize(caller, Action::ReadUsers)?;
+        let records = entry.read();
+        let found = records.users_named(prefix, after).take(limit);
+        Ok(found.map(|(id, user)| self.show_user(&entry, &records, id, user)).collect())
+    }
+
     /// The user whose token calls.
     ///
     /// # Errors

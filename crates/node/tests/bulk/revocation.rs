@@ -180,3 +180,28 @@ fn deleting_by_a_rule_leaves_no_record() {
     assert_eq!(bench.refusal(&secret).as_deref(), Some("invalid_auth"));
     assert_eq!(bench.audit("token.delete"), [(String::new(), 1, Some("all".into()))]);
 }
+
+#[test]
+fn a_long_revocation_says_how_far_it_is() {
+    let bench = Bench::with_pauses(Some(1));
+    for _ in 0..4_100 {
+        block_on(bench.node.create_token(&bench.key, NewToken::default())).unwrap();
+    }
+    let far = || bench.node.revoking(&bench.key).unwrap();
+    assert_eq!(far(), None);
+    let request = RevokeRequest { selector: all(), ..RevokeRequest::default() };
+    let mut work = Box::pin(bench.node.revoke(&bench.key, request));
+    let mut seen = Vec::new();
+    let revoked = block_on(std::future::poll_fn(|context| {
+        let step = work.as_mut().poll(context);
+        if step.is_pending() && far().is_some() && seen.last() != Some(&far()) {
+            seen.push(far());
+        }
+        step
+    }));
+    assert_eq!(seen, [0, 2_000, 4_000].map(|done| Some((done, 4_100))));
+    assert_eq!((revoked.unwrap().revoked, far()), (4_100, None));
+    let halted = Box::pin(bench.node.revoke(&bench.key, RevokeRequest { selector: all(), ..RevokeRequest::default() }));
+    drop(halted);
+    assert_eq!(far(), None);
+}

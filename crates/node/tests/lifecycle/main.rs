@@ -15,5 +15,6 @@ mod read;
 mod refusals;
 mod renew;
 mod rotate;
+mod search;
 mod signing;
 mod tickets;

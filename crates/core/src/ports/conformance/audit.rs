@@ -119,7 +119,7 @@ fn queries_filter(bench: &mut Bench) {
             entry(Some(1), "ptkid_2", "token.revoke", "tok_1", 30),
             entry(Some(2), "ptkid_1", "token.create", "tok_2", 20),
             entry(None, "operator", "tokens", "tok_1", 40),
-            entry(Some(1), "ptkid_1", "user.create", "user_1", 50),
+            AuditDraft { outcome: AuditOutcome::Refused, ..entry(Some(1), "ptkid_1", "user.create", "user_1", 50) },
         ],
     );
     let text = |text: &str| Some(text.to_owned());
@@ -135,6 +135,8 @@ fn queries_filter(bench: &mut Bench) {
         (AuditQuery { action: text("token."), ..all() }, vec![1, 2, 3]),
         (AuditQuery { action: text("token"), ..all() }, vec![]),
         (AuditQuery { since: Some(UnixMillis(20)), until: Some(UnixMillis(40)), ..all() }, vec![2, 3]),
+        (AuditQuery { outcome: Some(AuditOutcome::Refused), ..all() }, vec![5]),
+        (AuditQuery { outcome: Some(AuditOutcome::Done), project: Some(ONE), ..all() }, vec![1, 2]),
         (AuditQuery { since: Some(UnixMillis(51)), ..all() }, vec![]),
         (AuditQuery { after: Some(3), ..all() }, vec![4, 5]),
         (AuditQuery { after: Some(3), newest_first: true, ..all() }, vec![2, 1]),

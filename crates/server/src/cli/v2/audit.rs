@@ -17,6 +17,9 @@ pub(crate) struct AuditFilter {
     /// Only entries of this action, or of all that begin so (`token.`)
     #[arg(long)]
     action: Option<String>,
+    /// Only what was done, or was refused: done or refused
+    #[arg(long, value_name = "WORD")]
+    outcome: Option<String>,
     /// Only entries not before this time
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
@@ -54,11 +57,12 @@ pub(crate) enum Audit {
 }
 
 impl AuditFilter {
-    fn query(self) -> [(&'static str, Option<String>); 5] {
+    fn query(self) -> [(&'static str, Option<String>); 6] {
         [
             ("subject", self.subject),
             ("actor", self.actor),
             ("action", self.action),
+            ("outcome", self.outcome),
             ("since", self.since),
             ("until", self.until),
         ]

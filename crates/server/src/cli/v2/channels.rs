@@ -85,6 +85,9 @@ pub(crate) enum Channel {
     },
     /// List channels, oldest first
     List {
+        /// Only those whose ids begin so, in the order of their ids
+        #[arg(long, value_name = "TEXT")]
+        prefix: Option<String>,
         #[command(flatten)]
         paging: Paging,
         #[command(flatten)]
@@ -135,9 +138,9 @@ impl Channel {
                 ];
                 place.post("/v2/channels", &object(new))
             }
-            Self::List { paging, place } => {
+            Self::List { prefix, paging, place } => {
                 let limit = paging.limit.map(|limit| limit.to_string());
-                place.get("/v2/channels", &[("limit", limit), ("cursor", paging.cursor)])
+                place.get("/v2/channels", &[("prefix", prefix), ("limit", limit), ("cursor", paging.cursor)])
             }
             Self::Show { channel, place } => place.get(&path(&channel), &[]),
             Self::Set { channel, settings, place } => place.patch(&path(&channel), &object(settings.fields())),

@@ -134,6 +134,18 @@ pub(crate) enum Token {
         /// Only active, expired, revoked or not_yet_valid ones
         #[arg(long)]
         status: Option<String>,
+        /// Only those of users whose ids begin so
+        #[arg(long, value_name = "TEXT")]
+        user_prefix: Option<String>,
+        /// Only those in whose names this occurs
+        #[arg(long, value_name = "TEXT")]
+        name: Option<String>,
+        /// Only those with a live connection, or without: true or false
+        #[arg(long, value_name = "BOOL")]
+        online: Option<String>,
+        /// The newest first
+        #[arg(long)]
+        newest_first: bool,
         #[command(flatten)]
         paging: Paging,
         #[command(flatten)]
@@ -210,12 +222,16 @@ impl Token {
         match self {
             Self::Create { new, place } => place.post("/v2/tokens", &new.body()),
             Self::Get { token, place } => place.get(&path(&token, ""), &[]),
-            Self::List { user, channel, status, paging, place } => place.get(
+            Self::List { user, channel, status, user_prefix, name, online, newest_first, paging, place } => place.get(
                 "/v2/tokens",
                 &[
                     ("user_id", user),
                     ("channel", channel),
                     ("status", status),
+                    ("user_prefix", user_prefix),
+                    ("name", name),
+                    ("online", online),
+                    ("order", newest_first.then(|| "desc".to_owned())),
                     ("limit", paging.limit.map(|limit| limit.to_string())),
                     ("cursor", paging.cursor),
                 ],

@@ -33,6 +33,9 @@ pub(crate) enum User {
     },
     /// List users
     List {
+        /// Only those whose ids begin so, in the order of your ids
+        #[arg(long, value_name = "TEXT")]
+        prefix: Option<String>,
         #[command(flatten)]
         paging: Paging,
         #[command(flatten)]
@@ -89,8 +92,10 @@ impl User {
                 place.post("/v2/users", &body)
             }
             Self::Get { user, place } => place.get(&path(&user, ""), &[]),
-            Self::List { paging, place } => place
-                .get("/v2/users", &[("limit", paging.limit.map(|limit| limit.to_string())), ("cursor", paging.cursor)]),
+            Self::List { prefix, paging, place } => {
+                let limit = paging.limit.map(|limit| limit.to_string());
+                place.get("/v2/users", &[("prefix", prefix), ("limit", limit), ("cursor", paging.cursor)])
+            }
             Self::Change { user, set, place } => place.patch(&path(&user, ""), &set),
             Self::Ban { user, place } => place.post(&path(&user, "/ban"), &json!({})),
             Self::Unban { user, place } => place.post(&path(&user, "/unban"), &json!({})),
