@@ -24,6 +24,7 @@ mod routes;
 mod rules;
 mod service;
 mod sessions;
+mod snippets;
 mod visit;
 mod words;
 

@@ -23,4 +23,6 @@ pub(crate) mod channel_past;
 pub(crate) mod channels;
 pub(crate) mod doors;
 pub(crate) mod overview;
+pub(crate) mod token;
+mod token_form;
 pub(crate) mod tokens;

@@ -120,6 +120,11 @@ impl House {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the listener itself speaks TLS.
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.settings.tls
+    }
+
     async fn answer<B>(self: Arc<Self>, request: Request<B>) -> Reply
     where
         B: Body<Data = Bytes> + Unpin,

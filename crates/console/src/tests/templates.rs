@@ -13,7 +13,8 @@ fn all(folder: &Path, found: &mut Vec<PathBuf>) {
 /// What is wrong with a template.
 fn complaint(text: &str) -> Option<&'static str> {
     let dense = text.replace(' ', "");
-    let bare = |at: usize| dense[..at].rfind('<').is_some_and(|tag| dense[tag..at].matches('"').count() % 2 == 0);
+    let bare =
+        |at: usize| dense[..at].rfind('<').is_some_and(|tag| dense[tag..at].matches('"').count().is_multiple_of(2));
     let after_equals = dense.match_indices("={{").any(|(at, _)| bare(at));
     [
         (dense.contains("|safe"), "text that is not escaped"),
