@@ -8,6 +8,7 @@ use serde_json::json;
 use tollgate_testkit::{Http, Server, Setup};
 
 const CANARY: &str = "canary-of-a-token-state-7c1f";
+const PASSWORD: &str = "canary of a password";
 
 fn files(dir: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -25,11 +26,12 @@ fn needles(server: &Server) -> Vec<String> {
     let secrets = server.secrets();
     assert!(secrets.len() >= 6, "the run made too few secrets to prove anything");
     let bare = secrets.iter().map(|secret| {
-        let start = secret.find("token_").map_or_else(|| secret.find('_').unwrap() + 1, |at| at + "token_".len());
+        let start =
+            secret.find("token_").map_or_else(|| secret.find('_').map_or(0, |at| at + 1), |at| at + "token_".len());
         secret[start..].to_owned()
     });
     let mut needles: Vec<_> = bare.collect();
-    needles.push(CANARY.to_owned());
+    needles.extend([CANARY, PASSWORD, "canary+of+a+password"].map(str::to_owned));
     needles
 }
 
@@ -76,6 +78,37 @@ fn run(server: &Server) {
         let _ = http.request("BREW", &format!("{path}?project={other}"), &[("Authorization", &server.key)], Some(b"{"));
     }
     api.delete(&format!("/v1/channels/tokens/{}", tokens[0])).no_content();
+    sign_in(server);
+}
+
+/// Becomes the console's owner by the link of the start, and signs in wrongly and rightly.
+fn sign_in(server: &Server) {
+    let form = |path: &str, fields: &str| {
+        let host = server.addr.to_string();
+        let headers = [
+            ("Host", host.as_str()),
+            ("Sec-Fetch-Site", "same-origin"),
+            ("Content-Type", "application/x-www-form-urlencoded"),
+        ];
+        let mut http = Http::connect(server.addr).unwrap();
+        http.request("POST", path, &headers, Some(fields.as_bytes())).unwrap()
+    };
+    let password = PASSWORD.replace(' ', "+");
+    let code = server.console.as_deref().unwrap().split_once('#').unwrap().1;
+    let fields = format!("code={code}&username=ada&password={password}&again={password}");
+    for answer in [
+        form("/console/set-up", &fields),
+        form("/console/sign-in", &format!("username=ada&password={password}")),
+        form("/console/sign-in", &format!("username={password}&password={password}x")),
+    ] {
+        if let Some(cookie) = answer.header("set-cookie") {
+            server.remember(cookie.split(['=', ';']).nth(1).unwrap());
+            assert_eq!(answer.status, 303, "{answer:?}");
+        }
+    }
+    form("/console/set-up", &fields);
+    let link = server.command(&["operator", "link", "ada", "--json"])["link"].as_str().unwrap().to_owned();
+    server.remember(link.split_once('#').unwrap().1);
 }
 
 #[test]

@@ -16,7 +16,6 @@ mod form;
 mod frame;
 mod json_text;
 mod pages;
-mod people;
 mod plot;
 mod refused;
 mod request_id;

@@ -32,7 +32,7 @@ use crate::routes::{self, Found, ROUTES, Route, Run};
 use crate::rules::{self, Broken};
 use crate::sessions::{Doing, Lives, Sessions};
 use crate::visit::{Knock, Known, Visit, no_such};
-use crate::{ConsoleParts, ConsoleSettings, cookie, pages, people, refused};
+use crate::{ConsoleParts, ConsoleSettings, cookie, pages, refused};
 
 /// How long a form may take to arrive.
 const BODY_DEADLINE: Duration = Duration::from_secs(30);
@@ -211,7 +211,7 @@ impl House {
         };
         let named = knock.param("project").to_owned();
         let project = if named.is_empty() { None } else { named.parse::<ProjectId>().ok() };
-        let Some((caller, name, role)) = people::person(&self.node, session.signed_in, project) else {
+        let Some((caller, name, role)) = self.node.caller_of(session.signed_in, project) else {
             self.sessions().end(|one, _| *one == session.name);
             return Ok(pages::doors::to_sign_in(&knock));
         };

@@ -14,14 +14,14 @@ use http_body_util::{BodyExt as _, Full};
 use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
-use tollgate_core::command::{Connected, Notice, Renewed};
+use tollgate_core::command::{Connected, Notice, PresentedSecret, Renewed};
 use tollgate_core::credentials::MasterKey;
-use tollgate_core::ids::{OperatorId, ProjectId};
+use tollgate_core::ids::ProjectId;
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::roles::Role;
-use tollgate_node::{ConnectionKey, Node, NodeParts, Outlet, SignedIn, Written, start};
+use tollgate_node::{ConnectionKey, NewOperator, Node, NodeParts, Outlet, SignedIn, Written, start};
 
 use crate::cookie::Drawn;
 use crate::sessions::Session;
@@ -84,6 +84,8 @@ struct Place {
     console: Console,
     node: Arc<Node>,
     project: ProjectId,
+    /// A viewer, an editor and an owner.
+    people: Vec<SignedIn>,
     clock: Arc<TestClock>,
     entropy: Arc<Counting>,
 }
@@ -129,16 +131,17 @@ impl Place {
         let settings =
             ConsoleSettings { hosts: Vec::new(), idle_ms: IDLE_MS, session_ms: SESSION_MS, tls: false, instance: 7 };
         let parts = ConsoleParts { node: node.clone(), clock: clock.clone(), entropy: entropy.clone(), settings };
-        Self { console: Console::new(parts), node, project: project.id, clock, entropy }
+        let people = people(&node).await;
+        Self { console: Console::new(parts), node, project: project.id, people, clock, entropy }
     }
 
-    /// A session of an operator who is only here for the tests.
+    /// A session of the operator with this role.
     fn sign_in(&self, role: Role) -> Browser {
-        let number = Role::ALL.iter().position(|one| *one == role).unwrap() as u64;
+        let place = Role::ALL.iter().position(|one| *one == role).unwrap();
         let (drawn, csrf) = (Drawn::new(self.entropy.as_ref()), Drawn::new(self.entropy.as_ref()).into_value());
         let now = self.clock.monotonic();
         let session = Session {
-            signed_in: SignedIn { operator: OperatorId::new(number), run: 0 },
+            signed_in: self.people[place],
             begun: now,
             begun_at: self.clock.unix(),
             used: now,
@@ -180,6 +183,20 @@ impl Place {
     fn at(&self, below: &str) -> String {
         format!("/console/p/{}{below}", self.project)
     }
+}
+
+const PASSWORD: &str = "four words of no use";
+
+/// An operator of each role, named after it.
+async fn people(node: &Node) -> Vec<SignedIn> {
+    let mut people = Vec::new();
+    for role in Role::ALL {
+        let new = NewOperator { name: role.word().to_owned(), role };
+        let (_, link) = node.invite_operator(&Caller::Operator, new).await.unwrap();
+        let secret = |text: &str| PresentedSecret::new(text.to_owned());
+        people.push(node.accept_invitation(&secret(&link.expose()), None, &secret(PASSWORD)).await.unwrap());
+    }
+    people
 }
 
 impl Seen {

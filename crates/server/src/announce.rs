@@ -15,6 +15,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) project: &'a str,
     /// Only on the first start.
     pub(crate) key: Option<&'a str>,
+    /// The code that makes the console's first owner, as long as there is none.
+    pub(crate) invitation: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -25,6 +27,9 @@ struct Line<'a> {
     project: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    /// Once there is an owner nobody needs to be told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    console: Option<String>,
 }
 
 /// Writes a text to standard output, whole. Fails when nobody reads it any more, which the caller may pass over.
@@ -39,11 +44,26 @@ pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
     stdout.flush()
 }
 
+/// Where somebody becomes an operator. The code is behind the `#`, so that no log and no proxy has it.
+pub(crate) fn link(origin: &str, code: &str) -> String {
+    format!("{origin}/console/set-up#{code}")
+}
+
+/// Where browsers reach what listens here.
+pub(crate) fn origin(listen: SocketAddr, tls: bool) -> String {
+    format!("{}://{}", if tls { "https" } else { "http" }, reachable(listen))
+}
+
 impl Ready<'_> {
+    fn origin(&self) -> String {
+        origin(self.listen, self.tls)
+    }
+
     /// The line of `--announce json`.
     pub(crate) fn json(self) -> String {
         let metrics = self.metrics.map(|address| address.to_string());
-        let line = Line { listen: self.listen.to_string(), metrics, project: self.project, key: self.key };
+        let console = self.invitation.map(|code| link(&self.origin(), code));
+        let line = Line { listen: self.listen.to_string(), metrics, project: self.project, key: self.key, console };
         serde_json::to_string(&line).expect("invariant: texts become JSON") + "\n"
     }
 
@@ -52,8 +72,14 @@ impl Ready<'_> {
         let Self { project, .. } = self;
         let (http, ws) = if self.tls { ("https", "wss") } else { ("http", "ws") };
         let reach = reachable(self.listen);
+        let console = match self.invitation {
+            Some(code) => {
+                format!("  Console  {}\n           (opens once, and makes you its owner)\n", link(&self.origin(), code))
+            }
+            None => String::new(),
+        };
         let head = format!(
-            "\nTollgate is ready.\n\n  Address  {http}://{reach}\n  Native   {ws}://{reach}/connect\n  Leap     {ws}://{reach}/ws\n  Project  {project}\n"
+            "\nTollgate is ready.\n\n  Address  {http}://{reach}\n{console}  Native   {ws}://{reach}/connect\n  Leap     {ws}://{reach}/ws\n  Project  {project}\n"
         );
         let Some(key) = self.key else {
             return format!(
@@ -103,7 +129,14 @@ mod tests {
     use super::*;
 
     fn ready<'a>(listen: &str, key: Option<&'a str>) -> Ready<'a> {
-        Ready { listen: listen.parse().unwrap(), tls: false, metrics: None, project: "project_a", key }
+        Ready {
+            listen: listen.parse().unwrap(),
+            tls: false,
+            metrics: None,
+            project: "project_a",
+            key,
+            invitation: None,
+        }
     }
 
     #[test]
@@ -135,6 +168,18 @@ mod tests {
                 && later.contains("tollgate key create --project project_a"),
             "{later}"
         );
-        assert!(!later.contains("ptk_"), "{later}");
+        assert!(!later.contains("ptk_") && !later.contains("Console"), "{later}");
+    }
+
+    #[test]
+    fn the_first_owner_gets_a_link() {
+        let first = Ready { invitation: Some("tgi_x"), ..ready("0.0.0.0:8080", None) };
+        assert!(first.human().contains("  Console  http://127.0.0.1:8080/console/set-up#tgi_x\n"), "{}", first.human());
+        let first = Ready { tls: true, ..first };
+        assert!(
+            first.json().contains(r#","console":"https://127.0.0.1:8080/console/set-up#tgi_x"}"#),
+            "{}",
+            first.json()
+        );
     }
 }

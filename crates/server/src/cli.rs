@@ -73,6 +73,9 @@ enum Command {
     /// Turn over the keys that everything secret hangs on
     #[command(subcommand)]
     Keyring(v2::Keyring),
+    /// Invite, change and delete the people who may use the console
+    #[command(subcommand)]
+    Operator(v2::Operator),
     /// Copy all records into one file, while the server goes on; the master key is not in it
     Backup {
         /// The file, which must not exist
@@ -278,6 +281,7 @@ impl Cli {
             Command::Job(command) => command.task(),
             Command::Audit(command) => command.task(),
             Command::Keyring(command) => command.task(),
+            Command::Operator(command) => command.task(),
             Command::Backup { file, output } => Task::BackUp { file, json: output.json },
             Command::Restore { file, replace, output } => Task::Restore { file, replace, json: output.json },
             Command::Doctor { output } => Task::Doctor { json: output.json },

@@ -120,7 +120,7 @@ fn directly(config: &Config, folder: DataDir, request: Request) -> Result<Answer
     let Opened { folder, store, master_key } = runtime.block_on(Opened::open(config, folder, &SystemEntropy))?;
     let answer = runtime.block_on(async {
         let node = start(&store, master_key).await?;
-        let answer = admin::perform(&node, request).await;
+        let answer = admin::perform(&node, request, None).await;
         store.close().await?;
         Ok::<_, Failure>(answer)
     });

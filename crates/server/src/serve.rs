@@ -115,7 +115,8 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
         started: node.now(),
     });
     let draining = Arc::new(AtomicBool::new(false));
-    let mut tasks = tend(&node, &backups, &folder, &sources)?;
+    let origin = config.console.as_ref().map(|_| announce::origin(address, config.tls.is_some()));
+    let mut tasks = tend(&node, &backups, &folder, &sources, origin)?;
     tasks.spawn(renewal.unwrap_or_else(|| Box::pin(std::future::pending())));
     let metrics = operators.as_ref().map(Bound::address).transpose()?;
     if let Some(bound) = operators {
@@ -123,10 +124,8 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     }
 
     let key = key.as_ref().map(Secret::expose);
-    let ready = Ready { listen: address, tls: config.tls.is_some(), metrics, project: &project, key };
-    if let Err(error) = announce::out(&if announce_json { ready.json() } else { ready.human() }) {
-        tracing::warn!(%error, "nobody reads the standard output");
-    }
+    let ready = Ready { listen: address, tls: config.tls.is_some(), metrics, project: &project, key, invitation: None };
+    announce(config, &node, ready, announce_json).await?;
     tracing::info!(listen = %address, shards = config.shards, data_dir = %folder.path().display(), "serving");
 
     let outcome = until_asked(&mut signals, &gateway, &mut tasks, certificate.as_deref()).await;
@@ -149,12 +148,26 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     outcome
 }
 
+/// Says that the server is ready, and where its first owner comes in: as long as there is none, each start has another link.
+async fn announce(config: &Config, node: &Node, ready: Ready<'_>, as_json: bool) -> Result<(), Failure> {
+    let invitation = match config.console {
+        Some(_) => node.invite_first().await?.map(|code| code.expose()),
+        None => None,
+    };
+    let ready = Ready { invitation: invitation.as_ref().map(|code| code.as_str()), ..ready };
+    if let Err(error) = announce::out(&if as_json { ready.json() } else { ready.human() }) {
+        tracing::warn!(%error, "nobody reads the standard output");
+    }
+    Ok(())
+}
+
 /// Starts what goes on beside the connections: the node's upkeep, and the control socket.
 fn tend(
     node: &Arc<Node>,
     backups: &Arc<Backups>,
     folder: &DataDir,
     sources: &Arc<Sources>,
+    origin: Option<String>,
 ) -> Result<JoinSet<()>, Failure> {
     let control = Listening::at(&data_dir::control_socket(folder.path()))
         .map_err(|error| format!("the control socket in {} cannot be made: {error}", folder.path().display()))?;
@@ -168,8 +181,8 @@ fn tend(
         // Only the server knows what all of its parts have counted.
         Request::Metrics {} => Box::pin(std::future::ready(admin::Answer::Metrics(sources.text()))),
         other => {
-            let node = Arc::clone(&node);
-            Box::pin(async move { admin::perform(&node, other).await })
+            let (node, origin) = (Arc::clone(&node), origin.clone());
+            Box::pin(async move { admin::perform(&node, other, origin.as_deref()).await })
         }
     })));
     Ok(tasks)

@@ -84,6 +84,7 @@ impl Setup {
         let server = Server {
             addr: announced["listen"].as_str().unwrap().parse().unwrap(),
             metrics: announced["metrics"].as_str().map(|address| address.parse().unwrap()),
+            console: announced["console"].as_str().map(str::to_owned),
             project: announced["project"].as_str().unwrap().to_owned(),
             secrets: Mutex::new(Vec::new()),
             key,
@@ -92,6 +93,9 @@ impl Setup {
             process,
         };
         server.remember(&server.key);
+        if let Some((_, code)) = server.console.as_deref().and_then(|link| link.split_once('#')) {
+            server.remember(code);
+        }
         server
     }
 
@@ -149,6 +153,8 @@ pub struct Server {
     pub key: String,
     /// Where it tells operators of itself, if its settings say so; as of the first start.
     pub metrics: Option<SocketAddr>,
+    /// The link that makes the console's first owner; as of the first start.
+    pub console: Option<String>,
     setup: Setup,
     dir: Arc<TempDir>,
     process: Process,

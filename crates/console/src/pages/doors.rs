@@ -3,6 +3,7 @@
 use askama::Template;
 use http::header::HeaderName;
 use http::{HeaderValue, StatusCode, Uri};
+use tollgate_core::command::PresentedSecret;
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::SignedIn;
 
@@ -12,7 +13,7 @@ use crate::cookie::{self, Drawn};
 use crate::form::{Form, Typed};
 use crate::sessions::Session;
 use crate::visit::{Knock, Visit};
-use crate::{people, refused, rules, words};
+use crate::{refused, rules, words};
 
 /// Most bytes that a session remembers of its browser's name.
 const USER_AGENT_BYTES_MAX: usize = 255;
@@ -97,7 +98,7 @@ pub(crate) async fn sign_in(knock: &Knock) -> Result<Answer> {
 /// `POST /console/sign-in`.
 pub(crate) async fn enter(knock: &Knock) -> Result<Answer> {
     let (name, to) = (knock.form.value("username"), knock.form.value("to"));
-    match people::sign_in(knock.node(), name, knock.form.value("password")).await {
+    match knock.node().sign_in(name.trim(), &secret(knock.form.value("password"))).await {
         Ok(signed_in) => Ok(begin(knock, signed_in, &knock.to(to))),
         Err(error) => {
             let typed = Typed::new(Form::default().with("username", name)).wrong_at("", &error);
@@ -122,8 +123,11 @@ pub(crate) async fn set_up(knock: &Knock) -> Result<Answer> {
 /// `POST /console/set-up`.
 pub(crate) async fn accept(knock: &Knock) -> Result<Answer> {
     let (code, name, password) = (knock.form.value("code"), knock.form.value("username"), knock.form.value("password"));
-    let made = if password == knock.form.value("again") {
-        people::accept(knock.node(), code.trim().trim_start_matches('#'), name.trim(), password).await
+    let made = if code.trim().is_empty() {
+        Err(Error::new(ErrorKind::Gone, "Open the link that was printed once more: its code is missing."))
+    } else if password == knock.form.value("again") {
+        let code = secret(code.trim().trim_start_matches('#'));
+        knock.node().accept_invitation(&code, Some(name.trim()), &secret(password)).await
     } else {
         Err(Error::new(ErrorKind::InvalidInput, "The two passwords are not the same; type them again."))
     };
@@ -135,6 +139,10 @@ pub(crate) async fn accept(knock: &Knock) -> Result<Answer> {
             Answer::page_as(refused::status(error.kind), &page)
         }
     }
+}
+
+fn secret(text: &str) -> PresentedSecret {
+    PresentedSecret::new(text.to_owned())
 }
 
 /// Begins a session: always a new one, whatever the browser brought along, and ends the one that it had.

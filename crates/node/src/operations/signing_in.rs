@@ -209,16 +209,16 @@ impl Node {
         .await
     }
 
-    /// The operator of a session that began so, as a caller of this moment, and the name: at work on a project or, without one, on the whole
+    /// The operator of a session that began so, as a caller of this moment, its name and its role: at work on a project or, without one, on the whole
     /// server. Nothing when the session is over: its operator is gone or disabled, or got another password or role since.
     #[must_use]
-    pub fn caller_of(&self, begun: SignedIn, project: Option<ProjectId>) -> Option<(Caller, String)> {
+    pub fn caller_of(&self, begun: SignedIn, project: Option<ProjectId>) -> Option<(Caller, String, Role)> {
         let house = self.directory.house()?;
         let records = house.read();
         let record = &records.operators.get(&begun.operator.get())?.record;
         let goes_on = record.run == begun.run && record.password.is_some() && record.disabled_at.is_none();
         let caller = Caller::Person { operator: begun.operator, role: record.role, project };
-        goes_on.then(|| (caller, record.name.clone()))
+        goes_on.then(|| (caller, record.name.clone(), record.role))
     }
 
     /// Whether a session that began so goes on.

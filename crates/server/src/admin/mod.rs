@@ -2,10 +2,12 @@
 //! reaches a running server is [`crate::control`]'s; how an answer looks to people is [`show`]'s.
 
 mod keyring;
+mod operators;
 mod perform;
 pub(crate) mod show;
 
 use serde::{Deserialize, Serialize};
+use tollgate_core::roles::Role;
 
 pub(crate) use perform::{perform, rfc3339};
 
@@ -54,6 +56,25 @@ pub(crate) enum Request {
         number: u16,
     },
     VerifyAudit {},
+    ListOperators {},
+    InviteOperator {
+        name: String,
+        role: Role,
+    },
+    /// Operators are named by their names or ids.
+    LinkOperator {
+        operator: String,
+    },
+    ChangeOperator {
+        operator: String,
+        #[serde(default)]
+        role: Option<Role>,
+        #[serde(default)]
+        disabled: Option<bool>,
+    },
+    DeleteOperator {
+        operator: String,
+    },
     /// Which server this is.
     About {},
     /// Into a file that does not exist, by its whole path. Answered when it has begun.

@@ -9,17 +9,17 @@ use tollgate_core::clock::UnixMillis;
 use tollgate_core::ids::{KeyId, ProjectId};
 use tollgate_core::permissions::Permissions;
 use tollgate_core::{Error, ErrorKind};
-use tollgate_node::{KeyEntry, Node};
+use tollgate_node::{KeyEntry, Node, OperatorUpdate};
 
-use super::keyring;
 use super::{Answer, CreatedKey, CreatedProject, ListedKey, ListedProject, Request, RevokedKey};
+use super::{keyring, operators};
 
-/// Does what `request` asks for; a refusal is an answer, too.
-pub(crate) async fn perform(node: &Arc<Node>, request: Request) -> Answer {
-    outcome(node, request).await.unwrap_or_else(|error| Answer::Refused(error.to_string()))
+/// Does what `request` asks for; a refusal is an answer, too. `origin` is where browsers reach the server's console, if one runs.
+pub(crate) async fn perform(node: &Arc<Node>, request: Request, origin: Option<&str>) -> Answer {
+    outcome(node, request, origin).await.unwrap_or_else(|error| Answer::Refused(error.to_string()))
 }
 
-async fn outcome(node: &Arc<Node>, request: Request) -> tollgate_core::Result<Answer> {
+async fn outcome(node: &Arc<Node>, request: Request, origin: Option<&str>) -> tollgate_core::Result<Answer> {
     let operator = &Caller::Operator;
     Ok(match request {
         Request::CreateProject { name } => {
@@ -62,6 +62,13 @@ async fn outcome(node: &Arc<Node>, request: Request) -> tollgate_core::Result<An
             let project = the_project(node, project.as_deref())?;
             api(node, project, &method, &path, body.unwrap_or_default(), idempotency_key).await?
         }
+        Request::ListOperators {} => operators::list(node)?,
+        Request::InviteOperator { name, role } => operators::invite(node, name, role, origin).await?,
+        Request::LinkOperator { operator } => operators::link(node, &operator, origin).await?,
+        Request::ChangeOperator { operator, role, disabled } => {
+            operators::change(node, &operator, OperatorUpdate { role, disabled }).await?
+        }
+        Request::DeleteOperator { operator } => operators::delete(node, &operator).await?,
         Request::KeyringStatus {} => keyring::status(node).await?,
         Request::RotateKeyring { what } => keyring::rotate(node, what).await?,
         Request::RotateMasterKey { file } => keyring::rotate_master(node, &file).await?,

@@ -120,7 +120,7 @@ fn may(permissions: &[String]) -> String {
 }
 
 /// Left-aligned columns, two spaces apart, without trailing spaces. Control characters of names are shown, not sent to the terminal.
-fn columns(head: &[&str], rows: Vec<Vec<String>>) -> String {
+pub(super) fn columns(head: &[&str], rows: Vec<Vec<String>>) -> String {
     let printable = |cell: String| plain(&cell);
     let head = head.iter().map(|cell| (*cell).to_owned()).collect();
     let lines: Vec<Vec<String>> =
