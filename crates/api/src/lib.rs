@@ -24,6 +24,7 @@ mod routes;
 mod service;
 mod socialplus;
 mod timing;
+mod traced;
 mod v2;
 
 #[cfg(test)]
@@ -32,6 +33,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tollgate_core::ports::trace::Tracer;
 use tollgate_node::Node;
 
 pub use percent::decode as percent_decode;
@@ -58,5 +60,11 @@ impl Default for ApiConfig {
 /// The service that answers every plain HTTP request of the server.
 #[must_use]
 pub fn router(node: Arc<Node>, config: ApiConfig) -> Router {
-    Router::new(node, config, routes::ROUTES)
+    Router::new(node, config, routes::ROUTES, None)
+}
+
+/// The same, with its requests collected.
+#[must_use]
+pub fn traced_router(node: Arc<Node>, config: ApiConfig, tracer: Arc<dyn Tracer>) -> Router {
+    Router::new(node, config, routes::ROUTES, Some(tracer))
 }

@@ -14,6 +14,7 @@ use http_body::Body;
 use tollgate_core::authorize::Caller;
 use tollgate_core::ids::ProjectId;
 use tollgate_core::peer::ClientAddress;
+use tollgate_core::ports::trace::Tracer;
 use tollgate_node::{Node, Origin, with_origin};
 use tower_service::Service;
 
@@ -26,6 +27,7 @@ use crate::request_id::RequestIds;
 use crate::routes::{Found, Route, Routes, Run};
 use crate::socialplus;
 use crate::timing::{RouteFigures, Timing};
+use crate::traced::Collected;
 
 /// Answers every plain HTTP request. A handle: cheap to clone, one is enough for all connections of all threads.
 #[derive(Clone)]
@@ -39,6 +41,7 @@ struct Shared {
     routes: Routes,
     request_ids: RequestIds,
     timing: Timing,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl std::fmt::Debug for Router {
@@ -48,10 +51,15 @@ impl std::fmt::Debug for Router {
 }
 
 impl Router {
-    pub(crate) fn new(node: Arc<Node>, config: ApiConfig, routes: &'static [Route]) -> Self {
+    pub(crate) fn new(
+        node: Arc<Node>,
+        config: ApiConfig,
+        routes: &'static [Route],
+        tracer: Option<Arc<dyn Tracer>>,
+    ) -> Self {
         let (request_ids, timing) = (RequestIds::new(config.instance), Timing::new(routes));
         let routes = Routes::new(routes);
-        Self { shared: Arc::new(Shared { node, config, routes, request_ids, timing }) }
+        Self { shared: Arc::new(Shared { node, config, routes, request_ids, timing, tracer }) }
     }
 
     /// The answer to one request. Never fails and never panics.
@@ -111,6 +119,7 @@ impl Shared {
         let request_id = &self.request_ids.of(&parts.headers);
         let found = self.routes.find(&parts.method, parts.uri.path());
         let (route, begun_us) = (found.as_ref().ok().map(|(route, _)| *route), self.node.now_us());
+        let trace = self.tracer.as_ref().and_then(|tracer| Collected::begin(tracer, &parts));
         let awaits_word = parts
             .headers
             .get(header::EXPECT)
@@ -121,6 +130,7 @@ impl Shared {
             request_id: request_id.to_str().ok().map(Arc::from),
             address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
             asked: found.as_ref().ok().map(|(route, _)| (route.method.as_str(), route.template)),
+            trace: trace.as_ref().map(|collected| Arc::clone(&collected.trace)),
         };
         let reply = with_origin(origin, async {
             let outcome = {
@@ -136,7 +146,11 @@ impl Shared {
             answer.reply(request_id, closing)
         })
         .await;
-        self.timing.note(route, reply.status(), self.node.now_us().saturating_sub(begun_us));
+        let ended_us = self.node.now_us();
+        self.timing.note(route, reply.status(), ended_us.saturating_sub(begun_us));
+        if let Some(collected) = trace {
+            collected.end(route, &reply, request_id, (begun_us, ended_us));
+        }
         reply
     }
 

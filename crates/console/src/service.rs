@@ -188,6 +188,7 @@ impl House {
             request_id: Some(Arc::clone(request_id)),
             address,
             asked: route.map(|route| (route.method.as_str(), route.template)),
+            trace: None,
         };
         let knock = Knock { house: Arc::clone(self), parts, params, query, form, address, session };
         let is_known = knock.session.is_some();

@@ -58,6 +58,7 @@ pub use operations::token_views::{
     TokenStatus,
 };
 pub use operations::tokens_change::TokenStateChange;
+pub use operations::traced::Trace;
 pub use operations::usage::{SERIES_MINUTES_MAX, UsageView};
 pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
 pub use operations::views::{

@@ -23,6 +23,7 @@ mod serve;
 mod tail;
 mod telemetry;
 mod totals;
+mod traces;
 
 use std::io::Write as _;
 use std::process::ExitCode;

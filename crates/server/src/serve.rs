@@ -30,6 +30,7 @@ use crate::metrics::{Bound, Operators, Sources};
 use crate::opened::Opened;
 use crate::telemetry;
 use crate::totals::Totals;
+use crate::traces::Traces;
 use front::Front;
 pub(crate) use parts::check_files;
 use signals::{Asked, Signals};
@@ -88,7 +89,14 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let (node, shards) = tollgate_node::start(node_parts).await?;
     let (project, key) = first_project(&node).await?;
     let leap = Arc::new(parts::leap(config));
-    let service = tollgate_api::router(Arc::clone(&node), parts::api(config, entropy.as_ref()));
+    let traces = config.traces.as_ref();
+    let traces =
+        traces.map(|settings| Traces::start(settings, Arc::clone(&clock), Arc::clone(&entropy))).transpose()?;
+    let (traces, api) = (traces.map(Arc::new), parts::api(config, entropy.as_ref()));
+    let service = match &traces {
+        Some(traces) => tollgate_api::traced_router(Arc::clone(&node), api, Arc::<Traces>::clone(traces)),
+        None => tollgate_api::router(Arc::clone(&node), api),
+    };
     let native = Arc::new(parts::native(config));
     let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::clone(&native)));
     let (node_of_gateway, proxies, router) = (Arc::clone(&node), config.proxies.clone(), service.clone());
@@ -132,6 +140,10 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     draining.store(true, Ordering::Relaxed);
     drain(gateway, &mut signals).await;
     tasks.shutdown().await;
+    if let Some(traces) = traces {
+        // Off this thread, which carries the calls meanwhile.
+        let _ = tokio::task::spawn_blocking(move || traces.flush()).await;
+    }
     node.keep_key_uses().await;
     node.keep_moments().await;
     node.keep_usage().await;

@@ -112,6 +112,7 @@ mod tests {
             request_id: Some("req-1".into()),
             address: None,
             asked: Some(("POST", "/v2/channels/:channel/messages")),
+            trace: None,
         };
         tracing::subscriber::with_default(subscriber, || {
             tracing::info!(limit = 3, "alone");

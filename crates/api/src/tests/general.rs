@@ -62,7 +62,7 @@ async fn b04_a_panic_is_a_500_and_the_next_request_is_served() {
         Route { method: Method::GET, template: "/fine", run: Run::Open(|_| Box::pin(async { Answer::nothing() })) },
     ];
     let mut door = Door::open().await;
-    door.router = Router::new(door.node.clone(), ApiConfig::default(), ROUTES);
+    door.router = Router::new(door.node.clone(), ApiConfig::default(), ROUTES, None);
     let seen = door.call("GET", "/panic", "").await;
     seen.refused(500, "internal_error");
     assert!(!seen.message().contains("planted"));

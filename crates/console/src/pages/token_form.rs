@@ -89,7 +89,10 @@ fn grants(form: &Form) -> Result<Option<Vec<Grant>>, Wrong> {
                 ));
             }
             (_, true) => {
-                return Err(("grants", Error::new(ErrorKind::InvalidInput, "Tick what may be done on those channels.")));
+                return Err((
+                    "grants",
+                    Error::new(ErrorKind::InvalidInput, "Tick what may be done on those channels."),
+                ));
             }
             (pattern, false) => grants.push(Grant { channels: pattern.to_owned(), operations }),
         }

@@ -8,6 +8,7 @@ pub mod hook;
 pub mod memory;
 pub mod outbound;
 pub mod store;
+pub mod trace;
 
 use std::future::Future;
 use std::pin::Pin;

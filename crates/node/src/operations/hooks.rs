@@ -18,9 +18,11 @@ use tollgate_core::limits::{HOOK_ANSWER_BYTES_MAX, HOOK_TIMEOUT_MS_MAX};
 use tollgate_core::model::ChannelType;
 use tollgate_core::ports::hook::SubscribeQuestion;
 use tollgate_core::ports::outbound::{Method, OutboundCall, OutboundFailure};
+use tollgate_core::ports::trace::SpanKind;
 use tollgate_core::records::{HookQuestion, HookRecord, SettingsRecord};
 
 use super::clients::{Client, Outcome, Step};
+use super::traced::Part;
 use crate::Node;
 use crate::directory::{ProjectEntry, Records};
 use crate::hooks::{Answer, Asker, Breaker, Known, Message, Named, Pass, Question, answer_of, body_of};
@@ -299,7 +301,7 @@ impl Node {
             (WEBHOOK_TIMESTAMP_HEADER, seconds.to_string()),
             (WEBHOOK_SIGNATURE_HEADER, signature),
         ];
-        let call = OutboundCall {
+        let mut call = OutboundCall {
             method: Method::Post,
             url: hook.url.clone(),
             headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
@@ -307,7 +309,12 @@ impl Node {
             timeout_ms: hook.timeout_ms.unwrap_or(HOOK_TIMEOUT_MS_MAX),
             answer_bytes_max: HOOK_ANSWER_BYTES_MAX,
         };
-        let answer = self.outbound.call(call).await.map_err(|failure| match failure {
+        let part = self.part("access_hook");
+        call.headers.extend(part.as_ref().map(Part::header));
+        let answered = self.outbound.call(call).await;
+        let failed_there = answered.as_ref().map_or(true, |answer| !(200..300).contains(&answer.status));
+        self.end_part(part, SpanKind::Client, failed_there);
+        let answer = answered.map_err(|failure| match failure {
             OutboundFailure::Overloaded => Silence::Ours,
             failure => failed(&failure.to_string()),
         })?;

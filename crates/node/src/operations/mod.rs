@@ -56,6 +56,7 @@ pub(crate) mod tokens_change;
 mod tokens_create;
 mod tokens_read;
 pub(crate) mod tokens_rotate;
+pub(crate) mod traced;
 mod upkeep;
 pub(crate) mod usage;
 pub(crate) mod users;

@@ -12,9 +12,11 @@ use tollgate_core::credentials::{RowBinding, RowKind};
 use tollgate_core::error::{Error, Result};
 use tollgate_core::ids::ProjectId;
 use tollgate_core::ports::store::{Row, RowName, StoreError, StoreResult, Subject, Unit, Write};
+use tollgate_core::ports::trace::SpanKind;
 use tollgate_core::records;
 
 use super::refusal;
+use super::traced::Trace;
 use crate::Node;
 use crate::directory::{Kept, ProjectEntry, Records};
 
@@ -30,6 +32,8 @@ pub struct Origin {
     pub address: Option<IpAddr>,
     /// The request's method and its route's template, for the log. Never the path: paths carry the secrets of tokens.
     pub asked: Option<(&'static str, &'static str)>,
+    /// Its trace, when it is collected.
+    pub trace: Option<Arc<Trace>>,
 }
 
 tokio::task_local! {
@@ -50,6 +54,11 @@ pub(super) fn at_origin<T>(origin: Origin, work: impl FnOnce() -> T) -> T {
 #[must_use]
 pub fn origin() -> Origin {
     ORIGIN.try_with(Clone::clone).unwrap_or_default()
+}
+
+/// The trace of the request at work.
+pub(super) fn origin_trace() -> Option<Arc<Trace>> {
+    ORIGIN.try_with(|origin| origin.trace.clone()).ok().flatten()
 }
 
 /// Who a caller is, as the audit log names it.
@@ -128,7 +137,10 @@ impl Node {
         let mut told = self.messages_of(&audit);
         let tells = !told.is_empty();
         writes.append(&mut told);
+        let part = self.part("store.commit");
         let done = self.store.commit(Unit { writes, audit }).await;
+        // A race that was lost is no failure of the store.
+        self.end_part(part, SpanKind::Internal, matches!(done, Err(StoreError::Unavailable(_))));
         if tells && done.is_ok() {
             self.courier.wake();
         }

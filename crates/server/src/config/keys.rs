@@ -96,6 +96,10 @@ pub(crate) const KEYS: &[Key] = &[
     key("console.hosts", Kind::List),
     number("console.idle_ms", 300_000, DAY_MS),
     number("console.session_ms", 900_000, 30 * DAY_MS),
+    key("traces.endpoint", Kind::Text),
+    key("traces.authorization", Kind::Secret),
+    number("traces.sample_percent", 0, 100),
+    key("traces.service_name", Kind::Text),
     key("log.level", Kind::Text),
     key("log.format", Kind::Choice(&["human", "json"])),
 ];

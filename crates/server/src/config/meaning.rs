@@ -33,6 +33,8 @@ pub(crate) struct Config {
     pub(crate) metrics: Option<SocketAddr>,
     /// Nothing where it is switched off.
     pub(crate) console: Option<ConsoleSettings>,
+    /// Where traces of operations go, if anywhere.
+    pub(crate) traces: Option<TraceSettings>,
     pub(crate) log: LogSettings,
 }
 
@@ -126,6 +128,17 @@ pub(crate) enum HookSecret {
 }
 
 #[derive(Debug)]
+pub(crate) struct TraceSettings {
+    /// The whole address that spans are posted to.
+    pub(crate) endpoint: String,
+    /// The whole value of the `authorization` header.
+    pub(crate) authorization: Option<Secret>,
+    /// Of requests that come without a trace.
+    pub(crate) sample_percent: u64,
+    pub(crate) service_name: String,
+}
+
+#[derive(Debug)]
 pub(crate) struct LogSettings {
     pub(crate) level: String,
     pub(crate) json: bool,
@@ -153,6 +166,7 @@ impl Config {
             drain_deadline_ms: layers.number("drain.deadline_ms"),
             metrics: metrics(&mut layers),
             console: console(&mut layers),
+            traces: traces(&mut layers),
             log: log(&mut layers),
         };
         if config.tls.is_none() && !config.listen.ip().is_loopback() && !layers.flag("allow_plain_http") {
@@ -456,6 +470,30 @@ fn console(layers: &mut Layers) -> Option<ConsoleSettings> {
     }
     let hosts = layers.list("console.hosts").to_vec();
     layers.flag("console.enabled").then_some(ConsoleSettings { hosts, idle_ms, session_ms })
+}
+
+fn traces(layers: &mut Layers) -> Option<TraceSettings> {
+    let (endpoint, authorization) = (layers.text("traces.endpoint").to_owned(), layers.secret("traces.authorization"));
+    if endpoint.is_empty() {
+        if authorization.is_some() {
+            layers.refuse("traces.authorization", "is of no use without traces.endpoint");
+        }
+        return None;
+    }
+    if let Err(failure) = crate::hook::rules().target(&endpoint) {
+        let wanted = "must be the whole address that takes OTLP over HTTP, such as \"http://127.0.0.1:4318/v1/traces\"";
+        layers.refuse("traces.endpoint", format!("{wanted}: {failure}"));
+    }
+    let service_name = layers.text("traces.service_name").to_owned();
+    if service_name.is_empty() || service_name.len() > 255 {
+        layers.refuse("traces.service_name", "must be a name of 1 to 255 bytes");
+    }
+    Some(TraceSettings {
+        endpoint,
+        authorization,
+        sample_percent: layers.number("traces.sample_percent"),
+        service_name,
+    })
 }
 
 fn log(layers: &mut Layers) -> LogSettings {

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use keys::KEYS;
 use layers::{Layers, Origin, Problem, Sources};
 pub(crate) use meaning::{
-    AcmeSettings, Config, HookSecret, HookSettings, LogSettings, MasterKeySource, TlsFiles, TlsSettings,
+    AcmeSettings, Config, HookSecret, HookSettings, LogSettings, MasterKeySource, TlsFiles, TlsSettings, TraceSettings,
 };
 
 /// What every variable of ours starts with.
