@@ -26,3 +26,4 @@ pub(crate) mod overview;
 pub(crate) mod token;
 mod token_form;
 pub(crate) mod tokens;
+pub(crate) mod users;

@@ -58,7 +58,7 @@ fn script(ground: &Ground, path: &str) -> Call {
     ground.machine.equip(Call::new("bash", &[path], &ground.root))
 }
 
-/// Somebody's published packages: the script of their folder, against the product.
+/// Somebody's published packages, or a browser: the script of their folder, against the product.
 fn packages(ground: &Ground, script: &str, limit: Duration) -> Finding {
     let binary = builds::tollgate(&ground.root);
     let mut call = Call::new("bash", &[script, &binary.to_string_lossy()], &ground.root);
@@ -75,6 +75,10 @@ pub(super) fn hop(ground: &Ground, limit: Duration) -> Finding {
 
 pub(super) fn socialplus(ground: &Ground, limit: Duration) -> Finding {
     packages(ground, "conformance/socialplus/run.sh", limit)
+}
+
+pub(super) fn console(ground: &Ground, limit: Duration) -> Finding {
+    packages(ground, "conformance/console/run.sh", limit)
 }
 
 pub(super) fn sdk(ground: &Ground, limit: Duration) -> Finding {

@@ -102,6 +102,14 @@ static SUITES: [Suite; 16] = [
         run: each::socialplus,
     },
     Suite {
+        name: "console",
+        holds: "the console in Chromium: the first run with a real client, both themes, phone width, axe, hostile text",
+        limit_s: 300,
+        builds: &[Build::Release],
+        tools: &[Tool::Node, Tool::Chromium],
+        run: each::console,
+    },
+    Suite {
         name: "sdk",
         holds: "the TypeScript SDK: types, virtual time, and the real server from Node and Chromium",
         limit_s: 300,

@@ -27,8 +27,10 @@ struct Channels {
     frame: Frame,
     prefix_in_path: String,
     prefix: String,
+    types: [(&'static str, bool); 3],
     rows: Vec<Row>,
     is_first: bool,
+    is_filtered: bool,
     next: Option<String>,
 }
 
@@ -57,25 +59,26 @@ struct New {
 /// `GET …/channels`.
 pub(crate) async fn list(visit: &Visit) -> Result<Answer> {
     let prefix = visit.query.filled("prefix").unwrap_or_default().to_owned();
-    let after = visit.query.get("after").and_then(|text| text.parse().ok());
-    let mut found = if prefix.is_empty() {
-        visit.node().channel_page(&visit.caller, after, PAGE + 1)?
-    } else {
-        ChannelId::new(&prefix).and_then(|id| visit.node().channel(&visit.caller, &id)).into_iter().collect()
-    };
-    let more = found.len() > PAGE;
-    found.truncate(PAGE);
-    let next = found.last().filter(|_| more).map(|last| visit.at(&format!("/channels?after={}", last.sequence)));
-    let rows = found.into_iter().map(|channel| row(visit, &channel)).collect();
+    let kind = ChannelType::from_word(visit.query.value("type"));
+    let after = visit.query.filled("after");
+    let (found, last) = visit.node().channels_named(&visit.caller, &prefix, kind, after, PAGE)?;
     let prefix_in_path = words::path(&prefix);
-    Answer::page(&Channels {
+    let next = last.map(|last| {
+        let kind = kind.map(ChannelType::word).unwrap_or_default();
+        let last = words::path(last.as_str());
+        visit.at(&format!("/channels?prefix={prefix_in_path}&type={kind}&after={last}"))
+    });
+    let page = Channels {
         frame: visit.frame("channels"),
+        types: TYPES.map(|(word, _)| (word, kind.is_some_and(|kind| kind.word() == word))),
         is_first: after.is_none(),
+        is_filtered: !prefix.is_empty() || kind.is_some(),
+        rows: found.iter().map(|channel| row(visit, channel)).collect(),
         prefix_in_path,
         prefix,
-        rows,
         next,
-    })
+    };
+    Answer::page(&page)
 }
 
 fn row(visit: &Visit, channel: &ChannelView) -> Row {

@@ -86,9 +86,17 @@ pub(crate) async fn list(visit: &Visit) -> Result<Answer> {
 fn list_page(visit: &Visit, status: StatusCode, typed: Typed) -> Result<Answer> {
     let (user, word) = (typed.form.filled("user").map(str::to_owned), typed.form.value("status").to_owned());
     let after = visit.query.filled("after").and_then(|text| text.parse::<TokenId>().ok());
-    let filter = TokenFilter { user_id: user.clone(), status: TokenStatus::from_word(&word), ..TokenFilter::default() };
+    let online = typed.is("online", "on").then_some(true);
+    let filter = TokenFilter {
+        user_prefix: user.clone(),
+        status: TokenStatus::from_word(&word),
+        online,
+        newest_first: true,
+        ..TokenFilter::default()
+    };
     let found = visit.node().token_page(&visit.caller, &filter, after, PAGE)?;
-    let kept = format!("user={}&status={}", words::path(user.as_deref().unwrap_or_default()), words::path(&word));
+    let on = if online.is_some() { "on" } else { "" };
+    let kept = format!("user={}&status={}&online={on}", words::path(user.as_deref().unwrap_or_default()), words::path(&word));
     let page = Tokens {
         frame: visit.frame("tokens"),
         statuses: TokenStatus::ALL.map(|one| (one.word(), one.word() == word)).into(),
