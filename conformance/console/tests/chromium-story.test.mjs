@@ -54,7 +54,7 @@ test('from nothing to a private chat, and to its end', async () => {
 	await page.click('text=New channel');
 	await page.fill('#id', 'chat');
 	await page.click('main button.first');
-	await page.waitForSelector('#state');
+	await page.waitForSelector('#tail');
 	same(await page.textContent('h1'), 'chat');
 	ok((await page.textContent('.title')).includes('private'), 'private is what a channel is unless said');
 
@@ -141,6 +141,15 @@ test('the tail goes on over a restart of the server, and misses nothing', async 
 	};
 	await publish(0, 3);
 	await page.waitForFunction(() => document.querySelector('#tail').children.length === 3);
+	await place.server.down();
+	await place.server.up();
+	await publish(3, 6);
+	// Everyone signs in again after a restart; the page says so, and what it shows stays.
+	await page.waitForSelector('#signed-out:not([hidden])');
+	same(await page.$$eval('#tail li', (all) => all.length), 3);
+	page = await place.again();
+	await page.goto(place.at('/channels/numbers'));
+	same(await page.$$eval('#tail .d', (all) => all.map((one) => JSON.parse(one.textContent).n)), [5, 4, 3, 2, 1, 0]);
 });
 
 test('text of the outside is text', async () => {

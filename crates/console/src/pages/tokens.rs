@@ -96,7 +96,8 @@ fn list_page(visit: &Visit, status: StatusCode, typed: Typed) -> Result<Answer> 
     };
     let found = visit.node().token_page(&visit.caller, &filter, after, PAGE)?;
     let on = if online.is_some() { "on" } else { "" };
-    let kept = format!("user={}&status={}&online={on}", words::path(user.as_deref().unwrap_or_default()), words::path(&word));
+    let kept =
+        format!("user={}&status={}&online={on}", words::path(user.as_deref().unwrap_or_default()), words::path(&word));
     let page = Tokens {
         frame: visit.frame("tokens"),
         statuses: TokenStatus::ALL.map(|one| (one.word(), one.word() == word)).into(),

@@ -83,9 +83,10 @@ fn list_page(visit: &Visit, status: StatusCode, typed: Typed) -> Result<Answer> 
     let mut found = visit.node().users_named(&visit.caller, &prefix, after, PAGE + 1)?;
     let more = found.len() > PAGE;
     found.truncate(PAGE);
-    let next = found.last().filter(|_| more).map(|last| {
-        visit.at(&format!("/users?prefix={}&after={}", words::path(&prefix), words::path(&last.user_id)))
-    });
+    let next = found
+        .last()
+        .filter(|_| more)
+        .map(|last| visit.at(&format!("/users?prefix={}&after={}", words::path(&prefix), words::path(&last.user_id))));
     let rows = found.iter().map(|user| row(visit, user)).collect();
     let page = Users { frame: visit.frame("users"), is_first: after.is_none(), prefix, typed, rows, next };
     Answer::page_as(status, &page)
@@ -94,10 +95,13 @@ fn list_page(visit: &Visit, status: StatusCode, typed: Typed) -> Result<Answer> 
 /// `POST …/users`: one more.
 pub(crate) async fn create(visit: &Visit) -> Result<Answer> {
     let text = |field: &str| visit.form.filled(field).map(str::to_owned);
-    let new = NewUser { user_id: text("user_id").unwrap_or_default(), display_name: text("display_name"), attributes: None };
+    let new =
+        NewUser { user_id: text("user_id").unwrap_or_default(), display_name: text("display_name"), attributes: None };
     match visit.node().create_user(&visit.caller, new).await {
         Ok(user) => Ok(Answer::see(&visit.at(&format!("/users/{}?done=made", words::path(&user.user_id))))),
-        Err(error) => list_page(visit, refused::status(error.kind), Typed::new(visit.form.clone()).wrong_at("user_id", &error)),
+        Err(error) => {
+            list_page(visit, refused::status(error.kind), Typed::new(visit.form.clone()).wrong_at("user_id", &error))
+        }
     }
 }
 
@@ -143,9 +147,10 @@ fn page(visit: &Visit, status: StatusCode, typed: Option<Typed>) -> Result<Answe
 
 /// `POST …/users/:user`: its name and notes.
 pub(crate) async fn change(visit: &Visit) -> Result<Answer> {
-    let attributes = visit.form.filled("attributes").map(|text| {
-        JsonObject::parse(json_text::compact_checked(text).as_bytes(), METADATA_BYTES_MAX)
-    });
+    let attributes = visit
+        .form
+        .filled("attributes")
+        .map(|text| JsonObject::parse(json_text::compact_checked(text).as_bytes(), METADATA_BYTES_MAX));
     let outcome = match attributes.transpose() {
         Ok(attributes) => {
             let name = visit.form.filled("display_name").map(str::to_owned);
