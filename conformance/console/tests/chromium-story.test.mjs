@@ -100,7 +100,7 @@ test('from nothing to a private chat, and to its end', async () => {
 	await page.fill('#reason', 'the story is over');
 	await page.click('#revoke .bad.full');
 	await page.waitForURL('**?done=revoked');
-	await until('bob is cut', async () => (await lines(bob.client)).some((line) => line.startsWith('closed: 42')));
+	await until('bob is cut', async () => (await lines(bob.client)).some((line) => line.startsWith('closed: 41')));
 	const entries = await place.server.command('audit', 'list', '--json');
 	ok(/opr_/.test(entries), 'the log names the operator');
 	ok(!entries.includes(bob.secret), 'and no secret');
