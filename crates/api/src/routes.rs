@@ -165,6 +165,7 @@ pub(crate) static ROUTES: &[Route] = &[
     v2!(POST "/v2/webhooks/:webhook/test" => webhooks::test),
     v2!(GET "/v2/webhooks/:webhook/deliveries" => webhooks::deliveries),
     v2!(POST "/v2/webhooks/:webhook/deliveries/:delivery/replay" => webhooks::replay),
+    v2!(POST "/v2/explain" => explain::explain),
     v2!(GET "/v2/tokens" => tokens::list),
     v2!(POST "/v2/tokens" => tokens::create),
     v2!(POST "/v2/tokens/introspect" => introspect::introspect),

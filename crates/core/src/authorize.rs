@@ -1,11 +1,16 @@
-//! Who may do what: one table for project keys, one for people (in [`crate::roles`]), two small rules for clients. Pure; refused by default.
+//! Who may do what: one table for project keys, one for people (in [`crate::roles`]), two small rules for clients (in [`clients`]). Pure; refused by default.
+
+mod clients;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::grants::{self, Grant, Operation};
-use crate::ids::{ChannelId, KeyId, OperatorId, ProjectId, TokenId};
-use crate::model::{Capabilities, ChannelType};
+use crate::ids::{KeyId, OperatorId, ProjectId, TokenId};
 use crate::permissions::Permissions;
 use crate::roles::Role;
+
+pub use clients::{
+    Decided, Rule, Standing, SubscribeDecision, client_reads, client_subscribe, decide_publish, decide_reads,
+    decide_set_state, decide_subscribe, loses_subscription, token_reads, token_writes_from_outside,
+};
 
 /// Who is asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,156 +234,31 @@ pub fn whole_server(caller: &Caller, action: Action) -> Result<()> {
     }
 }
 
-/// What a client's wish to subscribe comes to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SubscribeDecision {
-    /// Let it in.
-    Allow,
-    /// Turn it away.
-    Refuse,
-    /// Only the access hook can say.
-    AskHook,
-}
-
-/// What a token is to a channel, for the rules below.
-#[derive(Clone, Copy, Debug)]
-pub struct Standing<'a> {
-    /// What the token may do; `None` follows the channel's type.
-    pub grants: Option<&'a [Grant]>,
-    /// Whether the token is subscribed to the channel already.
-    pub subscribed: bool,
-}
-
-impl Standing<'_> {
-    /// Of a client without a token, and of a token without grants and subscriptions.
-    pub const NONE: Self = Self { grants: None, subscribed: false };
-
-    fn grants(self, operation: Operation, channel: &ChannelId) -> Option<bool> {
-        self.grants.map(|grants| grants::allows(grants, operation, channel.as_str()))
-    }
-}
-
-/// Whether a client may subscribe to a channel of its project. A token with grants gets exactly what they say, on any type of channel and
-/// without the hook; whoever is subscribed may be.
-#[must_use]
-pub fn client_subscribe(
-    caller: &Caller,
-    kind: ChannelType,
-    channel: &ChannelId,
-    standing: Standing<'_>,
-) -> SubscribeDecision {
-    match (caller, kind) {
-        (Caller::Token { .. }, _) if standing.subscribed => SubscribeDecision::Allow,
-        (Caller::Token { .. }, _) if standing.grants.is_some() => {
-            if standing.grants(Operation::Subscribe, channel) == Some(true) {
-                SubscribeDecision::Allow
-            } else {
-                SubscribeDecision::Refuse
-            }
-        }
-        (Caller::Anonymous { .. }, ChannelType::Unprotected)
-        | (Caller::Token { .. }, ChannelType::Public | ChannelType::Unprotected) => SubscribeDecision::Allow,
-        (Caller::Token { .. }, ChannelType::Private) => SubscribeDecision::AskHook,
-        _ => SubscribeDecision::Refuse,
-    }
-}
-
-/// Whether a client may publish into a channel: by its grants, where it has some, and else by the channel's settings.
-#[must_use]
-pub fn client_publish(
-    caller: &Caller,
-    capabilities: Capabilities,
-    channel: &ChannelId,
-    standing: Standing<'_>,
-) -> bool {
-    match caller {
-        Caller::Token { .. } => standing
-            .grants(Operation::Publish, channel)
-            .unwrap_or_else(|| capabilities.has(Capabilities::TOKEN_PUBLISH)),
-        Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_PUBLISH),
-        Caller::ProjectKey { .. }
-        | Caller::Person { .. }
-        | Caller::Operator
-        | Caller::ProjectOperator { .. }
-        | Caller::System => false,
-    }
-}
-
-/// Whether a client may replace a channel's state: by its grants, where it has some, and else by the channel's settings.
-#[must_use]
-pub fn client_set_state(
-    caller: &Caller,
-    capabilities: Capabilities,
-    channel: &ChannelId,
-    standing: Standing<'_>,
-) -> bool {
-    match caller {
-        Caller::Token { .. } => standing
-            .grants(Operation::StateWrite, channel)
-            .unwrap_or_else(|| capabilities.has(Capabilities::TOKEN_SET_STATE)),
-        Caller::Anonymous { .. } => capabilities.has(Capabilities::ANONYMOUS_SET_STATE),
-        Caller::ProjectKey { .. }
-        | Caller::Person { .. }
-        | Caller::Operator
-        | Caller::ProjectOperator { .. }
-        | Caller::System => false,
-    }
-}
-
-/// Whether a token may read a channel's state, past or presence. Who is subscribed is sent the state anyway.
-#[must_use]
-pub fn token_reads(kind: ChannelType, channel: &ChannelId, standing: Standing<'_>, what: Operation) -> bool {
-    let by_rule = standing.subscribed || kind != ChannelType::Private;
-    (standing.subscribed && what == Operation::StateRead) || standing.grants(what, channel).unwrap_or(by_rule)
-}
-
-/// Whether a connected client may read a channel's past, or who is there. One without a token only where it is subscribed.
-#[must_use]
-pub fn client_reads(
-    caller: &Caller,
-    kind: ChannelType,
-    channel: &ChannelId,
-    standing: Standing<'_>,
-    what: Operation,
-) -> bool {
-    match caller {
-        Caller::Token { .. } => token_reads(kind, channel, standing, what),
-        Caller::Anonymous { .. } => standing.subscribed && kind == ChannelType::Unprotected,
-        Caller::ProjectKey { .. }
-        | Caller::Person { .. }
-        | Caller::Operator
-        | Caller::ProjectOperator { .. }
-        | Caller::System => false,
-    }
-}
-
-/// Whether a token may write into a channel without being subscribed to it: where its grants say so; one without grants, where it could
-/// subscribe without asking anybody.
-#[must_use]
-pub fn token_writes_from_outside(kind: ChannelType, standing: Standing<'_>) -> bool {
-    standing.subscribed || standing.grants.is_some() || kind != ChannelType::Private
-}
-
-/// Whether a token that was subscribed under `before` loses its subscription when its grants become `after`: it does where it loses the right to
-/// subscribe. What a server subscribed beyond any right of the token's stays.
-#[must_use]
-pub fn loses_subscription(
-    kind: ChannelType,
-    channel: &ChannelId,
-    before: Option<&[Grant]>,
-    after: Option<&[Grant]>,
-) -> bool {
-    let may = |grants: Option<&[Grant]>| match grants {
-        Some(grants) => grants::allows(grants, Operation::Subscribe, channel.as_str()),
-        None => kind != ChannelType::Private,
-    };
-    may(before) && !may(after)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::grants::{Grant, Operation};
+    use crate::ids::ChannelId;
+    use crate::model::{Capabilities, ChannelType};
+
+    fn client_publish(
+        caller: &Caller,
+        capabilities: Capabilities,
+        channel: &ChannelId,
+        standing: Standing<'_>,
+    ) -> bool {
+        decide_publish(caller, capabilities, channel, standing).allowed
+    }
+
+    fn client_set_state(
+        caller: &Caller,
+        capabilities: Capabilities,
+        channel: &ChannelId,
+        standing: Standing<'_>,
+    ) -> bool {
+        decide_set_state(caller, capabilities, channel, standing).allowed
+    }
 
     const PROJECT: ProjectId = ProjectId::new(1);
     const TOKEN: Caller = Caller::Token { project: PROJECT, token: TokenId::new(2) };

@@ -77,7 +77,13 @@ fn matches(pattern: &str, channel: &str) -> bool {
 /// Whether any of the grants allows the operation on the channel.
 #[must_use]
 pub fn allows(grants: &[Grant], operation: Operation, channel: &str) -> bool {
-    grants.iter().any(|grant| grant.allows(operation, channel))
+    which(grants, operation, channel).is_some()
+}
+
+/// Which of the grants, by its place from 0, is the first that allows the operation on the channel.
+#[must_use]
+pub fn which(grants: &[Grant], operation: Operation, channel: &str) -> Option<usize> {
+    grants.iter().position(|grant| grant.allows(operation, channel))
 }
 
 /// Whether any of the grants allows the operation on a channel that `pattern` names.

@@ -37,6 +37,9 @@ pub use operations::batch::{BatchAction, BatchEntry, BatchRequest, EntryOutcome,
 pub use operations::clients::{Client, Outcome};
 pub use operations::connections::{ConnectionFilter, ConnectionPage, ConnectionRow};
 pub use operations::deliveries::{DeliveryStatus, DeliveryView};
+pub use operations::explain::{
+    ExplainHeld, ExplainQuestion, ExplainStep, ExplainVerdict, ExplainWish, ExplainedStep, Explanation,
+};
 pub use operations::history::{HistoryView, WAIT_MS_MAX};
 pub use operations::idempotency::Once;
 pub use operations::issuers::{IssuerKeyView, IssuerUpdate, IssuerView, KeySource, NewIssuer};

@@ -58,6 +58,8 @@ enum Command {
     /// List live connections, and end one
     #[command(subcommand)]
     Connection(v2::Connection),
+    /// Say why a token may do something, or may not
+    Explain(v2::Explain),
     /// Register issuers of JWTs
     #[command(subcommand)]
     Issuer(v2::Issuer),
@@ -276,6 +278,7 @@ impl Cli {
             Command::Token(command) => command.task(),
             Command::User(command) => command.task(),
             Command::Connection(command) => command.task(),
+            Command::Explain(command) => command.task(),
             Command::Issuer(command) => command.task(),
             Command::SigningKey(command) => command.task(),
             Command::Job(command) => command.task(),

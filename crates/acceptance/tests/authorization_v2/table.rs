@@ -30,6 +30,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("replaceTokenState", r#"{"a":1}"#),
     row("mergeTokenState", r#"{"a":1}"#),
     unwritten("introspectToken", r#"{"token":"{token}"}"#),
+    unwritten("explain", r#"{"token":"{token}","wish":"publish","channel":"{channel}"}"#),
     unwritten("messageToken", r#"{"event":"X"}"#),
     row("subscribeToken", "{}"),
     row("unsubscribeToken", ""),

@@ -124,6 +124,9 @@ operations! {
         GET "/v2/connections" listConnections "read_leap_tokens" "Live connections; a page may be short and yet have a next one" ("limit", "cursor", "token", "user_id", "channel", "protocol", "address", "only") -> 200 ConnectionPage;
         DELETE "/v2/connections/:connection" closeConnection "manage_tokens" "End a connection. Its client may come back at once: to keep it out, revoke its token" () -> 204;
     }
+    "Explaining" {
+        POST "/v2/explain" explain "manage_tokens" "Say why a token may do something, or may not: each decision on the way, what its client is told, and what would change it" () Explain -> 200 Explanation;
+    }
     "Online status" {
         POST "/v2/online" queryOnline "read_leap_tokens" "Who is online, or was last seen when: up to 1,000 tokens, and users with manage_users" () OnlineQuery -> 200 Online;
     }

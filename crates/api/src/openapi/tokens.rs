@@ -77,6 +77,23 @@ fn wishes() -> Value {
 }
 
 fn introspection() -> Value {
+    let address = json!({"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}, {"type": "null"}]});
+    let wishes = ["connect", "subscribe", "publish", "history", "presence", "state.read", "state.write"];
+    let explain = taken(
+        &json!({
+            "token": {"type": "string", "description": "A secret, a JWT, or the id, which stands for the newest secret."},
+            "wish": {"type": "string", "enum": wishes},
+            "channel": or_null(&json!({"type": "string", "minLength": 1, "maxLength": 255})),
+            "by": or_null(&json!({"type": "string", "enum": ["connection", "rest"]})),
+            "address": address, "origin": {"type": ["string", "null"]},
+        }),
+        &["token", "wish"],
+    );
+    let step = answered(&json!({
+        "step": {"type": "string", "enum": ["genuine", "works", "place", "room", "channel", "right", "keeps", "hook"]},
+        "held": {"type": "string", "enum": ["held", "failed", "unknown"]},
+        "said": {"type": "string"}, "advice": maybe_text(),
+    }));
     let words = ["jti", "token_type", "sub", "username", "scope", "client_id", "iss"];
     let mut properties = json!({
         "active": {"type": "boolean"},
@@ -96,6 +113,12 @@ fn introspection() -> Value {
             "address": {"anyOf": [{"type": "string", "format": "ipv4"}, {"type": "string", "format": "ipv6"}, {"type": "null"}]},
             "origin": {"type": ["string", "null"]},
         }), &["token"]),
+        "Explain": explain,
+        "Explanation": answered(&json!({
+            "verdict": {"type": "string", "enum": ["yes", "no", "hook_decides"]},
+            "told": or_null(&json!({"type": "string", "description": "The code that its client is answered."})),
+            "token": maybe_text(), "steps": {"type": "array", "items": step},
+        })),
         "Introspection": {"type": "object", "required": ["active"], "properties": properties},
     })
 }

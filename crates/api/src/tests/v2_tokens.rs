@@ -276,3 +276,35 @@ async fn subscriptions_and_messages_of_a_token() {
         door.call("POST", &path(&made, "/messages"), body).await.refused_v2("invalid_body");
     }
 }
+
+#[tokio::test]
+async fn why_a_token_may_or_may_not_is_explained() {
+    let door = Door::open().await;
+    door.channel("room", "{}").await;
+    let made = door.call("POST", "/v2/tokens", r#"{"channels":["room"]}"#).await.json;
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    for token in [id, secret] {
+        let asked = json!({"token": token, "wish": "publish", "channel": "room", "by": "rest"}).to_string();
+        let yes = door.call("POST", "/v2/explain", &asked).await;
+        assert_eq!((yes.status, &yes.json["verdict"], &yes.json["told"]), (200, &json!("yes"), &Value::Null));
+        assert_eq!(yes.json["token"], id);
+        let asked = json!({"token": token, "wish": "state.write", "channel": "room"}).to_string();
+        let no = door.call("POST", "/v2/explain", &asked).await.json;
+        assert_eq!((&no["verdict"], &no["told"]), (&json!("no"), &json!("not_granted")));
+        let last = no["steps"].as_array().unwrap().last().unwrap();
+        assert_eq!((&last["step"], &last["held"]), (&json!("right"), &json!("failed")));
+        assert!(last["advice"].as_str().unwrap().contains("token_set_state"), "{last}");
+        assert!(!no.to_string().contains(secret));
+    }
+    for wrong in [
+        json!({"token": id, "wish": "fly"}),
+        json!({"token": id, "wish": "publish"}),
+        json!({"token": id, "wish": "connect", "channel": "room"}),
+        json!({"token": id, "wish": "publish", "channel": "room", "by": "mail"}),
+        json!({"token": id, "wish": "connect", "address": "here"}),
+        json!({"token": id, "wish": "publish", "channel": "a/b"}),
+    ] {
+        door.call("POST", "/v2/explain", &wrong.to_string()).await.refused_v2("invalid_input");
+    }
+    door.call("POST", "/v2/explain", r#"{"wish":"connect"}"#).await.refused_v2("invalid_body");
+}

@@ -24,6 +24,11 @@ pub struct SubscribeQuestion {
 pub trait AccessHook: Send + Sync {
     /// Whether the token may subscribe.
     fn may_subscribe(&self, question: SubscribeQuestion) -> Pending<'_, bool>;
+
+    /// Whether there is anybody to ask: without, every answer is false.
+    fn is_there(&self) -> bool {
+        true
+    }
 }
 
 /// The hook of a server that has none configured: nobody is let in.
@@ -33,5 +38,9 @@ pub struct NoHook;
 impl AccessHook for NoHook {
     fn may_subscribe(&self, _question: SubscribeQuestion) -> Pending<'_, bool> {
         Box::pin(std::future::ready(false))
+    }
+
+    fn is_there(&self) -> bool {
+        false
     }
 }

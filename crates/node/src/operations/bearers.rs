@@ -7,14 +7,13 @@ use std::sync::Arc;
 use tollgate_core::authorize::{self, Caller, Standing};
 use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::grants::{self, Grant, Operation};
 use tollgate_core::ids::{ChannelId, ProjectId, TokenId};
-use tollgate_core::model::{Capabilities, ChannelType};
 use tollgate_core::records::Revocation;
 
 use super::revoke::merged;
 use super::token_views::{SubscriptionView, TokenDetail};
 use super::tokens_read::subscriptions_of;
+use super::weighing::{Weighed, over_rest};
 use crate::Node;
 use crate::directory::ProjectEntry;
 
@@ -97,32 +96,17 @@ impl Node {
         let subscribed = records.is_subscribed(token, channel);
         let standing = Standing { grants: found.terms().and_then(|terms| terms.grants.as_deref()), subscribed };
         let caller = Caller::Token { project, token };
-        let is_allowed = |(kind, capabilities): (ChannelType, Capabilities)| match wish {
-            Wish::ReadState => authorize::token_reads(kind, channel, standing, Operation::StateRead),
-            Wish::ReadHistory => authorize::token_reads(kind, channel, standing, Operation::History),
-            Wish::ReadPresence => authorize::token_reads(kind, channel, standing, Operation::Presence),
-            Wish::Publish => {
-                authorize::token_writes_from_outside(kind, standing)
-                    && authorize::client_publish(&caller, capabilities, channel, standing)
-            }
-            Wish::SetState => {
-                authorize::token_writes_from_outside(kind, standing)
-                    && authorize::client_set_state(&caller, capabilities, channel, standing)
-            }
-        };
-        let named = |grants: &[Grant]| Operation::ALL.iter().any(|one| grants::allows(grants, *one, channel.as_str()));
-        let sees = |kind| kind != ChannelType::Private || subscribed || standing.grants.is_some_and(named);
-        match known {
-            Some(known) if is_allowed(known) => {
+        match known.map(|known| over_rest(&caller, known, channel, standing, wish)) {
+            // That a message is asked about, `publish` sees to.
+            Some(Weighed::Allowed(_) | Weighed::AskHook(_)) => {
                 drop(records);
                 Ok(entry)
             }
-            Some((kind, _)) if sees(kind) => {
+            Some(Weighed::NotGranted(_) | Weighed::NotSubscribed) => {
                 self.counters.client_writes_refused.add(u64::from(matches!(wish, Wish::Publish | Wish::SetState)));
                 Err(Error::new(ErrorKind::NotGranted, format!("This token may not do this in the channel {channel}.")))
             }
-            // The same, so that nobody finds out which private channels exist.
-            Some(_) | None => Err(Error::not_found("channel", channel)),
+            Some(Weighed::Hidden(_)) | None => Err(Error::not_found("channel", channel)),
         }
     }
 }

@@ -31,7 +31,7 @@ impl Node {
         message: NewMessage,
     ) -> Result<std::result::Result<Published, Reply>> {
         let caller = identified(client)?;
-        let named = match self.writable(client, subscribed, &message.channel, authorize::client_publish)? {
+        let named = match self.writable(client, subscribed, &message.channel, authorize::decide_publish)? {
             Ok(named) => named,
             Err(refused) => return Ok(Err(refused)),
         };
@@ -42,7 +42,7 @@ impl Node {
             Hooked::Denied => return Ok(Err(Reply::NotAllowed)),
             // The hook took its time: whether the client may is asked again.
             Hooked::Allowed => {
-                if let Err(refused) = self.writable(client, subscribed, &channel, authorize::client_publish)? {
+                if let Err(refused) = self.writable(client, subscribed, &channel, authorize::decide_publish)? {
                     return Ok(Err(refused));
                 }
                 publication.at = self.now();

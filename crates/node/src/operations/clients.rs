@@ -24,6 +24,7 @@ use super::hooks::asks;
 use super::presented::{Place, TokenRefused, refused_by};
 use super::recognise::{Recognised, Unprepared};
 use super::refusal;
+use super::weighing::{Weighed, WriteRule, writing};
 use super::writing::{Origin, at_origin, with_origin};
 use crate::Node;
 use crate::directory::{LiveConnection, ProjectEntry, TokenEntry, UsageDelta, expiry};
@@ -194,7 +195,7 @@ impl Node {
             }
             Command::Batch(messages) => Box::pin(async move { self.client_publish_batch(&client, messages).await }),
             Command::SetState { channel, change, if_version } => Box::pin(async move {
-                let named = match self.writable(&client, client.subscribed, &channel, authorize::client_set_state)? {
+                let named = match self.writable(&client, client.subscribed, &channel, authorize::decide_set_state)? {
                     Ok(named) => named,
                     Err(refused) => return Ok(Outcome::Reply(refused)),
                 };
@@ -475,7 +476,7 @@ impl Node {
         client: &Client,
         subscribed: bool,
         channel: &str,
-        rule: fn(&Caller, Capabilities, &ChannelId, Standing<'_>) -> bool,
+        rule: WriteRule,
     ) -> Result<std::result::Result<Named, Reply>> {
         let caller = identified(client)?;
         let Ok((entry, named)) = self.named(&caller, channel) else { return Ok(Err(Reply::NotSubscribed)) };
@@ -486,12 +487,13 @@ impl Node {
             standing.grants = found.terms().and_then(|terms| terms.grants.as_deref());
             standing.subscribed |= records.is_subscribed(token, &named.key.channel);
         }
-        if !standing.subscribed && standing.grants.is_none() {
-            return Ok(Err(Reply::NotSubscribed));
-        }
-        if !rule(&caller, named.capabilities, &named.key.channel, standing) {
-            self.counters.client_writes_refused.add(1);
-            return Ok(Err(Reply::NotAllowed));
+        match writing(&caller, named.capabilities, &named.key.channel, standing, rule) {
+            Weighed::Allowed(_) | Weighed::AskHook(_) => {}
+            Weighed::NotSubscribed => return Ok(Err(Reply::NotSubscribed)),
+            Weighed::NotGranted(_) | Weighed::Hidden(_) => {
+                self.counters.client_writes_refused.add(1);
+                return Ok(Err(Reply::NotAllowed));
+            }
         }
         drop(records);
         Ok(Ok(named))

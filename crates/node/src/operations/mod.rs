@@ -15,6 +15,7 @@ pub(crate) mod connections;
 pub(crate) mod deliveries;
 mod ended;
 pub(crate) mod events;
+pub(crate) mod explain;
 mod foreign;
 pub(crate) mod history;
 mod hooks;
@@ -62,6 +63,7 @@ pub(crate) mod usage;
 pub(crate) mod users;
 pub(crate) mod views;
 pub(crate) mod webhooks;
+mod weighing;
 pub(crate) mod writing;
 
 use std::collections::BTreeSet;

@@ -6,6 +6,7 @@ mod capabilities;
 mod change;
 mod connections;
 mod create;
+mod explain;
 mod histories;
 mod hooks;
 mod issuers;

@@ -4,6 +4,7 @@
 mod audit;
 mod channels;
 mod connections;
+mod explain;
 mod issuers;
 mod jobs;
 mod keyring;
@@ -23,6 +24,7 @@ use crate::admin::Request;
 pub(crate) use audit::Audit;
 pub(crate) use channels::Channel;
 pub(crate) use connections::Connection;
+pub(crate) use explain::Explain;
 pub(crate) use issuers::Issuer;
 pub(crate) use jobs::Job;
 pub(crate) use keyring::Keyring;
