@@ -251,3 +251,48 @@ fn a_full_disk_ends_with_an_error_and_no_half_file() {
         }
     }
 }
+
+/// Writes another number of schema into a database that nobody has open (SQLite's file format, section 1.3: `user_version`, offset 60).
+fn set_schema(database: &Path, schema: u32) {
+    let mut bytes = fs::read(database).unwrap();
+    bytes[60..64].copy_from_slice(&schema.to_be_bytes());
+    fs::write(database, bytes).unwrap();
+}
+
+#[test]
+fn records_of_an_older_schema_are_migrated_with_a_copy_and_of_a_newer_one_left_alone() {
+    let mut server = Server::start();
+    server.v2("POST", "/v2/channels", &json!({"id": "room", "type": "public"}));
+    let data = server.data();
+    let migrate = |args: &[&str]| binary::run(&[&["migrate", "--data-dir", text(&data)], args].concat());
+    let said = migrate(&[]);
+    assert!(!said.ok && said.stderr.contains("Stop that one first"), "{said:#?}");
+    server.stop();
+    let database = data.join("tollgate.db");
+    let known = serde_json::from_str::<Value>(&migrate(&["--json"]).stdout).unwrap()["to"].as_u64().unwrap();
+    let known = u32::try_from(known).unwrap();
+    assert!(migrate(&["--check"]).stdout.contains("nothing to do"));
+
+    // The last step has no tables of its own, so a database without it looks like this.
+    set_schema(&database, known - 1);
+    let before = fs::read(&database).unwrap();
+    let checked: Value = serde_json::from_str(&migrate(&["--check", "--json"]).stdout).unwrap();
+    assert_eq!(checked, json!({"from": known - 1, "to": known, "due": true, "copy": null}));
+    assert_eq!(fs::read(&database).unwrap(), before, "only looked at");
+    let copy = data.join(format!("tollgate.db.schema-{}", known - 1));
+    fs::write(&copy, "in the way").unwrap();
+    let said = migrate(&[]);
+    assert!(!said.ok && said.stderr.contains("move it away"), "{said:#?}");
+    fs::remove_file(&copy).unwrap();
+    let said = migrate(&[]);
+    assert!(said.ok && said.stdout.contains(&format!("is now schema {known}")), "{said:#?}");
+    assert_eq!(fs::read(&copy).unwrap(), before);
+    assert!(migrate(&[]).stdout.contains("nothing to do"));
+
+    set_schema(&database, known + 1);
+    let said = migrate(&[]);
+    assert!(!said.ok && said.stderr.contains("use the version that wrote them"), "{said:#?}");
+    set_schema(&database, known);
+    server.start_again();
+    assert_eq!(server.v2("GET", "/v2/channels/room", &Value::Null)["id"], "room");
+}

@@ -97,6 +97,14 @@ enum Command {
         #[command(flatten)]
         output: Output,
     },
+    /// Bring the records of a stopped server to the schema of this version, and keep a copy of what was there; a start does it, too
+    Migrate {
+        /// Only say whether there is something to do
+        #[arg(long)]
+        check: bool,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Look at the machine, the settings and the data folder, and say what to do; ends with 1 after a warning, with 2 after a failure
     Doctor {
         #[command(flatten)]
@@ -237,6 +245,10 @@ pub(crate) enum Task {
         replace: bool,
         json: bool,
     },
+    Migrate {
+        check: bool,
+        json: bool,
+    },
     Doctor {
         json: bool,
     },
@@ -287,6 +299,7 @@ impl Cli {
             Command::Operator(command) => command.task(),
             Command::Backup { file, output } => Task::BackUp { file, json: output.json },
             Command::Restore { file, replace, output } => Task::Restore { file, replace, json: output.json },
+            Command::Migrate { check, output } => Task::Migrate { check, json: output.json },
             Command::Doctor { output } => Task::Doctor { json: output.json },
             Command::Metrics => Task::Admin { request: Request::Metrics {}, json: false },
             Command::Completions { shell } => Task::Completions { shell },

@@ -14,6 +14,7 @@ mod import;
 mod inspect;
 mod machine;
 mod metrics;
+mod migrate;
 mod opened;
 mod outbound;
 mod progress;
@@ -101,6 +102,10 @@ fn perform(task: Task, settings: Settings) -> Result<(), Failure> {
         Task::Restore { file, replace, json } => {
             telemetry::start_quietly();
             backup::restore::restore(&settings.mean()?, &file, replace, json)
+        }
+        Task::Migrate { check, json } => {
+            telemetry::start_quietly();
+            migrate::migrate(&settings.mean()?, check, json)
         }
         Task::Serve { announce_json } => serve::serve(&settings.mean()?, announce_json),
     }
