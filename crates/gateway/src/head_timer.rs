@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 use hyper::rt::{Sleep, Timer};
 use tokio::time::sleep;
 
+use crate::alarm::Alarm;
 use crate::socket::Signs;
 
 /// The timer of one connection.
 pub(crate) struct HeadTimer {
     signs: Arc<Signs>,
+    alarm: Arc<Alarm>,
     /// For the first head from accept on, for others from their first byte on.
     head: Duration,
     /// Between an answer and the first byte of the next head.
@@ -24,31 +26,34 @@ pub(crate) struct HeadTimer {
 }
 
 impl HeadTimer {
-    pub(crate) fn new(signs: Arc<Signs>, head: Duration, idle: Duration) -> Self {
-        HeadTimer { signs, head, idle, has_served: AtomicBool::new(false) }
+    pub(crate) fn new(signs: Arc<Signs>, alarm: Arc<Alarm>, head: Duration, idle: Duration) -> Self {
+        HeadTimer { signs, alarm, head, idle, has_served: AtomicBool::new(false) }
     }
 }
 
 impl Timer for HeadTimer {
-    fn sleep(&self, _duration: Duration) -> Pin<Box<dyn Sleep>> {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    /// `deadline` is that of a head which begins now.
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
         // Each wait for a head begins with a new sleep.
         let is_idle = self.has_served.swap(true, Ordering::Relaxed);
         self.signs.listen_anew();
-        let timer = Box::pin(sleep(if is_idle { self.idle } else { self.head }));
-        Box::pin(HeadSleep { signs: Arc::clone(&self.signs), head: self.head, is_idle, timer })
-    }
-
-    fn sleep_until(&self, _deadline: Instant) -> Pin<Box<dyn Sleep>> {
-        self.sleep(self.head)
+        let deadline = if is_idle { deadline - self.head + self.idle } else { deadline };
+        let (signs, alarm) = (Arc::clone(&self.signs), Arc::clone(&self.alarm));
+        Box::pin(HeadSleep { signs, alarm, head: self.head, is_idle, deadline: deadline.into() })
     }
 }
 
 /// One wait for a head.
 struct HeadSleep {
     signs: Arc<Signs>,
+    alarm: Arc<Alarm>,
     head: Duration,
     is_idle: bool,
-    timer: Pin<Box<tokio::time::Sleep>>,
+    deadline: tokio::time::Instant,
 }
 
 impl Future for HeadSleep {
@@ -57,9 +62,9 @@ impl Future for HeadSleep {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if self.is_idle && self.signs.has_heard() {
             self.is_idle = false;
-            self.timer = Box::pin(sleep(self.head));
+            self.deadline = sleep(self.head).deadline();
         }
-        self.timer.as_mut().poll(context)
+        self.alarm.poll(self.deadline, context)
     }
 }
 

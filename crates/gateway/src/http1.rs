@@ -24,6 +24,7 @@ use tollgate_core::peer::Peer;
 use tower_service::Service;
 
 use crate::admission::Permit;
+use crate::alarm::Alarm;
 use crate::counters::Counters;
 use crate::door::{Doors, Opening};
 use crate::forwarded::Proxies;
@@ -31,6 +32,9 @@ use crate::head_timer::HeadTimer;
 use crate::limits::Limits;
 use crate::requests::{Requests, Seat};
 use crate::socket::{Signs, Stream};
+
+/// Headers that hyper takes unless it is told otherwise; above it answers 431.
+const HEADERS_IN_PLACE: usize = 100;
 
 /// What the HTTP phase of every connection of a shard shares.
 pub(crate) struct Http<S> {
@@ -66,8 +70,11 @@ impl<S> Http<S> {
         builder
             .header_read_timeout(Duration::from_millis(limits.header_deadline_ms))
             .max_header_size(limits.header_bytes_max)
-            .max_headers(limits.headers_max)
             .max_buf_size(limits.header_bytes_max.max(64 * 1024));
+        // Of so many hyper makes room in place, without preparing it for every request; what is above our own limit is refused behind it.
+        if limits.headers_max > HEADERS_IN_PLACE {
+            builder.max_headers(limits.headers_max);
+        }
         Http { service, doors, limits, counters, proxies, draining, builder }
     }
 
@@ -89,11 +96,12 @@ where
         let counters = Arc::clone(&self.counters);
         let mut draining = self.draining.clone();
         let signs = stream.signs();
-        let seat = Rc::new(Seat::new(permit, socket, Arc::clone(&signs)));
+        let alarm = Arc::new(Alarm::default());
+        let seat = Rc::new(Seat::new(permit, socket, Arc::clone(&signs), Arc::clone(&alarm)));
         let service = Requests { http: Rc::clone(&self), seat: Rc::clone(&seat) };
         let head = Duration::from_millis(self.limits.header_deadline_ms);
         let idle = Duration::from_millis(self.limits.idle_deadline_ms);
-        let timer = HeadTimer::new(Arc::clone(&signs), head, idle);
+        let timer = HeadTimer::new(Arc::clone(&signs), alarm, head, idle);
         let mut connection = self.builder.clone().timer(timer).serve_connection(TokioIo::new(stream), service);
         let mut drain = pin!(draining.wait_for(|draining| *draining));
         let mut awaits_drain = false;

@@ -5,6 +5,7 @@
 
 mod accept;
 mod admission;
+mod alarm;
 mod bind;
 mod bucket;
 mod contain;

@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::future::{pending, poll_fn, ready};
 use std::net::IpAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,12 +16,14 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Either, Full, Limited};
 use hyper::body::{Body, Incoming};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tollgate_core::peer::{ClientAddress, Known, Peer};
 use tower_service::Service;
 
 use crate::admission::Permit;
-use crate::contain::{Contained, Panicked};
+use crate::alarm::Alarm;
+use crate::contain::{Panicked, contain};
+use crate::counters::Counters;
 use crate::door::{Door, ErrorForm, Opening, Reading, Refused, Transport};
 use crate::envelope;
 use crate::forwarded;
@@ -41,11 +44,13 @@ pub(crate) struct Seat {
     opening: RefCell<Option<(Opening, Peer)>>,
     begins_events: Cell<bool>,
     signs: Arc<Signs>,
+    alarm: Arc<Alarm>,
 }
 
 impl Seat {
-    pub(crate) fn new(permit: Permit, socket: IpAddr, signs: Arc<Signs>) -> Self {
-        Seat { permit: Rc::new(permit), socket, opening: RefCell::default(), begins_events: Cell::new(false), signs }
+    pub(crate) fn new(permit: Permit, socket: IpAddr, signs: Arc<Signs>, alarm: Arc<Alarm>) -> Self {
+        let begins_events = Cell::new(false);
+        Seat { permit: Rc::new(permit), socket, opening: RefCell::default(), begins_events, signs, alarm }
     }
 
     /// Whether the request under way is to be answered by an event stream.
@@ -77,13 +82,29 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (http, seat) = (Rc::clone(&self.http), Rc::clone(&self.seat));
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        if head.headers.len() > http.limits.headers_max {
+            http.counters.http_failed.one();
+            return Box::pin(ready(Ok(too_many_headers())));
+        }
         let client = http.proxies.client(seat.socket, &head.headers);
         match http.doors.knock(&head) {
             Door::Elsewhere => {
-                let mut request = Request::from_parts(head, body);
-                request.extensions_mut().insert(client);
-                Box::pin(answer(http, Rc::clone(&seat.permit), request))
+                head.extensions.insert(client);
+                let has_credential = head.headers.contains_key(AUTHORIZATION);
+                let request = Request::from_parts(head, body);
+                match begin(&http, request) {
+                    Ok(answering) => Box::pin(answer(http, seat, has_credential, answering)),
+                    Err(Begun::Panicked(message)) => Box::pin(ready(Ok(panicked(&http.counters, &message)))),
+                    Err(Begun::NotReady(request)) => Box::pin(async move {
+                        let mut service = http.service.clone();
+                        let answering = Box::pin(async move {
+                            poll_fn(|context| service.poll_ready(context)).await?;
+                            service.call(*request).await
+                        });
+                        answer(http, seat, has_credential, answering).await
+                    }),
+                }
             }
             Door::Read(reading) => Box::pin(async move {
                 let deadline = Duration::from_millis(http.limits.request_deadline_ms);
@@ -161,46 +182,77 @@ fn undecided() -> Refused {
     Refused { status: StatusCode::INTERNAL_SERVER_ERROR, code: "internal_error", text, errors: ErrorForm::Problem }
 }
 
-/// Has the service answer, within the deadline, and whatever it does.
-async fn answer<S, B>(
-    http: Rc<Http<S>>,
-    permit: Rc<Permit>,
-    request: Request<Incoming>,
-) -> Result<Answer<B>, Infallible>
+/// Why a request could not be given to the service at once.
+enum Begun {
+    Panicked(String),
+    /// It has to wait for its turn.
+    NotReady(Box<Request<Incoming>>),
+}
+
+/// Gives a request to the service.
+fn begin<S, B>(http: &Http<S>, request: Request<Incoming>) -> Result<S::Future, Begun>
 where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
 {
-    let has_credential = request.headers().contains_key(AUTHORIZATION);
-    let mut service = http.service.clone();
-    let call = Contained(Box::pin(async move {
-        poll_fn(|context| service.poll_ready(context)).await?;
-        service.call(request).await
-    }));
-    let answer = match timeout(Duration::from_millis(http.limits.request_deadline_ms), call).await {
-        Ok(Ok(Ok(response))) => {
+    let begun = contain(|| {
+        let mut service = http.service.clone();
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Ok(service.call(request)),
+            Poll::Ready(Err(never)) => match never {},
+            Poll::Pending => Err(Begun::NotReady(Box::new(request))),
+        }
+    });
+    begun.unwrap_or_else(|Panicked(message)| Err(Begun::Panicked(message)))
+}
+
+/// Has the service answer, within the deadline, and whatever it does.
+async fn answer<S, B>(
+    http: Rc<Http<S>>,
+    seat: Rc<Seat>,
+    has_credential: bool,
+    answering: impl Future<Output = Result<Response<B>, Infallible>>,
+) -> Result<Answer<B>, Infallible> {
+    let mut answering = pin!(answering);
+    let mut deadline = None;
+    let answered = poll_fn(|context| match contain(|| answering.as_mut().poll(context)) {
+        Ok(Poll::Ready(Ok(response))) => Poll::Ready(Some(Ok(response))),
+        Ok(Poll::Ready(Err(never))) => match never {},
+        Err(panicked) => Poll::Ready(Some(Err(panicked))),
+        Ok(Poll::Pending) => {
+            let limit = || sleep(Duration::from_millis(http.limits.request_deadline_ms)).deadline();
+            seat.alarm.poll(*deadline.get_or_insert_with(limit), context).map(|()| None)
+        }
+    });
+    let answer = match answered.await {
+        Some(Ok(response)) => {
             let is_known = response.extensions().get::<Known>().is_some();
             if is_known || (has_credential && response.status().is_success()) {
-                permit.authenticated();
+                seat.permit.authenticated();
             }
             response.map(Either::Left)
         }
-        Ok(Ok(Err(never))) => match never {},
-        Ok(Err(Panicked(message))) => {
-            http.counters.panics.one();
-            tracing::error!(panic = message, "a request ended in a panic; only this request failed");
-            own(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal_error",
-                "The server failed on this request; its log says why.",
-            )
-        }
-        Err(_elapsed) => {
+        Some(Err(Panicked(message))) => panicked(&http.counters, &message),
+        None => {
             http.counters.http_overdue.one();
             let text = "The request was not complete, or could not be answered, in time; try again.";
             own(StatusCode::REQUEST_TIMEOUT, "request_timeout", text)
         }
     };
     Ok(answer)
+}
+
+fn panicked<B>(counters: &Counters, message: &str) -> Answer<B> {
+    counters.panics.one();
+    tracing::error!(panic = message, "a request ended in a panic; only this request failed");
+    own(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "The server failed on this request; its log says why.")
+}
+
+/// As hyper's own answer to far too many: no word, and the end of the connection.
+fn too_many_headers<B>() -> Answer<B> {
+    let mut response = Response::new(Either::Right(Full::default()));
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// An answer to an API request that the service could not give; the connection ends with it.
