@@ -20,7 +20,7 @@ use crate::routes::Params;
 /// A request whose handler finds out itself who asks: a facade that takes its credentials from headers of its own.
 pub(crate) struct Asked {
     pub(crate) node: Arc<Node>,
-    pub(crate) parts: Parts,
+    pub(crate) parts: Box<Parts>,
     pub(crate) params: Params,
     pub(crate) body: Bytes,
     pub(crate) request_id: HeaderValue,
@@ -31,7 +31,7 @@ pub(crate) struct Call {
     pub(crate) node: Arc<Node>,
     pub(crate) caller: Caller,
     pub(crate) body: Bytes,
-    parts: Parts,
+    parts: Box<Parts>,
     params: Params,
 }
 
@@ -40,7 +40,7 @@ impl Call {
     ///
     /// # Errors
     /// `forbidden` for another project.
-    pub(crate) fn new(node: Arc<Node>, caller: Caller, parts: Parts, params: Params, body: Bytes) -> Result<Self> {
+    pub(crate) fn new(node: Arc<Node>, caller: Caller, parts: Box<Parts>, params: Params, body: Bytes) -> Result<Self> {
         let call = Self { node, caller, body, parts, params };
         for named in call.query().all("project") {
             let named = named?.parse::<ProjectId>().ok();
@@ -60,7 +60,12 @@ impl Call {
 
     /// The channel of the path.
     pub(crate) fn channel(&self) -> Result<ChannelId> {
-        ChannelId::new(&percent::decode("channel id", self.param("channel"), false)?)
+        ChannelId::new(&self.channel_text()?)
+    }
+
+    /// The same, to be checked by whoever takes it.
+    pub(crate) fn channel_text(&self) -> Result<String> {
+        percent::decode("channel id", self.param("channel"), false)
     }
 
     /// The credential that the request came with.

@@ -1,12 +1,17 @@
 //! Writing JSON without a tree: values that are JSON already (states) go in as they are.
 
+use std::fmt::Write as _;
+
 /// An object being written.
 #[derive(Debug)]
 pub(crate) struct Object(String);
 
 impl Object {
     pub(crate) fn new() -> Self {
-        Self(String::from("{"))
+        // Most fit, so that it need not grow.
+        let mut text = String::with_capacity(128);
+        text.push('{');
+        Self(text)
     }
 
     /// A value that is JSON text.
@@ -24,6 +29,13 @@ impl Object {
 
     pub(crate) fn text(self, key: &'static str, value: &str) -> Self {
         self.raw(key, &serde_json::to_string(value).expect("invariant: a string is always JSON"))
+    }
+
+    /// A text of letters, digits and other characters that need no escape.
+    pub(crate) fn word(mut self, key: &'static str, word: &dyn std::fmt::Display) -> Self {
+        self = self.raw(key, "\"");
+        write!(self.0, "{word}\"").expect("invariant: writing to memory cannot fail");
+        self
     }
 
     pub(crate) fn number(self, key: &'static str, value: u64) -> Self {
@@ -65,8 +77,12 @@ mod tests {
             .number("n", u64::MAX)
             .flag("on", true)
             .raw("state", r#"{"k":1.50}"#)
+            .word("at", &"1f-2")
             .close();
-        assert_eq!(inner, r#"{"id":"\"é\n\u0000\"","n":18446744073709551615,"on":true,"state":{"k":1.50}}"#);
+        assert_eq!(
+            inner,
+            r#"{"id":"\"é\n\u0000\"","n":18446744073709551615,"on":true,"state":{"k":1.50},"at":"1f-2"}"#
+        );
         assert_eq!(array([Object::new().close(), inner.clone()]), format!("[{{}},{inner}]"));
         assert_eq!(array([]), "[]");
     }

@@ -238,6 +238,13 @@ pub(crate) struct Routes(Vec<Vec<Form>>);
 struct Form {
     route: &'static Route,
     segments: Vec<&'static str>,
+    /// [`key`] of its last segment; `None` where that takes any text.
+    last: Option<u64>,
+}
+
+/// Of a segment: its last eight bytes. Tells most apart at a glance.
+fn key(segment: &str) -> u64 {
+    segment.bytes().fold(0, |key, byte| key << 8 | u64::from(byte))
 }
 
 impl std::fmt::Debug for Routes {
@@ -254,7 +261,8 @@ impl Routes {
             if by_length.len() <= segments.len() {
                 by_length.resize_with(segments.len() + 1, Vec::new);
             }
-            by_length[segments.len()].push(Form { route, segments });
+            let last = segments.last().filter(|last| !last.starts_with(':')).map(|last| key(last));
+            by_length[segments.len()].push(Form { route, segments, last });
         }
         Self(by_length)
     }
@@ -264,7 +272,7 @@ impl Routes {
     /// Duplicate slashes count as one. A slash at the end stands for an empty last parameter where a route takes one there
     /// (so that an SDK called with an empty id is told so), and for nothing elsewhere.
     pub(crate) fn find(&self, method: &Method, path: &str) -> Result<Found, Refusal> {
-        let mut segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+        let mut segments = segments(path);
         // Where social.plus's SDKs end up whose region was given as `example.com/`.
         if let [".amity.co", "api", ..] = segments.as_slice() {
             segments.remove(0);
@@ -290,10 +298,24 @@ impl Routes {
     }
 
     fn first(&self, method: &Method, segments: &[&str]) -> Option<Found> {
-        let mut forms = self.of_length(segments).iter();
+        let last = segments.last().map(|last| key(last));
+        let mut forms = self.of_length(segments).iter().filter(|form| form.last.is_none() || form.last == last);
         let form = forms.find(|form| form.route.method == method && form.fits(segments))?;
         Some((form.route, form.params(segments)))
     }
+}
+
+/// The segments of a path that have text.
+fn segments(path: &str) -> Vec<&str> {
+    let (mut segments, mut begin) = (Vec::with_capacity(8), 0);
+    let ends = path.bytes().enumerate().filter(|(_, byte)| *byte == b'/').map(|(end, _)| end);
+    for end in ends.chain([path.len()]) {
+        if begin < end {
+            segments.push(&path[begin..end]);
+        }
+        begin = end + 1;
+    }
+    segments
 }
 
 impl Form {

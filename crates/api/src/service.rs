@@ -19,7 +19,7 @@ use tollgate_node::{Node, Origin, with_origin};
 use tower_service::Service;
 
 use crate::ApiConfig;
-use crate::answer::{Answer, Reply};
+use crate::answer::{Answer, Reply, Usual};
 use crate::body::Upload;
 use crate::call::{Asked, Call, credential, named_project, place};
 use crate::refusal::{Door, Refusal};
@@ -42,6 +42,7 @@ struct Shared {
     request_ids: RequestIds,
     timing: Timing,
     tracer: Option<Arc<dyn Tracer>>,
+    usual: Usual,
 }
 
 impl std::fmt::Debug for Router {
@@ -58,8 +59,8 @@ impl Router {
         tracer: Option<Arc<dyn Tracer>>,
     ) -> Self {
         let (request_ids, timing) = (RequestIds::new(config.instance), Timing::new(routes));
-        let routes = Routes::new(routes);
-        Self { shared: Arc::new(Shared { node, config, routes, request_ids, timing, tracer }) }
+        let (routes, usual) = (Routes::new(routes), Usual::new());
+        Self { shared: Arc::new(Shared { node, config, routes, request_ids, timing, tracer, usual }) }
     }
 
     /// The answer to one request. Never fails and never panics.
@@ -83,11 +84,13 @@ impl Router {
         let request_id = self.shared.request_ids.of(&parts.headers);
         let origin = Origin { request_id: request_id.to_str().ok().map(Arc::from), ..Origin::default() };
         let door = Door::of(parts.uri.path());
-        let work = pin!(self.shared.operate(project, parts, body));
+        let work = pin!(self.shared.operate(project, Box::new(parts), body));
         let outcome = with_origin(origin, contained(work)).await.unwrap_or_else(|()| Err(Refusal::defect()));
-        outcome
-            .unwrap_or_else(|refusal| Answer::refused(&refusal.through(door), door, &request_id))
-            .reply(&request_id, false)
+        outcome.unwrap_or_else(|refusal| Answer::refused(&refusal.through(door), door, &request_id)).reply(
+            &self.shared.usual,
+            &request_id,
+            false,
+        )
     }
 }
 
@@ -116,6 +119,8 @@ impl Shared {
         B: Body<Data = Bytes> + Unpin,
     {
         let (parts, body) = request.into_parts();
+        // Moved from one future into the next: as a whole they would be copied each time, and each future had room for them.
+        let parts = Box::new(parts);
         let request_id = &self.request_ids.of(&parts.headers);
         let found = self.routes.find(&parts.method, parts.uri.path());
         let (route, begun_us) = (found.as_ref().ok().map(|(route, _)| *route), self.node.now_us());
@@ -132,7 +137,7 @@ impl Shared {
             asked: found.as_ref().ok().map(|(route, _)| (route.method.as_str(), route.template)),
             trace: trace.as_ref().map(|collected| Arc::clone(&collected.trace)),
         };
-        let reply = with_origin(origin, async {
+        let work = pin!(async {
             let outcome = {
                 let work = pin!(self.outcome(found, parts, &mut upload, request_id));
                 contained(work).await.unwrap_or_else(|()| Err(Refusal::defect()))
@@ -143,9 +148,9 @@ impl Shared {
                 Answer::refused(&refusal, door, request_id)
             });
             let closing = !upload.discard().await;
-            answer.reply(request_id, closing)
-        })
-        .await;
+            answer.reply(&self.usual, request_id, closing)
+        });
+        let reply = with_origin(origin, work).await;
         let ended_us = self.node.now_us();
         self.timing.note(route, reply.status(), ended_us.saturating_sub(begun_us));
         if let Some(collected) = trace {
@@ -154,7 +159,7 @@ impl Shared {
         reply
     }
 
-    async fn operate(&self, project: ProjectId, parts: Parts, body: Bytes) -> Result<Answer, Refusal> {
+    async fn operate(&self, project: ProjectId, parts: Box<Parts>, body: Bytes) -> Result<Answer, Refusal> {
         let (route, params) = self.routes.find(&parts.method, parts.uri.path())?;
         let (Run::Keyed(handler) | Run::Bearer(handler)) = route.run else { return Err(Refusal::no_route()) };
         let call = Call::new(self.node.clone(), Caller::ProjectOperator { project }, parts, params, body)?;
@@ -174,7 +179,7 @@ impl Shared {
     async fn outcome<B>(
         &self,
         found: Result<Found, Refusal>,
-        parts: Parts,
+        parts: Box<Parts>,
         upload: &mut Upload<B>,
         request_id: &HeaderValue,
     ) -> Result<Answer, Refusal>

@@ -61,7 +61,24 @@ pub struct Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:x}-{}", self.epoch, self.offset)
+        // Every publication is answered with one, and most protocols send it along: so by hand, in one piece.
+        let mut text = [0; 16 + 1 + 20];
+        let mut first = text.len();
+        for (mut number, radix) in [(self.offset, 10), (self.epoch, 16)] {
+            if first < text.len() {
+                first -= 1;
+                text[first] = b'-';
+            }
+            loop {
+                first -= 1;
+                text[first] = b"0123456789abcdef"[(number % radix) as usize];
+                number /= radix;
+                if number == 0 {
+                    break;
+                }
+            }
+        }
+        f.write_str(std::str::from_utf8(&text[first..]).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -167,6 +184,9 @@ mod tests {
         let position = Position { epoch: 0x18_c3f, offset: 41 };
         assert_eq!(position.to_string(), "18c3f-41");
         assert_eq!("18c3f-41".parse::<Position>().unwrap(), position);
+        for (epoch, offset) in [(0, 0), (15, 9), (16, 10), (u64::MAX, u64::MAX)] {
+            assert_eq!(Position { epoch, offset }.to_string(), format!("{epoch:x}-{offset}"));
+        }
         for bad in ["", "-", "1-", "-1", "g-1", "1-a", "+1-1", "1-+1", "1-1-1", "11111111111111111-1"] {
             assert!(bad.parse::<Position>().is_err(), "{bad}");
         }

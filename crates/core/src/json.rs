@@ -304,6 +304,9 @@ fn has_half_character(text: &str) -> bool {
 
 /// The deepest nesting of a text that is known to be JSON.
 fn depth(text: &str) -> usize {
+    if !text.starts_with(['{', '[']) {
+        return 0;
+    }
     let (mut now, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in text.bytes() {
         if in_string {

@@ -3,31 +3,33 @@
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use tollgate_core::command::{self, NewMessage, PublishOptions};
+use tollgate_core::command::{NewMessage, PublishOptions, Published};
 use tollgate_core::json::JsonValue;
 use tollgate_core::limits::MESSAGE_BYTES_MAX;
 use tollgate_core::{Error, ErrorKind, Result};
 
 use crate::answer::Answer;
 use crate::call::Call;
+use crate::json::{Object, array};
 use crate::refusal::{Door, Refusal};
 
 /// A direct message: an event's name and its data, any JSON value.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Direct {
+struct Direct<'a> {
     event: String,
-    #[serde(default)]
-    data: Option<Box<RawValue>>,
+    #[serde(default, borrow)]
+    data: Option<&'a RawValue>,
 }
 
 /// A message for a channel; `channel` where the path does not say which.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Message {
+struct Message<'a> {
     channel: Option<String>,
     event: String,
-    data: Option<Box<RawValue>>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
     id: Option<String>,
     echo: Option<bool>,
     key: Option<String>,
@@ -35,36 +37,15 @@ struct Message {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Batch {
-    messages: Vec<super::Map<Message>>,
+struct Batch<'a> {
+    #[serde(borrow)]
+    messages: Vec<super::Map<Message<'a>>>,
 }
 
-/// What became of a message.
-#[derive(Default, Serialize)]
-struct Published {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    position: Option<String>,
-    /// The run of offsets, and the place in it: the same as the position.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    duplicate: bool,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    conflated: bool,
-}
-
+/// An entry of a batch that was refused.
 #[derive(Serialize)]
-struct Results {
-    results: Vec<Outcome>,
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Outcome {
-    Done(Published),
-    Refused { error: Refused },
+struct Failed {
+    error: Refused,
 }
 
 /// The part of a problem that an entry of a batch can have.
@@ -84,7 +65,7 @@ struct Reached {
 /// `POST /v2/channels/:channel/messages`: answered when the message has its place, and is as durable as the channel promises.
 pub(crate) async fn publish(call: &Call) -> Result<Answer> {
     let mut message: Message = call.object()?;
-    let channel = call.channel()?.as_str().to_owned();
+    let channel = call.channel_text()?;
     if message.channel.is_some() {
         return Err(Error::new(
             ErrorKind::InvalidBody,
@@ -93,7 +74,7 @@ pub(crate) async fn publish(call: &Call) -> Result<Answer> {
     }
     message.id = once(call, message.id)?;
     let done = call.node.publish(&call.caller, message.into_new(channel)?).await?;
-    Ok(Answer::json(StatusCode::OK, &Published::from(done)))
+    Ok(Answer::plain(StatusCode::OK, published(done)))
 }
 
 /// `POST /v2/publish`: up to 100 messages, one after another, each with an outcome of its own.
@@ -108,7 +89,8 @@ pub(crate) async fn publish_batch(call: &Call) -> Result<Answer> {
         message.0.into_new(channel)
     });
     let outcomes = call.node.publish_batch(&call.caller, messages.collect::<Result<_>>()?).await?;
-    Ok(Answer::json(StatusCode::OK, &Results { results: outcomes.into_iter().map(Outcome::from).collect() }))
+    let results = array(outcomes.into_iter().map(|outcome| outcome.map_or_else(refused, published)));
+    Ok(Answer::plain(StatusCode::OK, Object::new().raw("results", &results).close()))
 }
 
 /// `POST /v2/tokens/:token/messages`: says how many connections it reached.
@@ -139,44 +121,33 @@ fn once(call: &Call, id: Option<String>) -> Result<Option<String>> {
     }
 }
 
-impl Message {
+impl Message<'_> {
     fn into_new(self, channel: String) -> Result<NewMessage> {
-        let data = self.data.map_or(Ok(JsonValue::null()), |raw| JsonValue::from_raw(&raw, MESSAGE_BYTES_MAX))?;
+        let data = self.data.map_or(Ok(JsonValue::null()), |raw| JsonValue::from_raw(raw, MESSAGE_BYTES_MAX))?;
         let options = PublishOptions { id: self.id, echo: self.echo, key: self.key };
         let options = (options != PublishOptions::default()).then(|| Box::new(options));
         Ok(NewMessage { channel, event: self.event, data, options })
     }
 }
 
-impl From<command::Published> for Published {
-    fn from(published: command::Published) -> Self {
-        let (position, duplicate) = match published {
-            command::Published::At(position) => (position, false),
-            command::Published::Duplicate(position) => (position, true),
-            command::Published::Conflated => return Self { conflated: true, ..Self::default() },
-        };
-        Self {
-            position: Some(position.to_string()),
-            epoch: Some(position.epoch.to_string()),
-            offset: Some(position.offset),
-            duplicate,
-            conflated: false,
-        }
-    }
+/// What became of a message, as JSON. Its epoch and offset say the same as its position: the run of offsets, and the place in it.
+fn published(published: Published) -> String {
+    let (position, is_duplicate) = match published {
+        Published::At(position) => (position, false),
+        Published::Duplicate(position) => (position, true),
+        Published::Conflated => return Object::new().flag("conflated", true).close(),
+    };
+    let object = Object::new().word("position", &position).word("epoch", &position.epoch);
+    let object = object.number("offset", position.offset);
+    if is_duplicate { object.flag("duplicate", true).close() } else { object.close() }
 }
 
-impl From<Result<command::Published>> for Outcome {
-    fn from(outcome: Result<command::Published>) -> Self {
-        match outcome {
-            Ok(published) => Self::Done(published.into()),
-            Err(error) => {
-                let refusal = Refusal::from(error).through(Door::V2);
-                let retryable = refusal.retry_after_s().is_some();
-                let (status, code) = (refusal.status().as_u16(), refusal.code());
-                Self::Refused { error: Refused { status, code, detail: refusal.message().to_owned(), retryable } }
-            }
-        }
-    }
+fn refused(error: Error) -> String {
+    let refusal = Refusal::from(error).through(Door::V2);
+    let retryable = refusal.retry_after_s().is_some();
+    let (status, code) = (refusal.status().as_u16(), refusal.code());
+    let failed = Failed { error: Refused { status, code, detail: refusal.message().to_owned(), retryable } };
+    serde_json::to_string(&failed).expect("invariant: our answers are maps with text keys")
 }
 
 impl Call {
@@ -186,7 +157,7 @@ impl Call {
         if event.is_empty() {
             return Err(Error::new(ErrorKind::InvalidBody, "`event` must be a string of 1 to 255 bytes."));
         }
-        let data = data.map_or(Ok(JsonValue::null()), |raw| JsonValue::from_raw(&raw, MESSAGE_BYTES_MAX))?;
+        let data = data.map_or(Ok(JsonValue::null()), |raw| JsonValue::from_raw(raw, MESSAGE_BYTES_MAX))?;
         Ok((event, data))
     }
 }

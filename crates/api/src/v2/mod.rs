@@ -32,7 +32,6 @@ pub(crate) mod webhooks;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -136,7 +135,7 @@ impl Call {
     ///
     /// # Errors
     /// `invalid_body`, saying which field is wrong and how.
-    pub(crate) fn object<T: DeserializeOwned>(&self) -> Result<T> {
+    pub(crate) fn object<'a, T: Deserialize<'a>>(&'a self) -> Result<T> {
         object(&self.body)
     }
 
@@ -165,7 +164,7 @@ impl Call {
 }
 
 /// A body as the object that `T` describes; `{}` where there is none.
-pub(crate) fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T> {
+pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     let text = std::str::from_utf8(body).map_err(|_| invalid("The body is not UTF-8."))?.trim();
     let text = if text.is_empty() { "{}" } else { text };
     if !text.starts_with('{') {

@@ -310,8 +310,17 @@ impl HomeChannels {
 
     /// The shards with interest.
     pub(super) fn interested(&self, key: &ChannelKey) -> impl Iterator<Item = ShardIndex> + use<> {
-        let bits = self.find(key).and_then(|place| self.at(place)).map_or(0, |channel| channel.interested);
-        (0..64_u16).filter(move |bit| bits >> bit & 1 == 1).map(ShardIndex)
+        self.find(key).map(|place| self.interested_at(place)).into_iter().flatten()
+    }
+
+    /// The same of the channel at this place.
+    pub(super) fn interested_at(&self, place: u32) -> impl Iterator<Item = ShardIndex> + use<> {
+        let mut bits = self.at(place).map_or(0, |channel| channel.interested);
+        std::iter::from_fn(move || {
+            let first = (bits != 0).then(|| ShardIndex(bits.trailing_zeros() as u16));
+            bits &= bits.wrapping_sub(1);
+            first
+        })
     }
 
     /// How many shards have interest in how many channels, and how many members are in them.

@@ -77,7 +77,7 @@ impl Shard {
         let (key, last) = (home.key.clone(), home.past.position());
         let position = Position { offset: last.offset + 1, ..last };
         self.counters.publications.add(1);
-        let mut interested = self.homes.interested(&key).peekable();
+        let mut interested = self.homes.interested_at(place).peekable();
         let frames: Option<Frames> = interested.peek().is_some().then(|| {
             let (channel, publication) = (key.channel.clone(), publication.clone());
             self.hub.frames(Delivery::Message { channel, position, publication })

@@ -13,7 +13,7 @@ use tollgate_core::ids::{ProjectId, TokenId, UserId};
 use tollgate_core::ports::store::{RowName, Write};
 use tollgate_core::records::{ProjectUsageRecord, UsageBucket, UsageRecord};
 
-use super::writing::origin;
+use super::writing::{origin, origin_address};
 use crate::Node;
 use crate::directory::{Kept, ProjectEntry, Table, UsageDelta};
 
@@ -72,7 +72,7 @@ impl Minutes {
 impl Node {
     /// A request was let in.
     pub(super) fn note_request(&self, project: ProjectId, token: Option<TokenId>) {
-        let addresses = origin().address.into_iter().collect();
+        let addresses = origin_address().into_iter().collect();
         let delta = UsageDelta { requests: 1, addresses, ..UsageDelta::default() };
         self.directory.used([((project, token), delta)]);
     }

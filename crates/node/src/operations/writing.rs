@@ -61,6 +61,11 @@ pub(super) fn origin_trace() -> Option<Arc<Trace>> {
     ORIGIN.try_with(|origin| origin.trace.clone()).ok().flatten()
 }
 
+/// The client's address alone.
+pub(super) fn origin_address() -> Option<IpAddr> {
+    ORIGIN.try_with(|origin| origin.address).unwrap_or_default()
+}
+
 /// Who a caller is, as the audit log names it.
 #[must_use]
 pub fn actor(caller: &Caller) -> String {
