@@ -5,6 +5,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -179,6 +180,11 @@ impl Socket {
             Socket::Plain(tcp) => tcp,
             Socket::Tls(socket) => &socket.tcp,
         }
+    }
+
+    /// The kernel's number for it.
+    pub(crate) fn descriptor(&self) -> RawFd {
+        self.tcp().as_raw_fd()
     }
 
     /// Registers the task for writability.

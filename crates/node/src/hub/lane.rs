@@ -190,6 +190,13 @@ impl Lane {
         self.pass.as_ref().map(|pass| Visit { connection, batch: &pass.batch, start, frames })
     }
 
+    /// Whom the pass under way visits next, at most so many.
+    pub(super) fn upcoming(&self, most: usize) -> &[Subscriber] {
+        let next = self.pass.as_ref().map_or(self.subscribers.len(), |pass| pass.next);
+        let rest = self.subscribers.get(next..).unwrap_or_default();
+        &rest[..rest.len().min(most)]
+    }
+
     /// When the first frame was appended of a pass that has ended since the last call, in microseconds.
     pub(super) const fn take_finished(&mut self) -> Option<u64> {
         self.finished.take()
@@ -276,7 +283,11 @@ mod tests {
         assert_eq!((owed(&lane, 0), owed(&lane, 1)), (b"ab".to_vec(), b"b".to_vec()));
         lane.begin_pass();
         lane.append(&Bytes::from_static(b"c"), 0);
+        let upcoming =
+            |lane: &Lane, most| lane.upcoming(most).iter().map(|one| one.connection.slot).collect::<Vec<_>>();
+        assert_eq!((upcoming(&lane, 9), upcoming(&lane, 1)), (vec![0, 1], vec![0]));
         lane.visit();
+        assert_eq!(upcoming(&lane, 9), [1]);
         assert_eq!((owed(&lane, 0), owed(&lane, 1)), (b"c".to_vec(), b"bc".to_vec()));
     }
 

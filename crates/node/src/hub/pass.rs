@@ -5,8 +5,13 @@
 use tollgate_core::CloseReason;
 use tollgate_core::limits::PASS_CHUNK;
 
-use super::lane::Visit;
+use super::lane::{Subscriber, Visit};
+use super::link::Link;
 use super::shard::{Outlet, Shard, Writer, link_mut};
+
+/// How many subscribers are looked at before the first of them is written to. What a write needs of each lies in memory that no cache has kept: looked at
+/// together, the processor waits for all of it at once, where between writes it would wait for each.
+const AHEAD: usize = 16;
 
 impl Shard {
     /// Whether anything waits to be written.
@@ -34,7 +39,13 @@ impl Shard {
         let mut writer = Writer { now: self.now, formats: &self.hub.formats, outlet, blocked: &mut self.blocked };
         for lane in &mut channel.lanes {
             self.pending_bytes -= lane.begin_pass();
+            let mut near = 0;
             while budget > 0 {
+                if near == 0 {
+                    near = AHEAD;
+                    bring_near(&self.links, lane.upcoming(AHEAD.min(budget)), writer.outlet);
+                }
+                near -= 1;
                 let Some(Visit { connection, batch, start, frames }) = lane.visit() else { break };
                 budget -= 1;
                 let Some(link) = link_mut(&mut self.links, connection).filter(|link| link.is_connected()) else {
@@ -77,5 +88,16 @@ impl Shard {
             self.end_slow(connection, outlet);
         }
         budget
+    }
+}
+
+/// Reads what a write to each of them is going to read, and does nothing with it.
+fn bring_near(links: &[Option<Link>], subscribers: &[Subscriber], outlet: &dyn Outlet) {
+    for subscriber in subscribers {
+        let link = links.get(subscriber.connection.slot as usize).and_then(Option::as_ref);
+        std::hint::black_box(
+            link.map(|link| (link.generation, link.is_connected(), link.outbox.is_some(), link.ends_at)),
+        );
+        outlet.bring_near(subscriber.connection);
     }
 }

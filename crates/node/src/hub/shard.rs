@@ -36,6 +36,10 @@ pub trait Outlet {
     fn now_us(&self) -> u64 {
         self.now().0.saturating_mul(1_000)
     }
+    /// A write to this connection follows soon: what it needs may be read from memory now.
+    fn bring_near(&self, connection: ConnectionKey) {
+        let _nothing_to_read = connection;
+    }
     /// Writes as much of `bytes` as the socket takes now, without waiting.
     fn write(&mut self, connection: ConnectionKey, bytes: &[u8]) -> Written;
     /// Write these bytes (whole frames) to the connection once its dialect has been told what it was to be told before.
