@@ -122,9 +122,14 @@ impl Floor {
     }
 
     pub(crate) fn wave(&mut self, settings: &Settings, plans: &[Plan], wave: u8) -> Outcome<Vec<Figures>> {
+        self.wave_of(settings.subscribers, plans, wave)
+    }
+
+    /// The same with so many subscribers.
+    pub(crate) fn wave_of(&mut self, subscribers: usize, plans: &[Plan], wave: u8) -> Outcome<Vec<Figures>> {
         let mut poller = Poller::new()?;
-        self.control.say(&format!("accept {}", settings.subscribers))?;
-        let audience = Audience::gather(settings.subscribers, wave, self.process.address, &Bare, &mut poller)?;
+        self.control.say(&format!("accept {subscribers}"))?;
+        let audience = Audience::gather(subscribers, wave, self.process.address, &Bare, &mut poller)?;
         self.control.await_ok()?;
         let pid = self.process.pid();
         let mut hall = Hall { audience, poller, template: &self.template, next_sequence: 1, channels: 1, pid };

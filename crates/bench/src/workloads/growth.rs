@@ -31,15 +31,18 @@ enum Grows {
 pub(crate) struct Growth {
     grows: Grows,
     costs: Vec<(usize, f64)>,
+    /// Of a bare loop at the same sizes, taken in turn with the server; empty where nothing of the kind can be done without one.
+    floor: Vec<(usize, f64)>,
 }
 
-impl Growth {
-    /// The dearest size, as a multiple of the smallest one.
-    fn times(&self) -> f64 {
-        let first = self.costs.first().map_or(f64::NAN, |(_, cost)| *cost);
-        self.costs.iter().map(|(_, cost)| cost / first).fold(0.0, f64::max)
-    }
+/// The dearest size, as a multiple of the smallest one.
+fn times(costs: &[(usize, f64)]) -> f64 {
+    let first = costs.first().map_or(f64::NAN, |(_, cost)| *cost);
+    costs.iter().map(|(_, cost)| cost / first).fold(0.0, f64::max)
 }
+
+/// Seconds of CPU of the server and, where there is one, of the floor.
+type Costs = (f64, Option<f64>);
 
 pub(crate) fn run(settings: &Settings) -> Outcome<Vec<Growth>> {
     Ok(vec![subscribers(settings)?, channels(settings)?, tokens(settings)?])
@@ -49,16 +52,22 @@ fn grow(
     settings: &Settings,
     grows: Grows,
     sizes: &[usize],
-    cost: &mut dyn FnMut(usize) -> Outcome<f64>,
+    cost: &mut dyn FnMut(usize) -> Outcome<Costs>,
 ) -> Outcome<Growth> {
-    let mut costs = Vec::new();
+    let mut growth = Growth { grows, costs: Vec::new(), floor: Vec::new() };
     for size in sizes {
-        let measured: Outcome<Vec<f64>> = (0..settings.workload_rounds().min(3)).map(|_| cost(*size)).collect();
-        let cost = Spread::of(measured?).median;
-        say(&format!("G1, {size} {}: {:.2} µs of CPU each", words(grows), cost * 1e6));
-        costs.push((*size, cost));
+        let measured: Outcome<Vec<Costs>> = (0..settings.workload_rounds().min(3)).map(|_| cost(*size)).collect();
+        let (server, floor): (Vec<f64>, Vec<Option<f64>>) = measured?.into_iter().unzip();
+        let server = Spread::of(server).median;
+        say(&format!("G1, {size} {}: {:.2} µs of CPU each", words(grows), server * 1e6));
+        growth.costs.push((*size, server));
+        if let Some(floor) = floor.into_iter().collect::<Option<Vec<f64>>>() {
+            let floor = Spread::of(floor).median;
+            say(&format!("G1, {size} of a bare loop: {:.2} µs of CPU each", floor * 1e6));
+            growth.floor.push((*size, floor));
+        }
     }
-    Ok(Growth { grows, costs })
+    Ok(growth)
 }
 
 fn words(grows: Grows) -> &'static str {
@@ -74,16 +83,18 @@ fn subscribers(settings: &Settings) -> Outcome<Growth> {
     let descriptors = kernel::raise_descriptor_limit()?;
     let sizes: Vec<usize> =
         sizes.iter().copied().filter(|size| *size as u64 + OWN_DESCRIPTORS <= descriptors).collect();
-    let (venue, mut wave) = (Venue::open(settings, 1)?, 0);
+    let (venue, mut floor, mut wave) = (Venue::open(settings, 1)?, rounds::Floor::start(settings)?, 0);
     grow(settings, Grows::Subscribers, &sizes, &mut |size| {
-        wave += 1;
+        wave += 2;
+        let bare = floor.wave_of(size, &[settings.alone()], wave - 1)?;
         let leap = venue.leap();
         let mut hall = venue.hall(&leap, size, wave)?;
         let publisher = Publisher::of(&leap, venue.padding(), settings.alone(), &hall.poller)?;
         let figures = venue.explain(hall.run(settings.alone(), publisher), "G1, subscribers")?;
         drop(hall);
         venue.await_empty()?;
-        Ok(1.0 / figures.per_core_second())
+        let bare = bare.first().map(|figures| 1.0 / figures.per_core_second());
+        Ok((1.0 / figures.per_core_second(), bare))
     })
 }
 
@@ -106,7 +117,7 @@ fn channels(settings: &Settings) -> Outcome<Growth> {
         let figures = venue.explain(hall.run(plan, publisher), "G1, channels")?;
         drop(hall);
         venue.await_empty()?;
-        Ok(1.0 / figures.per_core_second())
+        Ok((1.0 / figures.per_core_second(), None))
     })
 }
 
@@ -124,26 +135,35 @@ fn tokens(settings: &Settings) -> Outcome<Growth> {
             credentials::create(&api, size - there)?;
         }
         (there, round) = (there.max(size), round + 1);
-        Ok(storm::storm(&server, &api, storm::Way::Leap, &clients, rounds::wave(round, 1))?.seconds_each())
+        Ok((storm::storm(&server, &api, storm::Way::Leap, &clients, rounds::wave(round, 1))?.seconds_each(), None))
     })
 }
 
 pub(crate) fn rows(settings: &Settings, growths: &[Growth]) -> Vec<Row> {
     let limit = settings.targets.growth;
     let row = |growth: &Growth| {
-        let costs: Vec<_> = growth.costs.iter().map(|(size, cost)| format!("{size}: {:.2} µs", cost * 1e6)).collect();
+        let list = |costs: &[(usize, f64)]| {
+            let costs: Vec<_> = costs.iter().map(|(size, cost)| format!("{size}: {:.2} µs", cost * 1e6)).collect();
+            if costs.is_empty() { "–".to_owned() } else { costs.join(", ") }
+        };
+        let grown = times(&growth.costs);
+        let mut result = format!("at most {grown:.2} × what it is with few");
+        if !growth.floor.is_empty() {
+            result += &format!("; a bare loop {:.2} ×", times(&growth.floor));
+        }
+        let floor = |place: usize| growth.floor.get(place).map(|(_, cost)| *cost);
+        let sizes = growth.costs.iter().enumerate();
+        let raw = sizes.map(|(place, (size, cost))| json!({"size": size, "cpu_s": cost, "floor_cpu_s": floor(place)}));
         Row {
             id: "G1",
             workload: words(growth.grows).to_owned(),
-            floor: "–".to_owned(),
-            server: costs.join(", "),
-            result: format!("at most {:.2} × what it is with few", growth.times()),
+            floor: list(&growth.floor),
+            server: list(&growth.costs),
+            result,
             target: format!("≤ {limit:.2} ×"),
-            reached: Some(growth.times() <= limit),
+            reached: Some(grown <= limit),
             generator: "–".to_owned(),
-            raw: json!(
-                growth.costs.iter().map(|(size, cost)| json!({"size": size, "cpu_s": cost})).collect::<Vec<_>>()
-            ),
+            raw: json!(raw.collect::<Vec<_>>()),
         }
     };
     growths.iter().map(row).collect()
