@@ -10,6 +10,7 @@
 
 mod answer;
 mod assets;
+mod confirm;
 mod cookie;
 mod diff;
 mod form;

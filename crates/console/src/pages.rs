@@ -16,14 +16,19 @@
 //! With script a form or link that has `data-swap="ID"` exchanges only the element with that id, taken out of the answered whole page; a part with
 //! `id` and `data-live="SECONDS"` is asked for again (its page, or `data-from`), while somebody looks. No handler knows who asked.
 
+pub(crate) mod audit;
 pub(crate) mod channel;
 mod channel_form;
 pub(crate) mod channel_more;
 pub(crate) mod channel_past;
 pub(crate) mod channels;
 pub(crate) mod doors;
+pub(crate) mod keys;
+mod once;
+pub(crate) mod operators;
 pub(crate) mod overview;
 pub(crate) mod token;
 mod token_form;
 pub(crate) mod tokens;
 pub(crate) mod users;
+pub(crate) mod you;

@@ -86,6 +86,15 @@ impl Sessions {
         Some(found)
     }
 
+    /// The sessions of whom this is, the latest first.
+    pub(crate) fn of(&self, whose: SignedIn, now: Monotonic) -> Vec<(Name, Session)> {
+        let own = |one: &Session| one.signed_in == whose && self.lives.holds(one, now);
+        let mut all: Vec<_> =
+            self.by_name.iter().filter(|(_, one)| own(one)).map(|(n, one)| (*n, one.clone())).collect();
+        all.sort_by_key(|(_, one)| std::cmp::Reverse(one.used));
+        all
+    }
+
     /// Ends all that fit; answers how many.
     pub(crate) fn end(&mut self, fits: impl Fn(&Name, &Session) -> bool) -> usize {
         let before = self.by_name.len();

@@ -146,7 +146,7 @@ fn secret(text: &str) -> PresentedSecret {
 }
 
 /// Begins a session: always a new one, whatever the browser brought along, and ends the one that it had.
-fn begin(knock: &Knock, signed_in: SignedIn, to: &str) -> Answer {
+pub(crate) fn begin(knock: &Knock, signed_in: SignedIn, to: &str) -> Answer {
     let house = &knock.house;
     let (drawn, csrf) = (Drawn::new(house.entropy.as_ref()), Drawn::new(house.entropy.as_ref()));
     let now = house.clock.monotonic();
