@@ -69,6 +69,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let hook = parts::hook(config.hook.as_ref(), &clock)?;
     let outbound = parts::outbound(&config.outbound, &clock)?;
     let outbound_counters = outbound.counters();
+    let traces = parts::traces(config, &clock, &entropy)?;
     let operators = match config.metrics {
         Some(address) => Some(Bound::at(address).await?),
         None => None,
@@ -89,14 +90,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let (node, shards) = tollgate_node::start(node_parts).await?;
     let (project, key) = first_project(&node).await?;
     let leap = Arc::new(parts::leap(config));
-    let traces = config.traces.as_ref();
-    let traces =
-        traces.map(|settings| Traces::start(settings, Arc::clone(&clock), Arc::clone(&entropy))).transpose()?;
-    let (traces, api) = (traces.map(Arc::new), parts::api(config, entropy.as_ref()));
-    let service = match &traces {
-        Some(traces) => tollgate_api::traced_router(Arc::clone(&node), api, Arc::<Traces>::clone(traces)),
-        None => tollgate_api::router(Arc::clone(&node), api),
-    };
+    let service = parts::router(config, &node, entropy.as_ref(), traces.clone());
     let native = Arc::new(parts::native(config));
     let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::clone(&native)));
     let (node_of_gateway, proxies, router) = (Arc::clone(&node), config.proxies.clone(), service.clone());
@@ -140,13 +134,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     draining.store(true, Ordering::Relaxed);
     drain(gateway, &mut signals).await;
     tasks.shutdown().await;
-    if let Some(traces) = traces {
-        // Off this thread, which carries the calls meanwhile.
-        let _ = tokio::task::spawn_blocking(move || traces.flush()).await;
-    }
-    node.keep_key_uses().await;
-    node.keep_moments().await;
-    node.keep_usage().await;
+    keep(&node, traces).await;
     let line = totals.line();
     drop(totals);
     drop(node);
@@ -158,6 +146,17 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     // Last of all: whoever gets the folder now finds it whole.
     drop(folder);
     outcome
+}
+
+/// What was only in memory until now.
+async fn keep(node: &Node, traces: Option<Arc<Traces>>) {
+    if let Some(traces) = traces {
+        // Off this thread, which carries the calls meanwhile.
+        let _ = tokio::task::spawn_blocking(move || traces.flush()).await;
+    }
+    node.keep_key_uses().await;
+    node.keep_moments().await;
+    node.keep_usage().await;
 }
 
 /// Says that the server is ready, and where its first owner comes in: as long as there is none, each start has another link.

@@ -19,6 +19,7 @@ use crate::config::{Config, HookSecret, HookSettings, Secret};
 use crate::hook::{HookCounters, HookParts, HttpHook};
 use crate::outbound::{Bounds, HttpOutbound, OutboundParts, Trust, system_resolver};
 use crate::secret_file;
+use crate::traces::Traces;
 
 /// What clients may take from the network.
 pub(super) fn limits(config: &Config) -> Limits {
@@ -119,7 +120,7 @@ pub(super) fn leap(config: &Config) -> LeapConfig {
 }
 
 /// What the API is told.
-pub(super) fn api(config: &Config, entropy: &dyn Entropy) -> ApiConfig {
+fn api(config: &Config, entropy: &dyn Entropy) -> ApiConfig {
     let mut instance = [0; 4];
     entropy.fill(&mut instance);
     let instance = u32::from_be_bytes(instance);
@@ -145,6 +146,31 @@ pub(super) fn console(
     };
     let (node, clock, entropy) = (Arc::clone(node), Arc::clone(clock), Arc::clone(entropy));
     Some(Console::new(ConsoleParts { node, clock, entropy, settings }))
+}
+
+/// What collects traces, where the settings name a collector.
+pub(super) fn traces(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    entropy: &Arc<dyn Entropy>,
+) -> Result<Option<Arc<Traces>>, Failure> {
+    let settings = config.traces.as_ref();
+    let started = settings.map(|settings| Traces::start(settings, Arc::clone(clock), Arc::clone(entropy)));
+    Ok(started.transpose()?.map(Arc::new))
+}
+
+/// What answers plain HTTP requests.
+pub(super) fn router(
+    config: &Config,
+    node: &Arc<Node>,
+    entropy: &dyn Entropy,
+    traces: Option<Arc<Traces>>,
+) -> tollgate_api::Router {
+    let (node, api) = (Arc::clone(node), api(config, entropy));
+    match traces {
+        Some(traces) => tollgate_api::traced_router(node, api, traces),
+        None => tollgate_api::router(node, api),
+    }
 }
 
 /// Everything that is wrong with the files that the settings name, without starting anything.
