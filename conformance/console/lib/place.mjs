@@ -85,13 +85,16 @@ export class Place {
 		return page;
 	}
 
-	/** Keeps what the page looks like, in both themes and at both widths. */
+	/** Keeps what the page looks like, in both themes and at both widths, and fails where axe finds a fault or the page scrolls sideways. */
 	async shoot(page, name) {
 		for (const theme of ['light', 'dark']) {
 			for (const width of [1360, 390]) {
 				await page.setViewportSize({ width, height: 900 });
 				await page.emulateMedia({ colorScheme: theme });
 				await page.screenshot({ path: `${SHOTS}${name}-${theme}-${width}.png`, fullPage: true });
+				const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+				const faults = [...(await violations(page)), ...(wide > 0 ? [`${wide} pixels too wide`] : [])];
+				if (faults.length > 0) throw new Error(`${name}, ${theme}, ${width}: ${faults.join('\n')}`);
 			}
 		}
 		await page.setViewportSize({ width: 1360, height: 900 });

@@ -6,8 +6,6 @@
 //! What is *not* here: decisions (they are `core`'s, by way of the node's operations, which decide again behind every button), operations of its own,
 //! and any way into the API: no other door reads the cookie.
 
-#![allow(dead_code)] // Pieces that the pages to come are made of.
-
 mod answer;
 mod assets;
 mod confirm;

@@ -1,0 +1,163 @@
+//! What other pages can do to somebody who is signed in: nothing. And how sessions end, and how guessing is slowed down.
+
+import { after, before, test } from 'node:test';
+import { createServer } from 'node:http';
+import { ok, same } from '../../lib/check.mjs';
+import { OWNER, Place } from '../lib/place.mjs';
+
+let place;
+let page;
+let elsewhere;
+before(async () => {
+	place = await Place.open();
+	page = await place.owner();
+	elsewhere = createServer((request, answer) => answer.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>Elsewhere</title><p>A page of somebody else.'));
+	await new Promise((go) => elsewhere.listen(0, '127.0.0.1', go));
+});
+after(async () => {
+	elsewhere?.close();
+	await place?.close();
+});
+
+/** A page of another origin, in the browser that is signed in. `localhost` is another site; the same host with another port is the same site. */
+async function foreign(host) {
+	const other = await page.context().newPage();
+	await other.goto(`http://${host}:${elsewhere.address().port}/`);
+	return other;
+}
+
+for (const host of ['localhost', '127.0.0.1']) {
+	test(`a page of ${host} reads nothing and changes nothing`, async () => {
+		const other = await foreign(host);
+		const { url } = place.server;
+		const paths = ['/console/', '/console/sign-in', `/console/p/${place.server.project}/channels`];
+		for (const path of paths) {
+			for (const credentials of ['include', 'omit']) {
+				const outcome = await other.evaluate(
+					([address, how]) => fetch(address, { credentials: how }).then((answer) => `read ${answer.status}`, () => 'refused'),
+					[url + path, credentials],
+				);
+				same(outcome, 'refused', path);
+			}
+		}
+		const before = await place.server.command('audit', 'list', '--json');
+		const answer = await Promise.all([
+			other.waitForResponse(`${url}/console/p/${place.server.project}/channels/new`),
+			other.evaluate((action) => {
+				const form = Object.assign(document.createElement('form'), { method: 'post', action });
+				for (const [name, value] of [['id', 'planted'], ['type', 'private'], ['history_size', '1'], ['history_ttl_s', '60'], ['conflate_per_second', '0']]) {
+					form.append(Object.assign(document.createElement('input'), { name, value }));
+				}
+				document.body.append(form);
+				form.submit();
+			}, `${url}/console/p/${place.server.project}/channels/new`),
+		]);
+		same(answer[0].status(), 403);
+		same(await place.server.command('audit', 'list', '--json'), before, 'the log');
+		await other.close();
+	});
+
+	test(`a page of ${host} cannot frame the console, nor hold on to its window`, async () => {
+		const other = await foreign(host);
+		await other.evaluate((src) => document.body.append(Object.assign(document.createElement('iframe'), { src })), `${place.server.url}/console/`);
+		await other.waitForFunction(() => document.querySelector('iframe'));
+		const frame = other.frames().find((one) => one !== other.mainFrame());
+		await frame.waitForLoadState().catch(() => {});
+		const text = await frame.evaluate(() => document.body?.textContent ?? '').catch(() => '');
+		ok(!text.includes('Overview') && !text.includes('Sign in'), `nothing is shown in a frame, but: ${text.slice(0, 80)}`);
+		const [opened] = await Promise.all([
+			page.context().waitForEvent('page'),
+			other.evaluate((address) => {
+				window.held = window.open(address);
+			}, `${place.server.url}/console/`),
+		]);
+		await opened.waitForSelector('h1');
+		same(await opened.evaluate(() => window.opener), null);
+		await other.close();
+		await opened.close();
+	});
+}
+
+test('the cookie opens no other door', async () => {
+	const answer = await page.evaluate(async (project) => {
+		const read = await fetch('/v2/channels').then(({ status }) => status);
+		const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/connect`, 'tollgate.v1');
+		const first = await new Promise((resolve) => {
+			socket.onopen = () => socket.send(JSON.stringify({ id: 1, connect: { project } }));
+			socket.onmessage = ({ data }) => resolve(data);
+			socket.onclose = ({ code }) => resolve(String(code));
+		});
+		return { read, first };
+	}, place.server.project);
+	same(answer.read, 401);
+	ok(!answer.first.includes('opr_') && !answer.first.includes('"token"'), `anonymous as from anywhere: ${answer.first}`);
+});
+
+test('a cookie that was there before signing in is not taken over', async () => {
+	const other = await place.page();
+	const planted = 'A'.repeat(43);
+	await other.context().addCookies([{ name: '__Host-tollgate', value: planted, url: place.server.url.replace('http', 'https'), secure: true, httpOnly: true, sameSite: 'Strict' }]);
+	await other.goto(`${place.server.url}/console/sign-in`);
+	await other.fill('#username', OWNER.name);
+	await other.fill('#password', OWNER.password);
+	await other.click('main button');
+	await other.waitForURL('**/console/p/*/');
+	const [kept] = (await other.context().cookies()).filter(({ name }) => name === '__Host-tollgate');
+	ok(kept.value !== planted, 'the session has a name of its own');
+});
+
+test('guessing is slowed down, and the owner at another place is not locked out by it', async () => {
+	const send = (password) =>
+		fetch(`${place.server.url}/console/sign-in`, {
+			method: 'POST',
+			redirect: 'manual',
+			headers: { 'content-type': 'application/x-www-form-urlencoded', 'sec-fetch-site': 'same-origin' },
+			body: new URLSearchParams({ username: 'nobody-at-all', password }),
+		});
+	const statuses = [];
+	for (let guess = 0; guess < 8; guess++) statuses.push((await send(`some words number ${guess}`)).status);
+	same(statuses.filter((status) => status === 422).length, 5);
+	same(statuses.slice(5), [429, 429, 429]);
+	const again = await place.again();
+	same(await again.textContent('h1'), 'Overview');
+});
+
+test('nothing that was typed or shown is in an address, a log or the browser’s storage', async () => {
+	await page.goto(place.at('/tokens/new'));
+	await page.fill('#user', 'ann');
+	await page.click('main button.first');
+	await page.waitForSelector('#secret');
+	const secret = await page.textContent('#secret');
+	const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
+	same(stored, '[{},{}]');
+	await page.goto(place.at('/tokens'));
+	ok(!(await page.content()).includes(secret), 'no second page has it');
+	const log = place.server.log.join('');
+	for (const hidden of [secret, OWNER.password, new URL(place.link).hash.slice(1)]) ok(!log.includes(hidden), 'not in the log');
+});
+
+test('a first visit of any page weighs at most 150 KB', async () => {
+	const paths = ['/', '/channels', '/channels/new', '/tokens', '/tokens/new', '/users'];
+	for (const path of paths) {
+		const fresh = await place.again();
+		const sizes = [];
+		fresh.on('requestfinished', (request) => sizes.push(request.sizes().then(({ responseBodySize }) => responseBodySize, () => 0)));
+		const cdp = await fresh.context().newCDPSession(fresh);
+		await cdp.send('Network.setCacheDisabled', { cacheDisabled: true });
+		await fresh.goto(place.at(path), { waitUntil: 'load' });
+		await fresh.waitForFunction(() => document.querySelector('use') && document.fonts.status === 'loaded');
+		const bytes = (await Promise.all(sizes)).reduce((sum, one) => sum + one, 0);
+		ok(bytes > 20_000 && bytes <= 150_000, `${path}: ${bytes} bytes`);
+		await fresh.context().close();
+	}
+});
+
+test('every link of the frame leads to a page', async () => {
+	await page.goto(place.at('/'));
+	const links = await page.$$eval('a[href^="/"]', (all) => [...new Set(all.map(({ href }) => href))]);
+	ok(links.length > 10, `links: ${links}`);
+	for (const link of links) {
+		const answer = await page.goto(link);
+		same(answer.status(), 200, link);
+	}
+});
