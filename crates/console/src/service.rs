@@ -248,7 +248,7 @@ impl House {
             );
             return refuse(&Error::new(ErrorKind::Forbidden, why));
         }
-        let visit = Visit { knock, caller, session, frame: frame.clone() };
+        let visit = Visit { knock, caller, project, session, frame: frame.clone() };
         match handler(&visit).await {
             Ok(answer) => Ok(answer),
             Err(error) => refuse(&error),

@@ -27,7 +27,6 @@ pub(crate) struct Lives {
 
 /// A session.
 #[derive(Clone, Debug)]
-#[allow(dead_code)] // When and from where is for the page that lists one's own sessions.
 pub(crate) struct Session {
     /// Who, and what it began with.
     pub(crate) signed_in: SignedIn,

@@ -83,6 +83,7 @@ impl Outlet for NoConnections {
 /// A server without sockets, with one project and a console.
 struct Place {
     console: Console,
+    node: Arc<Node>,
     project: ProjectId,
     /// A viewer, an editor and an owner.
     people: Vec<SignedIn>,
@@ -130,9 +131,9 @@ impl Place {
         let (project, _) = node.create_project(&Caller::Operator, "first").await.unwrap();
         let settings =
             ConsoleSettings { hosts: Vec::new(), idle_ms: IDLE_MS, session_ms: SESSION_MS, tls: false, instance: 7 };
-        let parts = ConsoleParts { node, clock: clock.clone(), entropy: entropy.clone(), settings };
+        let parts = ConsoleParts { node: node.clone(), clock: clock.clone(), entropy: entropy.clone(), settings };
         let people = people(&node).await;
-        Self { console: Console::new(parts), project: project.id, people, clock, entropy }
+        Self { console: Console::new(parts), node, project: project.id, people, clock, entropy }
     }
 
     /// A session of the operator with this role.

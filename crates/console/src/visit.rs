@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::request::Parts;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::UnixMillis;
+use tollgate_core::ids::ProjectId;
 use tollgate_core::{Error, ErrorKind};
 use tollgate_node::{Node, SignedIn};
 
@@ -44,6 +45,7 @@ pub(crate) struct Known {
 pub(crate) struct Visit {
     pub(crate) knock: Knock,
     pub(crate) caller: Caller,
+    pub(crate) project: Option<ProjectId>,
     pub(crate) session: Known,
     pub(crate) frame: Frame,
 }
