@@ -62,6 +62,13 @@ impl Error {
             Self::Refused(refusal) => &refusal.code,
             Self::QueueFull(_) => "queue_full",
             Self::Timeout(_) => "timeout",
+            // What another try by itself does not mend is named, as in the protocol's table of closes.
+            Self::ConnectionLost(4100) => "invalid_credential",
+            Self::ConnectionLost(4101) => "token_expired",
+            Self::ConnectionLost(4102) => "token_revoked",
+            Self::ConnectionLost(4200) => "protocol",
+            Self::ConnectionLost(4201) => "message_too_big",
+            Self::ConnectionLost(4202) => "refused",
             Self::ConnectionLost(_) => "connection_lost",
             Self::Closed => "closed",
             Self::TokenProvider { .. } => "token_provider_failed",

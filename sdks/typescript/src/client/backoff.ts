@@ -23,6 +23,21 @@ export const LASTED_MS = 10_000;
 
 export const DRAINING = 4000;
 
+/** What the ends that another try by itself does not mend are called, as in the protocol's table of closes. */
+const NAMES: Readonly<Record<number, string>> = {
+	4100: 'invalid_credential',
+	4101: 'token_expired',
+	4102: 'token_revoked',
+	4200: 'protocol',
+	4201: 'message_too_big',
+	4202: 'refused',
+};
+
+/** The code of the error that tells of this end. */
+export function nameOf(code: number): string {
+	return NAMES[code] ?? 'connection_lost';
+}
+
 /** By the range alone; whatever is not in the table ended by accident. */
 export function fate(code: number): Fate {
 	if (code >= 4100 && code <= 4199) return 'auth';

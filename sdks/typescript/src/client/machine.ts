@@ -2,7 +2,7 @@
 //! states; docs/protocol/native.md says what each frame means.
 
 import { asError, TollgateError } from '../shared/error.js';
-import { type Close, fate, LASTED_MS, NORMAL, retryDelay } from './backoff.js';
+import { type Close, fate, LASTED_MS, nameOf, NORMAL, retryDelay } from './backoff.js';
 import { type Call, Calls, type For } from './calls.js';
 import { Channels, entries, type Enter, type Wanted } from './channels.js';
 import { type Counters, type Effect, type News, noCounts, type State } from './effects.js';
@@ -255,7 +255,7 @@ export class Machine {
 		this.#disconnected(now);
 		const told = `The connection ended: ${close.code}${close.reason && ` ${close.reason}`}.`;
 		const what = fate(close.code);
-		const error = this.#refusal ?? new TollgateError('connection_lost', told, what === 'back' ? 'later' : what === 'auth' ? 'auth' : 'never');
+		const error = this.#refusal ?? new TollgateError(nameOf(close.code), told, what === 'back' ? 'later' : what === 'auth' ? 'auth' : 'never');
 		this.#refusal = null;
 		if (what === 'auth') this.#isRefused = true;
 		if (what === 'auth') this.#secret = this.options.provider ? undefined : this.options.token;
