@@ -201,3 +201,53 @@ async fn the_audit_log_says_who_did_what() {
     let whole = place.get(&owner, "/console/server/audit?what=operator.").await.text;
     assert!(whole.contains("operator.accept") && whole.contains("operator.invite"), "{whole}");
 }
+
+#[tokio::test]
+async fn an_endpoint_is_registered_told_and_deleted() {
+    let place = Place::open().await;
+    let (owner, viewer) = (place.sign_in(Role::Owner), place.sign_in(Role::Viewer));
+    let path = place.at("/webhooks");
+    let wrong = place.post(&owner, &path, "url=https%3A%2F%2Fhooks.example%2F&events=no.such").await;
+    assert!(wrong.status == 422 && wrong.text.contains("events-wrong"), "{}", wrong.text);
+    let made = place.post(&owner, &path, "url=https%3A%2F%2Fhooks.example%2Fa&events=token.*").await;
+    let secret = between(&made.text, "<code id=\"secret\">", "</code>").to_owned();
+    assert!(secret.starts_with("whsec_"), "{}", made.text);
+    let list = place.get(&viewer, &path).await.text;
+    assert!(list.contains("https://hooks.example/a") && !list.contains(&secret) && !list.contains("Register"));
+    let one = format!("{path}/{}", between(&list, &format!("{path}/"), "\""));
+    assert_eq!(place.post(&owner, &one, "act=test").await.location(), format!("{one}?done=tested"));
+    let page = place.get(&viewer, &one).await.text;
+    assert!(page.contains("webhook.test") && page.contains("waiting") && !page.contains("Send again"), "{page}");
+    assert!(place.get(&viewer, &format!("{one}?status=delivered")).await.text.contains("No message fits."));
+    let message = between(&place.get(&owner, &one).await.text, "name=\"message\" value=\"", "\"").to_owned();
+    let again = place.post(&owner, &one, &format!("act=replay&message={message}")).await;
+    assert_eq!(again.location(), format!("{one}?done=sent"));
+    assert!(place.post(&owner, &one, "act=rotate").await.text.contains("whsec_"));
+    assert_eq!(place.post(&owner, &one, "act=disable").await.location(), format!("{one}?done=disabled"));
+    assert_eq!(place.post(&owner, &one, "act=test").await.status, 409);
+    assert_eq!(place.post(&viewer, &one, "act=delete").await.status, 403);
+    assert_eq!(place.post(&owner, &one, "act=delete").await.location(), format!("{path}?done=deleted"));
+    assert_eq!(place.get(&owner, &one).await.status, 404);
+}
+
+#[tokio::test]
+async fn settings_are_changed_by_what_differs() {
+    let place = Place::open().await;
+    let (owner, viewer) = (place.sign_in(Role::Owner), place.sign_in(Role::Viewer));
+    let path = place.at("/settings");
+    let fields = "allowed_origins=https%3A%2F%2Fshop.example%0D%0A&secure_mode=on&audit_days=30";
+    assert_eq!(place.post(&viewer, &path, fields).await.status, 403);
+    assert_eq!(place.post(&owner, &path, fields).await.location(), format!("{path}?done=saved"));
+    let (caller, _, _) = place.node.caller_of(place.people[0], Some(place.project)).unwrap();
+    let settings = place.node.settings(&caller).unwrap();
+    assert!(settings.secure_mode && !settings.strict_bodies);
+    assert_eq!(settings.allowed_origins, ["https://shop.example"]);
+    assert_eq!(settings.audit_life_ms, Some(30 * 86_400_000));
+    let page = place.get(&viewer, &path).await.text;
+    assert!(page.contains(">https://shop.example</textarea>") && !page.contains(">Save<"), "{page}");
+    for (fields, field) in [("audit_days=0", "audit_days"), ("allowed_origins=shop", "allowed_origins")] {
+        let seen = place.post(&owner, &path, fields).await;
+        assert!(seen.status == 422 && seen.text.contains(&format!("{field}-wrong")), "{}", seen.text);
+    }
+    assert_eq!(place.node.settings(&caller).unwrap(), settings);
+}

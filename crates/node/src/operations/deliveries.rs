@@ -321,6 +321,27 @@ impl Node {
         Ok(views.filter(|view| status.is_none_or(|status| view.status == status)).take(limit).collect())
     }
 
+    /// The same, the latest first, before `before`.
+    ///
+    /// # Errors
+    /// `forbidden`, `not_found`.
+    pub fn latest_deliveries(
+        &self,
+        caller: &Caller,
+        webhook: WebhookId,
+        status: Option<DeliveryStatus>,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<DeliveryView>> {
+        let entry = self.authorize(caller, Action::SeeWebhooks)?;
+        let records = entry.read();
+        find(&records, webhook)?;
+        let all = records.deliveries.table().range(..before.map_or(u64::MAX, DeliveryId::get)).rev();
+        let of = all.filter(|(_, kept)| kept.record.webhook == webhook);
+        let views = of.map(|(id, kept)| DeliveryView::of(*id, kept));
+        Ok(views.filter(|view| status.is_none_or(|status| view.status == status)).take(limit).collect())
+    }
+
     /// Sends a message again, at once and under its id: one that was delivered or given up, or one that waits.
     ///
     /// # Errors
