@@ -86,7 +86,7 @@ fn token(bench: &Bench, rng: &mut Rng, channels: &[String], round: u64) -> Strin
         0 if !is_early => bench.revoke(issued.token.id),
         1 if has_user => drop(bench.run(bench.node.ban_user(&bench.key, &format!("u{round}"))).unwrap()),
         2 => drop(bench.run(bench.node.rotate_token(&bench.key, &by_id(&issued), Some(0), None, None)).unwrap()),
-        3 => drop(bench.run(bench.node.delete_token(&bench.key, &by_id(&issued))).unwrap()),
+        3 => bench.run(bench.node.delete_token(&bench.key, &by_id(&issued))).unwrap(),
         4 => return format!("{text}x"),
         _ => {}
     }
