@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, IF_MATCH, ORIGIN};
+use http::header::{AUTHORIZATION, AsHeaderName, IF_MATCH, ORIGIN};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use tollgate_core::authorize::Caller;
@@ -113,7 +113,7 @@ impl Call {
     }
 
     /// Every value of a header, text or not.
-    pub(crate) fn headers(&self, name: &str) -> impl Iterator<Item = &HeaderValue> {
+    pub(crate) fn headers(&self, name: impl AsHeaderName) -> impl Iterator<Item = &HeaderValue> {
         self.parts.headers.get_all(name).iter()
     }
 

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longest id that is taken over.
 const CHARS_MAX: usize = 64;
@@ -24,7 +26,7 @@ impl RequestIds {
     /// The id of a request. A caller's `X-Request-Id` goes into logs and answers, so only plain short words are taken over.
     pub(crate) fn of(&self, headers: &HeaderMap) -> HeaderValue {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b':');
-        let given = headers.get("x-request-id");
+        let given = headers.get(REQUEST_ID);
         let harmless = given.filter(|id| (1..=CHARS_MAX).contains(&id.len()) && id.as_bytes().iter().all(plain));
         if let Some(id) = harmless {
             return id.clone();

@@ -26,9 +26,14 @@ impl InProcessBroker {
         channel: ChannelKey,
         request: impl FnOnce(ChannelKey, oneshot::Sender<T>) -> Request + Send + 'static,
     ) -> Pending<'_, Result<T>> {
+        let (reply, answer) = oneshot::channel();
+        let home = self.hub.home(&channel);
+        // Nearly always there is room: then the request need not be carried through a future, which is copied as a whole.
+        let waiting = self.hub.ask_now(home, request(channel, reply));
         Box::pin(async move {
-            let (reply, answer) = oneshot::channel();
-            self.hub.ask(self.hub.home(&channel), request(channel, reply)).await;
+            if let Some(request) = waiting {
+                self.hub.ask(home, *request).await;
+            }
             answer.await.map_err(|_| Error::new(ErrorKind::Unavailable, "The server is shutting down; try again."))
         })
     }

@@ -1,6 +1,6 @@
 //! Messages: into one channel, into many at once, to a token and to one of its connections. To users: `users.rs`.
 
-use http::StatusCode;
+use http::{HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tollgate_core::command::{NewMessage, PublishOptions, Published};
@@ -12,6 +12,8 @@ use crate::answer::Answer;
 use crate::call::Call;
 use crate::json::{Object, array};
 use crate::refusal::{Door, Refusal};
+
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// A direct message: an event's name and its data, any JSON value.
 #[derive(Deserialize)]
@@ -111,7 +113,7 @@ pub(crate) async fn to_connection(call: &Call) -> Result<Answer> {
 /// The message's id: that of the body, or the `Idempotency-Key`, which say the same.
 fn once(call: &Call, id: Option<String>) -> Result<Option<String>> {
     // What is no text is no key either, and must not pass for none.
-    let key = call.headers("idempotency-key").next().map(|value| value.to_str().unwrap_or_default().to_owned());
+    let key = call.headers(IDEMPOTENCY_KEY).next().map(|value| value.to_str().unwrap_or_default().to_owned());
     match (id, key) {
         (Some(id), Some(key)) if id != key => Err(Error::new(
             ErrorKind::InvalidInput,
@@ -137,7 +139,7 @@ fn published(published: Published) -> String {
         Published::Duplicate(position) => (position, true),
         Published::Conflated => return Object::new().flag("conflated", true).close(),
     };
-    let object = Object::new().word("position", &position).word("epoch", &position.epoch);
+    let object = Object::new().word("position", &position.to_string()).word("epoch", &position.epoch.to_string());
     let object = object.number("offset", position.offset);
     if is_duplicate { object.flag("duplicate", true).close() } else { object.close() }
 }

@@ -185,12 +185,15 @@ impl Hub {
 
     /// Sends a request, waiting while the shard has too much to do. False when the shard has ended.
     pub(crate) async fn ask(&self, shard: ShardIndex, request: Request) -> bool {
-        let inbox = &self.requests[usize::from(shard.0)];
-        match inbox.try_send(request) {
-            Ok(()) => true,
-            // Nobody overtakes who waits: room goes to them first.
-            Err(mpsc::error::TrySendError::Full(request)) => inbox.send(request).await.is_ok(),
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
+        self.requests[usize::from(shard.0)].send(request).await.is_ok()
+    }
+
+    /// Sends a request if there is room, and gives it back if not. Nobody is overtaken who waits: room goes to them first. One to a shard that has ended is
+    /// dropped, and whoever waits for its answer is told.
+    pub(crate) fn ask_now(&self, shard: ShardIndex, request: Request) -> Option<Box<Request>> {
+        match self.requests[usize::from(shard.0)].try_send(request) {
+            Err(mpsc::error::TrySendError::Full(request)) => Some(Box::new(request)),
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,
         }
     }
 
