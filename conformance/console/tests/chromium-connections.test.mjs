@@ -1,0 +1,60 @@
+//! Who is connected, as the console shows it: a real connection is found, explained and ended, and its client is told that it may come back.
+
+import { after, before, test } from 'node:test';
+import { ok, same } from '../../lib/check.mjs';
+import { Place, until, violations } from '../lib/place.mjs';
+
+let place;
+let page;
+before(async () => {
+	place = await Place.open();
+	page = await place.owner();
+});
+after(async () => {
+	await place?.close();
+	place?.checkComplaints();
+});
+
+const api = async (method, path, body) => {
+	const headers = { authorization: `Bearer ${place.server.key}`, 'content-type': 'application/json' };
+	return (await fetch(`${place.server.url}${path}`, { method, headers, body: JSON.stringify(body) })).json();
+};
+
+test('a connection is found, why its token may not is explained, and it is ended', async () => {
+	await api('POST', '/v2/channels', { id: 'room', type: 'private', capabilities: [] });
+	const user = 'ann"><script>alert(1)</script>';
+	const { id, secret } = await api('POST', '/v2/tokens', { user_id: user, channels: ['room'] });
+	const client = await (await place.browser.newContext()).newPage();
+	await client.evaluate(([url, connect]) => new Promise((resolve) => {
+		const socket = new WebSocket(url, 'tollgate.v1');
+		window.endedWith = new Promise((done) => { socket.onclose = ({ code }) => done(code); });
+		socket.onopen = () => socket.send(JSON.stringify({ id: 1, connect }));
+		socket.onmessage = resolve;
+	}), [`${place.server.url.replace('http', 'ws')}/connect`, { project: place.server.project, token: secret }]);
+	await page.goto(place.at('/connections?protocol=native'));
+	const row = page.locator('tbody tr');
+	same(await row.count(), 1);
+	const text = await row.textContent();
+	ok(text.includes(id) && text.includes(user) && text.includes('127.0.0.1'), text);
+	same(await violations(page), []);
+	await place.shoot(page, 'connections');
+
+	await page.click('text=Explain');
+	await page.fill('#token', id);
+	await page.fill('#channel', 'room');
+	await page.click('main button.first');
+	await page.waitForSelector('.verdict.no');
+	ok((await page.textContent('.steps')).includes('token_publish'));
+	same(await violations(page), []);
+	await place.shoot(page, 'explain');
+	await page.fill('#token', secret);
+	await page.selectOption('#wish', 'history');
+	await page.click('main button.first');
+	await page.waitForSelector('.verdict.yes');
+	ok(!page.url().includes(secret), 'a secret is in no address');
+
+	await page.goto(place.at(`/connections?q=${encodeURIComponent(user)}`));
+	await page.click('text=Disconnect');
+	same(await client.evaluate(() => window.endedWith), 4006);
+	await until('the list is empty', async () => (await page.textContent('main')).includes('No connection fits'));
+});
