@@ -92,8 +92,12 @@ export class Place {
 				await page.setViewportSize({ width, height: 900 });
 				await page.emulateMedia({ colorScheme: theme });
 				await page.screenshot({ path: `${SHOTS}${name}-${theme}-${width}.png`, fullPage: true });
-				const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-				const faults = [...(await violations(page)), ...(wide > 0 ? [`${wide} pixels too wide`] : [])];
+				const wide = await page.evaluate(() => {
+					const { scrollWidth, clientWidth } = document.documentElement;
+					const beyond = [...document.querySelectorAll('main *, header *')].filter((one) => one.getBoundingClientRect().right > clientWidth && !one.closest('.scroll, pre, .tabs'));
+					return scrollWidth > clientWidth ? beyond.map((one) => `too wide: ${one.outerHTML.slice(0, 120)}`) : [];
+				});
+				const faults = [...(await violations(page)), ...wide];
 				if (faults.length > 0) throw new Error(`${name}, ${theme}, ${width}: ${faults.join('\n')}`);
 			}
 		}

@@ -24,10 +24,11 @@ const nameOf = (path) => `page${path.replace('/console', '').replace(/(project|t
 test('every page that can be walked to is there and without a fault', { timeout: 280_000 }, async () => {
 	const waiting = [new URL(place.at('/')).pathname];
 	const seen = new Set(waiting);
+	const faults = [];
 	for (const path of waiting) {
 		const answer = await page.goto(place.server.url + path);
 		same(answer.status(), 200, path);
-		await place.shoot(page, nameOf(path));
+		await place.shoot(page, nameOf(path)).catch(({ message }) => faults.push(message));
 		const links = await page.$$eval('a[href^="/console/"]', (all) => all.map((link) => new URL(link.href).pathname.replace(/(.)\/$/, '$1')));
 		for (const link of links) {
 			if (seen.has(link) || seen.has(`${link}/`) || link === '/console' || link === '/console/sign-in') continue;
@@ -35,6 +36,7 @@ test('every page that can be walked to is there and without a fault', { timeout:
 			waiting.push(link);
 		}
 	}
+	same(faults, []);
 	ok(seen.size >= 15, `pages: ${[...seen]}`);
 });
 
