@@ -100,6 +100,7 @@ pub(crate) fn done(word: &str) -> Option<&'static str> {
         ("disabled", "Disabled."),
         ("enabled", "Enabled."),
         ("ended", "Ended."),
+        ("retired", "Retired."),
         ("tested", "A test is on its way."),
         ("password", "The password was changed."),
     ];

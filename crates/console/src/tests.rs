@@ -1,6 +1,7 @@
 //! The whole console without a socket: every route through every rule, over a real node with a store in memory.
 #![allow(clippy::unwrap_used)]
 
+mod believed;
 mod looking;
 mod owners;
 mod people;

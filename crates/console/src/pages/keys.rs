@@ -7,6 +7,7 @@ use tollgate_core::permissions::Permissions;
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{KeyEntry, NewKey, SigningKeyStatus};
 
+use super::issuers::{self, Known};
 use super::once::{self, Once};
 use crate::answer::Answer;
 use crate::confirm;
@@ -25,7 +26,7 @@ const GRACES: [(&str, &str); 4] =
 struct Keys {
     frame: Frame,
     rows: Vec<Row>,
-    issuers: Vec<Issuer>,
+    issuers: Vec<Known>,
     signing: Vec<Signing>,
 }
 
@@ -42,16 +43,10 @@ struct Row {
     made: Moment,
 }
 
-struct Issuer {
-    id: String,
-    issuer: String,
-    keys: String,
-    state: &'static str,
-    look: &'static str,
-}
-
 struct Signing {
     kid: String,
+    /// Where it is retired, while there is something to retire.
+    retire: Option<String>,
     algorithm: String,
     status: &'static str,
     look: &'static str,
@@ -111,17 +106,6 @@ fn row(visit: &Visit, key: &KeyEntry) -> Row {
 /// `GET …/keys`.
 pub(crate) async fn list(visit: &Visit) -> Result<Answer> {
     let (node, caller, now) = (visit.node(), &visit.caller, visit.now());
-    let issuer = |one: &tollgate_node::IssuerView| {
-        let algorithms: Vec<&str> = one.keys.iter().map(|key| key.algorithm).collect();
-        let (state, look) = if one.record.disabled_at.is_some() { ("disabled", "bad") } else { ("believed", "good") };
-        Issuer {
-            id: one.id.to_string(),
-            issuer: words::cut(&one.record.issuer, 120),
-            keys: if algorithms.is_empty() { "none".to_owned() } else { algorithms.join(", ") },
-            state,
-            look,
-        }
-    };
     let signing = |one: &tollgate_node::SigningKeyView| {
         let (status, look) = match one.status {
             SigningKeyStatus::Next => ("signs next", ""),
@@ -131,7 +115,9 @@ pub(crate) async fn list(visit: &Visit) -> Result<Answer> {
             SigningKeyStatus::Retired => ("retired", "bad"),
         };
         let since = words::moment(one.signs_from, now);
-        Signing { kid: words::cut(&one.kid, 24), algorithm: one.algorithm.clone(), status, look, since }
+        let works = !matches!(one.status, SigningKeyStatus::Ended | SigningKeyStatus::Retired) && visit.frame.may_own;
+        let retire = works.then(|| visit.at(&format!("/signing-keys/{}/retire", words::path(&one.kid))));
+        Signing { kid: words::cut(&one.kid, 24), retire, algorithm: one.algorithm.clone(), status, look, since }
     };
     let mut keys = node.project_keys(caller)?;
     // Those that work first, the newest first.
@@ -139,7 +125,7 @@ pub(crate) async fn list(visit: &Visit) -> Result<Answer> {
     let page = Keys {
         frame: visit.frame("keys"),
         rows: keys.iter().map(|key| row(visit, key)).collect(),
-        issuers: node.issuers(caller)?.iter().map(issuer).collect(),
+        issuers: node.issuers(caller)?.iter().map(|one| issuers::known(visit, one)).collect(),
         signing: node.signing_keys(caller)?.iter().rev().map(signing).collect(),
     };
     Answer::page(&page)

@@ -17,7 +17,7 @@ use tollgate_core::records::{IssuerKeys, IssuerRecord, MintPolicy, TokenKind};
 
 use super::issuer_keys::{FetchedKeys, read_rules};
 use crate::Node;
-use crate::directory::{Kept, ProjectEntry};
+use crate::directory::{Kept, ProjectEntry, Records};
 
 /// Tokens that one unit of work deletes.
 const TOKENS_AT_ONCE: usize = 1_000;
@@ -143,6 +143,16 @@ impl Node {
         let entry = self.authorize(caller, Action::SeeKeys)?;
         let kept = find(&entry, issuer)?;
         Ok(self.view_issuer(&entry, issuer, &kept))
+    }
+
+    /// How many tokens of its users there are: what its deletion takes along.
+    ///
+    /// # Errors
+    /// `not_found`, `forbidden`.
+    pub fn issuer_tokens(&self, caller: &Caller, issuer: IssuerId) -> Result<usize> {
+        let entry = self.authorize(caller, Action::SeeKeys)?;
+        find(&entry, issuer)?;
+        Ok(of_issuer(&entry.read(), issuer).count())
     }
 
     /// Registers an issuer. A key set at an address is fetched before the answer.
@@ -316,10 +326,13 @@ impl Node {
 }
 
 fn tokens_of(entry: &ProjectEntry, issuer: IssuerId) -> Vec<TokenId> {
-    let records = entry.read();
-    let of_issuer =
-        records.tokens().filter(|(_, token)| token.kind == TokenKind::Issued && token.issuer() == Some(issuer));
-    of_issuer.map(|(id, _)| id).take(TOKENS_AT_ONCE).collect()
+    of_issuer(&entry.read(), issuer).take(TOKENS_AT_ONCE).collect()
+}
+
+fn of_issuer(records: &Records, issuer: IssuerId) -> impl Iterator<Item = TokenId> {
+    let found =
+        records.tokens().filter(move |(_, token)| token.kind == TokenKind::Issued && token.issuer() == Some(issuer));
+    found.map(|(id, _)| id)
 }
 
 fn find(entry: &ProjectEntry, issuer: IssuerId) -> Result<Kept<IssuerRecord>> {
