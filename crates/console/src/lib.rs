@@ -25,6 +25,7 @@ mod sessions;
 mod snippets;
 mod visit;
 mod words;
+mod works;
 
 #[cfg(test)]
 mod tests;

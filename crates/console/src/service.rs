@@ -32,6 +32,7 @@ use crate::routes::{self, Found, ROUTES, Route, Run};
 use crate::rules::{self, Broken};
 use crate::sessions::{Doing, Lives, Sessions};
 use crate::visit::{Knock, Known, Visit, no_such};
+use crate::works::Works;
 use crate::{ConsoleParts, ConsoleSettings, cookie, pages, refused};
 
 /// How long a form may take to arrive.
@@ -53,6 +54,7 @@ pub(crate) struct House {
     pub(crate) assets: Assets,
     settings: ConsoleSettings,
     sessions: Mutex<Sessions>,
+    works: Mutex<Works>,
     request_ids: RequestIds,
 }
 
@@ -70,7 +72,16 @@ impl Console {
         let lives = Lives { idle_ms: settings.idle_ms, whole_ms: settings.session_ms };
         let sessions = Mutex::new(Sessions::new(lives));
         let request_ids = RequestIds::new(settings.instance);
-        let house = House { node, clock, entropy, assets: Assets::new(), settings, sessions, request_ids };
+        let house = House {
+            node,
+            clock,
+            entropy,
+            assets: Assets::new(),
+            settings,
+            sessions,
+            works: Mutex::default(),
+            request_ids,
+        };
         Self { house: Arc::new(house) }
     }
 
@@ -118,6 +129,11 @@ impl House {
     /// The sessions. Never held across a wait.
     pub(crate) fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The long works. Never held across a wait.
+    pub(crate) fn works(&self) -> MutexGuard<'_, Works> {
+        self.works.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the listener itself speaks TLS.

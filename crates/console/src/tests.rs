@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod believed;
+mod bulk;
 mod looking;
 mod owners;
 mod people;

@@ -20,6 +20,7 @@ use tollgate_core::records::{Revocation, TokenRecord};
 
 use super::refusal;
 use super::selector::Selector;
+use super::token_views::TokenDetail;
 use super::tokens::no_such_token;
 use crate::Node;
 use crate::directory::{ProjectEntry, TokenEntry};
@@ -106,6 +107,21 @@ impl Node {
     pub fn revoking(&self, caller: &Caller) -> Result<Option<(u64, u64)>> {
         let entry = self.authorize(caller, Action::ManageTokens)?;
         Ok(self.revoking.at_work().get(&entry.project.id).copied())
+    }
+
+    /// The first tokens, at most `most` in order of creation, that a revocation would change: what a `dry_run` counts, to be looked at. A read.
+    ///
+    /// # Errors
+    /// As [`Node::revoke`].
+    pub fn would_revoke(&self, caller: &Caller, request: &RevokeRequest, most: usize) -> Result<Vec<TokenDetail>> {
+        let entry = self.authorize(caller, Action::ManageTokens)?;
+        request.selector.check()?;
+        check(request.grace_ms, request.reason.as_deref())?;
+        let end = self.end_of(request);
+        let matched = self.select(&entry, &request.selector);
+        let doomed = matched.into_iter().filter(|token| self.would_end(&entry, *token, request, &end)).take(most);
+        // One that is deleted meanwhile is left out.
+        Ok(doomed.filter_map(|token| self.detail_of(&entry, token).ok()).collect())
     }
 
     /// Revokes tokens. When it answers, the revocation is durable, every connection that it ends is closed, and nothing more reaches them.
