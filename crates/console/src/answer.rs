@@ -29,11 +29,13 @@ pub(crate) struct Answer {
     may_be_kept: bool,
     /// To somebody who is signed in: its connection is one of a known client.
     is_of_known: bool,
+    /// How long it took the server, in microseconds.
+    took_us: Option<u64>,
 }
 
 impl Answer {
     fn new(status: StatusCode, body: Bytes) -> Self {
-        Self { status, headers: Vec::new(), body, may_be_kept: false, is_of_known: false }
+        Self { status, headers: Vec::new(), body, may_be_kept: false, is_of_known: false, took_us: None }
     }
 
     /// A page.
@@ -87,6 +89,12 @@ impl Answer {
         self
     }
 
+    /// Notes how long this took. Only those who are signed in are told: a stranger learns nothing by it.
+    pub(crate) fn after(mut self, took_us: u64) -> Self {
+        self.took_us = Some(took_us);
+        self
+    }
+
     /// The answer with the headers that all have.
     pub(crate) fn reply(self, request_id: &str, tls: bool) -> Reply {
         const ALL: [(HeaderName, &str); 8] = [
@@ -107,7 +115,13 @@ impl Answer {
         if self.is_of_known {
             reply.extensions_mut().insert(Known);
         }
+        let timing = self.took_us.filter(|_| self.is_of_known);
         let headers = reply.headers_mut();
+        if let Some(us) = timing
+            && let Ok(value) = HeaderValue::from_str(&format!("app;dur={}.{:03}", us / 1_000, us % 1_000))
+        {
+            headers.insert(HeaderName::from_static("server-timing"), value);
+        }
         for (name, value) in ALL {
             headers.insert(name, HeaderValue::from_static(value));
         }

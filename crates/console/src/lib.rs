@@ -11,6 +11,7 @@ mod assets;
 mod confirm;
 mod cookie;
 mod diff;
+mod figures;
 mod form;
 mod frame;
 mod json_text;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_node::Node;
 
+pub use figures::{ConsoleFigures, PageFigures};
 pub use service::Console;
 
 /// What the console needs of the server.

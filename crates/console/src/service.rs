@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ use tower_service::Service;
 
 use crate::answer::{Answer, Reply};
 use crate::assets::{self, Assets};
+use crate::figures::{ConsoleFigures, Figures};
 use crate::form::Form;
 use crate::frame::{self, Frame};
 use crate::request_id::RequestIds;
@@ -52,6 +53,7 @@ pub(crate) struct House {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) assets: Assets,
+    pub(crate) figures: Figures,
     settings: ConsoleSettings,
     sessions: Mutex<Sessions>,
     works: Mutex<Works>,
@@ -77,6 +79,7 @@ impl Console {
             clock,
             entropy,
             assets: Assets::new(),
+            figures: Figures::new(),
             settings,
             sessions,
             works: Mutex::default(),
@@ -98,6 +101,14 @@ impl Console {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         self.house.clone().answer(request).await
+    }
+
+    /// What it has counted of itself.
+    #[must_use]
+    pub fn figures(&self) -> ConsoleFigures {
+        let now = self.house.clock.monotonic();
+        let sessions = self.house.sessions().count(now);
+        self.house.figures.read(sessions)
     }
 
     #[cfg(test)]
@@ -147,10 +158,12 @@ impl House {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let (parts, body) = request.into_parts();
+        let begun_us = self.clock.micros();
         let request_id = self.request_ids.next();
         let theme = cookie::theme(&parts.headers);
+        let which = OnceLock::new();
         let outcome = {
-            let work = pin!(self.outcome(parts, body, &request_id));
+            let work = pin!(self.outcome(parts, body, &request_id, &which));
             contained(work).await.unwrap_or(Err(Broken {
                 status: StatusCode::INTERNAL_SERVER_ERROR,
                 why: "Something failed inside the server; the log says what.",
@@ -160,10 +173,19 @@ impl House {
             let answer = refused::outside(&self.assets, theme, (broken.status, broken.why), &request_id);
             if broken.status == StatusCode::METHOD_NOT_ALLOWED { answer.allowing("GET, HEAD, POST") } else { answer }
         });
-        answer.reply(&request_id, self.settings.tls)
+        let took_us = self.clock.micros().saturating_sub(begun_us);
+        self.figures.note(which.get().copied(), answer.status, took_us);
+        answer.after(took_us).reply(&request_id, self.settings.tls)
     }
 
-    async fn outcome<B>(self: &Arc<Self>, parts: Parts, body: B, request_id: &Arc<str>) -> Result<Answer, Broken>
+    /// `which` is set to the route as soon as it is known.
+    async fn outcome<B>(
+        self: &Arc<Self>,
+        parts: Parts,
+        body: B,
+        request_id: &Arc<str>,
+        which: &OnceLock<&'static Route>,
+    ) -> Result<Answer, Broken>
     where
         B: Body<Data = Bytes> + Unpin,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -182,7 +204,7 @@ impl House {
         }
         let query = Form::read(parts.uri.query().unwrap_or_default().as_bytes()).map_err(garbled)?;
         let (route, params) = match routes::find(ROUTES, &parts.method, path).map_err(garbled)? {
-            Found::Route(route, params) => (Some(route), params),
+            Found::Route(route, params) => (Some(*which.get_or_init(|| route)), params),
             Found::Otherwise => {
                 return Err(Broken {
                     status: StatusCode::METHOD_NOT_ALLOWED,

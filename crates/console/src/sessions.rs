@@ -95,6 +95,11 @@ impl Sessions {
         all
     }
 
+    /// How many have not ended.
+    pub(crate) fn count(&self, now: Monotonic) -> usize {
+        self.by_name.values().filter(|one| self.lives.holds(one, now)).count()
+    }
+
     /// Ends all that fit; answers how many.
     pub(crate) fn end(&mut self, fits: impl Fn(&Name, &Session) -> bool) -> usize {
         let before = self.by_name.len();

@@ -95,7 +95,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::clone(&native)));
     let (node_of_gateway, proxies, router) = (Arc::clone(&node), config.proxies.clone(), service.clone());
     let console = parts::console(config, &node, &clock, &entropy);
-    let service = Front { router: service, console };
+    let service = Front { router: service, console: console.clone() };
     let backups = Arc::new(Backups::new(Arc::clone(&store), Arc::clone(&clock)));
     let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
     let gateway = Gateway::start(setup)?;
@@ -110,6 +110,7 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let sources = Arc::new(Sources {
         totals: Arc::clone(&totals),
         router,
+        console,
         store: Arc::clone(&store),
         occupancy: gateway.occupancy(),
         certificate: certificate.clone(),

@@ -98,7 +98,9 @@ pub(crate) async fn sign_in(knock: &Knock) -> Result<Answer> {
 /// `POST /console/sign-in`.
 pub(crate) async fn enter(knock: &Knock) -> Result<Answer> {
     let (name, to) = (knock.form.value("username"), knock.form.value("to"));
-    match knock.node().sign_in(name.trim(), &secret(knock.form.value("password"))).await {
+    let outcome = knock.node().sign_in(name.trim(), &secret(knock.form.value("password"))).await;
+    knock.house.figures.sign_in(outcome.as_ref().map(|_| ()).map_err(|error| error.kind));
+    match outcome {
         Ok(signed_in) => Ok(begin(knock, signed_in, &knock.to(to))),
         Err(error) => {
             let typed = Typed::new(Form::default().with("username", name)).wrong_at("", &error);

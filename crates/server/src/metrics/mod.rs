@@ -8,6 +8,7 @@ mod listen;
 mod page;
 mod process;
 mod table;
+mod table_console;
 mod table_gateway;
 mod table_node;
 #[cfg(test)]
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tollgate_api::{RouteFigures, Router};
+use tollgate_console::{Console, ConsoleFigures};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::histogram::Observed;
 use tollgate_gateway::Occupancy;
@@ -37,6 +39,8 @@ use process::{Files, Process};
 pub(crate) struct Sources {
     pub(crate) totals: Arc<Totals>,
     pub(crate) router: Router,
+    /// Nothing where it is switched off.
+    pub(crate) console: Option<Console>,
     pub(crate) store: Arc<SqliteStore>,
     pub(crate) occupancy: Occupancy,
     /// Without TLS there is none.
@@ -62,6 +66,7 @@ pub(crate) struct Reading<'a> {
     refused: Vec<(&'static str, u64)>,
     webhook_tries: Observed,
     routes: Vec<RouteFigures>,
+    console: Option<ConsoleFigures>,
     store: StoreFigures,
     files: Files,
     process: Process,
@@ -92,6 +97,7 @@ impl Sources {
             refused: node.refused(),
             webhook_tries: node.webhook_tries(),
             routes: self.router.figures(),
+            console: self.console.as_ref().map(Console::figures),
             store: self.store.figures(),
             files: Files::of(&self.database),
             process: Process::read(),

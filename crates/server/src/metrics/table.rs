@@ -5,6 +5,7 @@ use tollgate_core::histogram::Observed;
 use tollgate_node::ShardFigures;
 
 use super::Reading;
+use super::table_console::CONSOLE;
 use super::table_gateway::GATEWAY;
 use super::table_node::NODE;
 use super::text::{Samples, number, seconds};
@@ -79,7 +80,7 @@ pub(super) const fn each(
 
 /// All metrics.
 pub(super) fn families() -> impl Iterator<Item = &'static Family> {
-    [SERVER, GATEWAY, SHARDS, NODE, STORE, HTTP].into_iter().flatten()
+    [SERVER, GATEWAY, SHARDS, NODE, STORE, HTTP, CONSOLE].into_iter().flatten()
 }
 
 /// One sample for each shard.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use tollgate_console::PageFigures;
 use tollgate_core::counter::Counter;
 use tollgate_core::histogram::Histogram;
 use tollgate_node::hub::{ShardGauges, ShardIndex};
@@ -23,6 +24,7 @@ struct Counted {
     shards: [ShardGauges; 2],
     refused: Vec<(&'static str, u64)>,
     routes: Vec<RouteFigures>,
+    console: Option<ConsoleFigures>,
 }
 
 impl Counted {
@@ -43,6 +45,7 @@ impl Counted {
             refused: self.refused.clone(),
             webhook_tries: Observed::default(),
             routes: self.routes.clone(),
+            console: self.console.clone(),
             store: StoreFigures { last_commit_age_us: Some(1_500_000), ..StoreFigures::default() },
             files: Files::of(std::path::Path::new("/")),
             process: Process::read(),
@@ -140,6 +143,9 @@ fn the_text_is_what_prometheus_reads() {
     [90, 100, 3_000, 20_000_000].into_iter().for_each(|us| times.observe(us));
     let route = RouteFigures { method: "GET", route: "/v2/a\"b\\c", answers: [0, 3, 0, 1, 0], times: times.read() };
     counted.routes = vec![route];
+    let page = PageFigures { method: "GET", route: "/console", answers: [0, 0, 2, 0, 0], times: times.read() };
+    let sign_ins = [("accepted", 6), ("refused", 5), ("limited", 0), ("failed", 0)];
+    counted.console = Some(ConsoleFigures { pages: vec![page], sessions: 2, sign_ins });
     counted.shards[0].connections[1].up();
     counted.shards[1].connections[1].up();
     counted.shards[1].passes.observe(700);
@@ -162,6 +168,11 @@ fn the_text_is_what_prometheus_reads() {
         "tollgate_http_request_seconds_bucket{method=\"GET\",route=\"/v2/a\\\"b\\\\c\",le=\"+Inf\"} 4",
         "tollgate_http_request_seconds_sum{method=\"GET\",route=\"/v2/a\\\"b\\\\c\"} 20.00319",
         "tollgate_http_request_seconds_count{method=\"GET\",route=\"/v2/a\\\"b\\\\c\"} 4",
+        "tollgate_console_requests_total{method=\"GET\",route=\"/console\",status=\"3xx\"} 2",
+        "tollgate_console_request_seconds_count{method=\"GET\",route=\"/console\"} 4",
+        "tollgate_console_sessions 2",
+        "tollgate_console_sign_ins_total{outcome=\"accepted\"} 6",
+        "tollgate_console_sign_ins_total{outcome=\"limited\"} 0",
         "tollgate_delivery_seconds_bucket{le=\"0.0005\"} 0",
         "tollgate_delivery_seconds_bucket{le=\"0.001\"} 1",
         "tollgate_delivery_seconds_count 1",
