@@ -54,13 +54,15 @@ fn the_announce_line_is_the_only_line_and_has_the_key_only_once() {
         stdout.read_to_end(&mut said).unwrap();
         assert!(child.wait().unwrap().success());
         let said = String::from_utf8(said).unwrap();
-        let (listen, project, key) = (&line["listen"], &line["project"], &line["key"]);
+        let (listen, project, key, console) = (&line["listen"], &line["project"], &line["key"], &line["console"]);
+        // The console's link is in each line until somebody has used it, and is another each time.
         let expected = if start == 0 {
-            format!("{{\"listen\":{listen},\"project\":{project},\"key\":{key}}}\n")
+            format!("{{\"listen\":{listen},\"project\":{project},\"key\":{key},\"console\":{console}}}\n")
         } else {
-            format!("{{\"listen\":{listen},\"project\":{project}}}\n")
+            format!("{{\"listen\":{listen},\"project\":{project},\"console\":{console}}}\n")
         };
         assert_eq!(said, expected);
+        assert!(console.as_str().unwrap().starts_with(&format!("http://{addr}/console/set-up#tgi_")), "{console}");
         assert!(project.as_str().unwrap().starts_with("project_"));
         assert!(start > 0 || key.as_str().unwrap().starts_with("ptk_"));
     }

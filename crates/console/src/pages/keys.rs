@@ -9,6 +9,7 @@ use tollgate_node::{KeyEntry, NewKey, SigningKeyStatus};
 
 use super::issuers::{self, Known};
 use super::once::{self, Once};
+use super::sure::{self, Sure};
 use crate::answer::Answer;
 use crate::confirm;
 use crate::form::{Form, Typed};
@@ -224,10 +225,43 @@ pub(crate) async fn change(visit: &Visit) -> Result<Answer> {
                 Err(error) => refuse("", &error),
             }
         }
-        "revoke" => match visit.node().revoke_project_key(&visit.caller, key.id).await {
-            Ok(_) => Ok(Answer::see(&visit.at("/keys?done=ended"))),
-            Err(error) => refuse("", &error),
-        },
         _ => refuse("", &Error::new(ErrorKind::InvalidInput, "This form does not say what to do.")),
+    }
+}
+
+fn sure(visit: &Visit, key: &KeyEntry) -> Sure {
+    let row = row(visit, key);
+    let used = row.used.map_or_else(|| "It was never used.".to_owned(), |at| format!("It was last used {}.", at.said));
+    Sure {
+        here: "keys",
+        heading: "Revoke a key",
+        list: ("Keys and issuers", visit.at("/keys")),
+        subject: if row.name.is_empty() { row.id.clone() } else { format!("{} ({})", row.name, row.id) },
+        says: vec![
+            format!("Every backend that holds this key is refused at once. {used}"),
+            format!("It may: {}. The tokens that it made go on working.", row.may),
+            "This cannot be taken back. To give its holders time, rotate it instead.".to_owned(),
+        ],
+        action: format!("{}/revoke", row.path),
+        keep: row.path,
+        buttons: vec![("revoke", "Revoke it now")],
+        asks: true,
+    }
+}
+
+/// `GET …/keys/:key/revoke`.
+pub(crate) async fn about_to_revoke(visit: &Visit) -> Result<Answer> {
+    sure::page(visit, sure(visit, &named(visit)?), None)
+}
+
+/// `POST …/keys/:key/revoke`.
+pub(crate) async fn revoke(visit: &Visit) -> Result<Answer> {
+    let key = named(visit)?;
+    if let Err(error) = confirm::asked(visit).await {
+        return sure::page(visit, sure(visit, &key), Some(("password", &error)));
+    }
+    match visit.node().revoke_project_key(&visit.caller, key.id).await {
+        Ok(_) => Ok(Answer::see(&visit.at("/keys?done=ended"))),
+        Err(error) => sure::page(visit, sure(visit, &key), Some(("", &error))),
     }
 }

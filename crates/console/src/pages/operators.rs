@@ -9,6 +9,7 @@ use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{NewOperator, OperatorUpdate, OperatorView};
 
 use super::once::{self, Once};
+use super::sure::{self, Sure};
 use crate::answer::Answer;
 use crate::confirm;
 use crate::form::{Form, Typed};
@@ -186,14 +187,48 @@ pub(crate) async fn change(visit: &Visit) -> Result<Answer> {
         },
         "disable" => update(None, Some(true)).await.map(|_| "disabled"),
         "enable" => update(None, Some(false)).await.map(|_| "enabled"),
-        "delete" => match node.delete_operator(caller, view.id).await {
-            Ok(()) => return Ok(Answer::see(&format!("{LIST}?done=deleted"))),
-            Err(error) => Err(error),
-        },
         _ => Err(Error::new(ErrorKind::InvalidInput, "This form does not say what to do.")),
     };
     match done {
         Ok(word) => Ok(Answer::see(&format!("{LIST}/{}?done={word}", view.id))),
         Err(error) => refuse("", &error),
+    }
+}
+
+fn sure(visit: &Visit, view: &OperatorView) -> Sure {
+    let row = row(visit, view);
+    let link = if row.link_until.is_some() { " Its open link opens nothing." } else { "" };
+    Sure {
+        here: "operators",
+        heading: "Delete an operator",
+        list: ("Operators", LIST.to_owned()),
+        says: vec![
+            format!("{} ({}) is signed out everywhere at once, and cannot sign in any more.{link}", row.name, row.role),
+            "The name is free for another. What was done under it stays in the audit log, and what it made stays."
+                .to_owned(),
+            "This cannot be taken back. To keep somebody out for a while, disable the operator.".to_owned(),
+        ],
+        action: format!("{}/delete", row.path),
+        subject: row.name,
+        keep: row.path,
+        buttons: vec![("delete", "Delete it now")],
+        asks: true,
+    }
+}
+
+/// `GET /console/server/operators/:operator/delete`.
+pub(crate) async fn about_to_delete(visit: &Visit) -> Result<Answer> {
+    sure::page(visit, sure(visit, &named(visit)?), None)
+}
+
+/// `POST /console/server/operators/:operator/delete`.
+pub(crate) async fn delete(visit: &Visit) -> Result<Answer> {
+    let view = named(visit)?;
+    if let Err(error) = confirm::asked(visit).await {
+        return sure::page(visit, sure(visit, &view), Some(("password", &error)));
+    }
+    match visit.node().delete_operator(&visit.caller, view.id).await {
+        Ok(()) => Ok(Answer::see(&format!("{LIST}?done=deleted"))),
+        Err(error) => sure::page(visit, sure(visit, &view), Some(("", &error))),
     }
 }

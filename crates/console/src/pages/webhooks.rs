@@ -8,6 +8,7 @@ use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{DeliveryStatus, DeliveryView, NewWebhook, WebhookUpdate, WebhookView};
 
 use super::once::{self, Once};
+use super::sure::{self, Sure};
 use crate::answer::Answer;
 use crate::form::{Form, Typed};
 use crate::frame::Frame;
@@ -209,10 +210,6 @@ pub(crate) async fn change(visit: &Visit) -> Result<Answer> {
             Ok((view, secret)) => return made(visit, &view, secret.expose().to_string()),
             Err(error) => Err(error),
         },
-        "delete" => match node.delete_webhook(caller, view.id).await {
-            Ok(()) => return Ok(Answer::see(&visit.at("/webhooks?done=deleted"))),
-            Err(error) => Err(error),
-        },
         "replay" => match form.value("message").parse::<DeliveryId>() {
             Ok(message) => node.replay_delivery(caller, view.id, message).await.map(|_| "sent"),
             Err(error) => Err(error),
@@ -225,5 +222,45 @@ pub(crate) async fn change(visit: &Visit) -> Result<Answer> {
             let typed = Typed::new(form.clone()).wrong_at(field_of(&error), &error);
             page(visit, &view, refused::status(error.kind), typed)
         }
+    }
+}
+
+fn sure(visit: &Visit, view: &WebhookView) -> Result<Sure> {
+    let waiting = Some(DeliveryStatus::Waiting);
+    let waiting = visit.node().latest_deliveries(&visit.caller, view.id, waiting, None, PAGE + 1)?.len();
+    let row = row(visit, view);
+    Ok(Sure {
+        here: "webhooks",
+        heading: "Delete an endpoint",
+        list: ("Webhooks", visit.at("/webhooks")),
+        says: vec![
+            match waiting {
+                0 => "No message waits for it.".to_owned(),
+                1 => "1 message that waits for it is dropped.".to_owned(),
+                _ if waiting > PAGE => format!("More than {PAGE} messages that wait for it are dropped."),
+                _ => format!("{waiting} messages that wait for it are dropped."),
+            },
+            format!("It is told of nothing more. It was told of: {}", row.events),
+            "Its secret and the list of its messages go, too. This cannot be taken back; to stop it for a while, disable it.".to_owned(),
+        ],
+        action: format!("{}/delete", row.path),
+        subject: row.url,
+        keep: row.path,
+        buttons: vec![("delete", "Delete it now")],
+        asks: false,
+    })
+}
+
+/// `GET …/webhooks/:webhook/delete`.
+pub(crate) async fn about_to_delete(visit: &Visit) -> Result<Answer> {
+    sure::page(visit, sure(visit, &named(visit)?)?, None)
+}
+
+/// `POST …/webhooks/:webhook/delete`.
+pub(crate) async fn delete(visit: &Visit) -> Result<Answer> {
+    let view = named(visit)?;
+    match visit.node().delete_webhook(&visit.caller, view.id).await {
+        Ok(()) => Ok(Answer::see(&visit.at("/webhooks?done=deleted"))),
+        Err(error) => sure::page(visit, sure(visit, &view)?, Some(("", &error))),
     }
 }

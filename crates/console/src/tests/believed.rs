@@ -44,6 +44,11 @@ async fn an_issuer_is_registered_tried_disabled_and_deleted() {
     let over = place.post(&owner, &attempt, &format!("token={OVER}")).await.text;
     assert!(over.contains("<b>Refused</b>") && over.contains("expired"), "{over}");
 
+    let token = seen.split_once("<footer><a href=\"").and_then(|(_, rest)| rest.split('"').next()).unwrap().to_owned();
+    assert_eq!(place.post(&owner, &format!("{token}/revoke"), "reason=left").await.status, 303);
+    let revoked = place.post(&owner, &attempt, &format!("token={JWT}")).await.text;
+    assert!(revoked.contains("<b>Refused</b>") && revoked.contains(&token), "{revoked}");
+
     let saved =
         place.post(&owner, one, "act=save&user_id_claim=sub&audiences=a,+b&leeway_s=5&source=&life_s=7200").await;
     assert_eq!(saved.location(), format!("{one}?done=saved"));

@@ -55,7 +55,18 @@ async fn an_owner_invites_and_the_link_is_shown_once() {
     assert_eq!(place.get(&viewer, &place.at("/")).await.location().split('?').next().unwrap(), "/console/sign-in");
     assert_eq!(place.post(&owner, &path, "act=disable").await.location(), format!("{path}?done=disabled"));
     assert!(place.get(&owner, &path).await.text.contains("value=\"enable\""));
-    assert_eq!(place.post(&owner, &path, "act=delete").await.location(), "/console/server/operators?done=deleted");
+    let delete = format!("{path}/delete");
+    let page = place.get(&owner, &delete).await.text;
+    assert!(page.contains("bo (editor) is signed out everywhere") && page.contains("Delete it now"), "{page}");
+    assert_eq!(
+        place.post(&owner, &path, "act=delete").await.status,
+        422,
+        "only behind the page that says what it means"
+    );
+    place.clock.advance(QUARTER_MS);
+    assert_eq!(place.post(&owner, &delete, "how=delete").await.status, 422, "without the password");
+    let fields = format!("how=delete&password={}", encoded(PASSWORD));
+    assert_eq!(place.post(&owner, &delete, &fields).await.location(), "/console/server/operators?done=deleted");
     assert_eq!(place.get(&owner, &path).await.status, 404);
 }
 
@@ -65,7 +76,7 @@ async fn the_last_owner_stays() {
     let owner = place.sign_in(Role::Owner);
     let path = format!("/console/server/operators/{}", place.people[2].operator);
     assert!(place.get(&owner, &path).await.text.contains("This is you."));
-    let seen = place.post(&owner, &path, "act=delete").await;
+    let seen = place.post(&owner, &format!("{path}/delete"), "").await;
     assert!(seen.status == 409, "{}", seen.text);
     assert_eq!(place.get(&owner, &path).await.status, 200);
 }
@@ -90,13 +101,20 @@ async fn a_key_is_shown_once_and_ends_when_its_owner_says() {
     let rotated = place.post(&owner, &path, "act=rotate&grace=3600000").await;
     let successor = PresentedSecret::new(between(&rotated.text, "<code id=\"secret\">", "</code>").to_owned());
     assert!(place.node.authenticate(&key).is_ok() && place.node.authenticate(&successor).is_ok());
-    assert_eq!(place.post(&owner, &path, "act=revoke").await.location(), place.at("/keys?done=ended"));
+    let revoke = format!("{path}/revoke");
+    let page = place.get(&owner, &revoke).await.text;
+    assert!(page.contains("It may: read_channels, publish_channel_messages.") && page.contains("last used"), "{page}");
+    assert!(!page.contains(evil) && page.contains("&#60;script&#62;"), "{page}");
+    place.clock.advance(QUARTER_MS);
+    assert_eq!(place.post(&owner, &revoke, "").await.status, 422, "without the password");
+    let fields = format!("password={}", encoded(PASSWORD));
+    assert_eq!(place.post(&owner, &revoke, &fields).await.location(), place.at("/keys?done=ended"));
     assert!(place.node.authenticate(&key).is_err() && place.node.authenticate(&successor).is_ok());
 
     let viewer = place.sign_in(Role::Viewer);
     let seen = place.get(&viewer, &place.at("/keys")).await;
     assert!(seen.status == 200 && !seen.text.contains("New key") && !seen.text.contains(&path), "{}", seen.text);
-    for path in [place.at("/keys/new"), path] {
+    for path in [place.at("/keys/new"), path, revoke] {
         assert_eq!(place.get(&viewer, &path).await.status, 403);
         assert_eq!(place.post(&viewer, &path, "act=revoke&all=on").await.status, 403);
     }
@@ -225,8 +243,12 @@ async fn an_endpoint_is_registered_told_and_deleted() {
     assert!(place.post(&owner, &one, "act=rotate").await.text.contains("whsec_"));
     assert_eq!(place.post(&owner, &one, "act=disable").await.location(), format!("{one}?done=disabled"));
     assert_eq!(place.post(&owner, &one, "act=test").await.status, 409);
-    assert_eq!(place.post(&viewer, &one, "act=delete").await.status, 403);
-    assert_eq!(place.post(&owner, &one, "act=delete").await.location(), format!("{path}?done=deleted"));
+    let delete = format!("{one}/delete");
+    assert_eq!(place.post(&viewer, &delete, "").await.status, 403);
+    assert_eq!(place.post(&owner, &one, "act=delete").await.status, 422);
+    let page = place.get(&owner, &delete).await.text;
+    assert!(page.contains("that wait for it are dropped") && page.contains("It was told of: token.*"), "{page}");
+    assert_eq!(place.post(&owner, &delete, "").await.location(), format!("{path}?done=deleted"));
     assert_eq!(place.get(&owner, &one).await.status, 404);
 }
 
