@@ -57,7 +57,7 @@ async fn an_owner_invites_and_the_link_is_shown_once() {
     assert!(place.get(&owner, &path).await.text.contains("value=\"enable\""));
     let delete = format!("{path}/delete");
     let page = place.get(&owner, &delete).await.text;
-    assert!(page.contains("bo (editor) is signed out everywhere") && page.contains("Delete it now"), "{page}");
+    assert!(page.contains("viewer (editor) is signed out everywhere") && page.contains("Delete it now"), "{page}");
     assert_eq!(
         place.post(&owner, &path, "act=delete").await.status,
         422,
@@ -103,7 +103,7 @@ async fn a_key_is_shown_once_and_ends_when_its_owner_says() {
     assert!(place.node.authenticate(&key).is_ok() && place.node.authenticate(&successor).is_ok());
     let revoke = format!("{path}/revoke");
     let page = place.get(&owner, &revoke).await.text;
-    assert!(page.contains("It may: read_channels, publish_channel_messages.") && page.contains("last used"), "{page}");
+    assert!(page.contains("It may: read_channels, publish_channel_messages.") && page.contains("never used"), "{page}");
     assert!(!page.contains(evil) && page.contains("&#60;script&#62;"), "{page}");
     place.clock.advance(QUARTER_MS);
     assert_eq!(place.post(&owner, &revoke, "").await.status, 422, "without the password");
@@ -247,7 +247,10 @@ async fn an_endpoint_is_registered_told_and_deleted() {
     assert_eq!(place.post(&viewer, &delete, "").await.status, 403);
     assert_eq!(place.post(&owner, &one, "act=delete").await.status, 422);
     let page = place.get(&owner, &delete).await.text;
-    assert!(page.contains("that wait for it are dropped") && page.contains("It was told of: token.*"), "{page}");
+    assert!(
+        page.contains("1 message that waits for it is dropped") && page.contains("It was told of: token.*"),
+        "{page}"
+    );
     assert_eq!(place.post(&owner, &delete, "").await.location(), format!("{path}?done=deleted"));
     assert_eq!(place.get(&owner, &one).await.status, 404);
 }
