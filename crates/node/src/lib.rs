@@ -40,6 +40,7 @@ pub use operations::deliveries::{DeliveryStatus, DeliveryView};
 pub use operations::explain::{
     ExplainHeld, ExplainQuestion, ExplainStep, ExplainVerdict, ExplainWish, ExplainedStep, Explanation,
 };
+pub use operations::fates::{FateStep, FateStepKind, MessageFate, MessageTold};
 pub use operations::history::{HistoryView, WAIT_MS_MAX};
 pub use operations::idempotency::Once;
 pub use operations::issuers::{IssuerKeyView, IssuerUpdate, IssuerView, KeySource, NewIssuer};

@@ -60,6 +60,8 @@ enum Command {
     Connection(v2::Connection),
     /// Say why a token may do something, or may not
     Explain(v2::Explain),
+    /// Say what became of a message for a token
+    ExplainMessage(v2::ExplainMessage),
     /// Register issuers of JWTs
     #[command(subcommand)]
     Issuer(v2::Issuer),
@@ -291,6 +293,7 @@ impl Cli {
             Command::User(command) => command.task(),
             Command::Connection(command) => command.task(),
             Command::Explain(command) => command.task(),
+            Command::ExplainMessage(command) => command.task(),
             Command::Issuer(command) => command.task(),
             Command::SigningKey(command) => command.task(),
             Command::Job(command) => command.task(),

@@ -31,6 +31,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("mergeTokenState", r#"{"a":1}"#),
     unwritten("introspectToken", r#"{"token":"{token}"}"#),
     unwritten("explain", r#"{"token":"{token}","wish":"publish","channel":"{channel}"}"#),
+    unwritten("explainMessage", r#"{"token":"{token}","channel":"{channel}","position":"1-1"}"#),
     unwritten("messageToken", r#"{"event":"X"}"#),
     row("subscribeToken", "{}"),
     row("unsubscribeToken", ""),

@@ -94,6 +94,11 @@ fn introspection() -> Value {
         "held": {"type": "string", "enum": ["held", "failed", "unknown"]},
         "said": {"type": "string"}, "advice": maybe_text(),
     }));
+    let fate = answered(&json!({
+        "step": {"type": "string", "enum": ["kept", "works", "subscribed", "echo", "connection", "ended", "present"]},
+        "held": {"type": "string", "enum": ["held", "failed", "unknown"], "description": "Whether it speaks for the message having been written to the token's clients."},
+        "said": {"type": "string"}, "connection": maybe_text(),
+    }));
     let words = ["jti", "token_type", "sub", "username", "scope", "client_id", "iss"];
     let mut properties = json!({
         "active": {"type": "boolean"},
@@ -118,6 +123,16 @@ fn introspection() -> Value {
             "verdict": {"type": "string", "enum": ["yes", "no", "hook_decides"]},
             "told": or_null(&json!({"type": "string", "description": "The code that its client is answered."})),
             "token": maybe_text(), "steps": {"type": "array", "items": step},
+        })),
+        "ExplainMessage": taken(&json!({
+            "token": {"type": "string", "description": "A secret, a JWT, or the id."},
+            "channel": {"type": "string", "minLength": 1, "maxLength": 255},
+            "position": {"type": "string", "description": "The message's position, as its publication was answered, and as the history has it."},
+        }), &["token", "channel", "position"]),
+        "MessageFate": answered(&json!({
+            "token": {"type": "string"}, "at": maybe_time(),
+            "event": or_null(&json!({"type": "string", "description": "With the permission to read channels."})),
+            "sender": maybe_text(), "steps": {"type": "array", "items": fate},
         })),
         "Introspection": {"type": "object", "required": ["active"], "properties": properties},
     })

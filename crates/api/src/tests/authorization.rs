@@ -96,6 +96,7 @@ fn of_channels(method: &str, template: &str) -> (Permissions, &'static str) {
     match (method, template) {
         ("POST", "/v2/tokens/:token/connections/:connection/messages") => (P::MESSAGE_TOKEN, r#"{"event":"X"}"#),
         ("POST", "/v2/explain") => (P::MANAGE_TOKENS, r#"{"token":"x","wish":"connect"}"#),
+        ("POST", "/v2/explain/message") => (P::MANAGE_TOKENS, r#"{"token":"x","channel":"room","position":"1-1"}"#),
         ("GET", "/v2/connections") => (P::READ_LEAP_TOKENS, ""),
         ("DELETE", "/v2/connections/:connection") => (P::MANAGE_TOKENS, ""),
         ("GET", "/v2/channels" | "/v2/channels/:channel") => (P::READ_CHANNELS, ""),

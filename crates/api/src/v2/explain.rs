@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tollgate_core::command::PresentedSecret;
+use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelId;
 use tollgate_core::{Error, ErrorKind, Result};
-use tollgate_node::{ExplainHeld, ExplainQuestion, ExplainVerdict, ExplainWish, Explanation};
+use tollgate_node::{ExplainHeld, ExplainQuestion, ExplainVerdict, ExplainWish, Explanation, MessageFate};
 
 use crate::answer::Answer;
 use crate::call::Call;
@@ -83,15 +84,69 @@ fn show(explanation: &Explanation) -> Shown<'_> {
         steps: explanation
             .steps
             .iter()
-            .map(|step| Step {
-                step: step.what.word(),
-                held: match step.held {
-                    ExplainHeld::Held => "held",
-                    ExplainHeld::Failed => "failed",
-                    ExplainHeld::Unknown => "unknown",
-                },
-                said: &step.said,
-                advice: step.advice,
+            .map(|step| Step { step: step.what.word(), held: held(step.held), said: &step.said, advice: step.advice })
+            .collect(),
+    }
+}
+
+const fn held(held: ExplainHeld) -> &'static str {
+    match held {
+        ExplainHeld::Held => "held",
+        ExplainHeld::Failed => "failed",
+        ExplainHeld::Unknown => "unknown",
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedFate {
+    token: String,
+    channel: String,
+    position: String,
+}
+
+#[derive(Serialize)]
+struct Fate<'a> {
+    token: String,
+    at: Option<String>,
+    event: Option<&'a str>,
+    sender: Option<String>,
+    steps: Vec<FateStep<'a>>,
+}
+
+#[derive(Serialize)]
+struct FateStep<'a> {
+    step: &'static str,
+    held: &'static str,
+    said: &'a str,
+    connection: Option<String>,
+}
+
+/// `POST /v2/explain/message`.
+pub(crate) async fn message(call: &Call) -> Result<Answer> {
+    let wanted: WantedFate = call.object()?;
+    let channel = ChannelId::new(&wanted.channel)?;
+    let position: Position = wanted.position.parse()?;
+    let token = PresentedSecret::new(wanted.token);
+    let fate = call.node.explain_message(&call.caller, &channel, position, &token).await?;
+    Ok(Answer::json(StatusCode::OK, &show_fate(&fate)))
+}
+
+fn show_fate(fate: &MessageFate) -> Fate<'_> {
+    let message = fate.message.as_ref();
+    Fate {
+        token: fate.token.to_string(),
+        at: fate.at.map(|at| at.to_string()),
+        event: message.map(|message| &*message.event),
+        sender: message.and_then(|message| message.sender).map(|sender| sender.to_string()),
+        steps: fate
+            .steps
+            .iter()
+            .map(|one| FateStep {
+                step: one.what.word(),
+                held: held(one.held),
+                said: &one.said,
+                connection: one.connection.map(|connection| connection.to_string()),
             })
             .collect(),
     }

@@ -1,13 +1,16 @@
-//! Why a token may do something, or may not: a question, and the decisions on the way to its answer.
+//! Why a token may do something, or may not: a question, and the decisions on the way to its answer. And what became of a message for a token.
 
 use std::net::IpAddr;
 
 use askama::Template;
 use http::StatusCode;
 use tollgate_core::command::PresentedSecret;
+use tollgate_core::delivery::Position;
 use tollgate_core::ids::ChannelId;
 use tollgate_core::{Error, ErrorKind, Result};
-use tollgate_node::{ExplainHeld, ExplainQuestion, ExplainStep, ExplainVerdict, ExplainWish, Explanation};
+use tollgate_node::{
+    ExplainHeld, ExplainQuestion, ExplainStep, ExplainVerdict, ExplainWish, Explanation, FateStepKind, MessageFate,
+};
 
 use crate::answer::Answer;
 use crate::form::{Form, Typed};
@@ -23,6 +26,22 @@ struct Explain {
     wishes: Vec<(&'static str, &'static str, bool)>,
     over_rest: bool,
     answered: Option<Answered>,
+    fate: Option<Fate>,
+}
+
+struct Fate {
+    at: String,
+    event: String,
+    token: String,
+    token_path: String,
+    steps: Vec<Step>,
+}
+
+/// What was answered, if anything was asked.
+enum Told {
+    Nothing,
+    Explanation(Explanation),
+    Fate(MessageFate),
 }
 
 struct Answered {
@@ -68,6 +87,41 @@ const fn title(step: ExplainStep) -> &'static str {
     }
 }
 
+const fn look(held: ExplainHeld) -> (&'static str, &'static str) {
+    match held {
+        ExplainHeld::Held => ("", "yes"),
+        ExplainHeld::Failed => ("no", "no"),
+        ExplainHeld::Unknown => ("off", "dash"),
+    }
+}
+
+const fn fact(step: FateStepKind) -> &'static str {
+    match step {
+        FateStepKind::Kept => "The channel keeps it",
+        FateStepKind::Works => "The token worked then",
+        FateStepKind::Subscribed => "It is subscribed",
+        FateStepKind::Echo => "It is not its own message, or is sent back",
+        FateStepKind::Connection => "A connection",
+        FateStepKind::Ended => "A connection that ended since",
+        FateStepKind::Present => "A connection was there",
+    }
+}
+
+fn fate(visit: &Visit, fate: &MessageFate) -> Fate {
+    let steps = fate.steps.iter().map(|step| {
+        let (look, icon) = look(step.held);
+        Step { look, icon, title: fact(step.what), said: step.said.clone() }
+    });
+    let token = fate.token.to_string();
+    Fate {
+        at: fate.at.map(|at| at.to_string()).unwrap_or_default(),
+        event: fate.message.as_ref().map(|message| message.event.to_string()).unwrap_or_default(),
+        token_path: visit.at(&format!("/tokens/{token}")),
+        token,
+        steps: steps.collect(),
+    }
+}
+
 fn answered(visit: &Visit, explanation: &Explanation) -> Answered {
     let (look, icon, said) = match explanation.verdict {
         ExplainVerdict::Yes => ("yes", "yes", "Yes, it may"),
@@ -75,11 +129,7 @@ fn answered(visit: &Visit, explanation: &Explanation) -> Answered {
         ExplainVerdict::HookDecides => ("", "ask", "The access hook decides"),
     };
     let steps = explanation.steps.iter().map(|step| {
-        let (look, icon) = match step.held {
-            ExplainHeld::Held => ("", "yes"),
-            ExplainHeld::Failed => ("no", "no"),
-            ExplainHeld::Unknown => ("off", "dash"),
-        };
+        let (look, icon) = look(step.held);
         Step { look, icon, title: title(step.what), said: step.said.clone() }
     });
     Answered {
@@ -94,33 +144,54 @@ fn answered(visit: &Visit, explanation: &Explanation) -> Answered {
     }
 }
 
-fn page(visit: &Visit, status: StatusCode, typed: Typed, explanation: Option<&Explanation>) -> Result<Answer> {
+fn page(visit: &Visit, status: StatusCode, typed: Typed, told: &Told) -> Result<Answer> {
     let wished = typed.value("wish").to_owned();
     let wishes = ExplainWish::ALL.into_iter().map(|one| (one.word(), label(one), one.word() == wished)).collect();
     let over_rest = typed.is("by", "rest");
-    let answered = explanation.map(|explanation| answered(visit, explanation));
-    Answer::page_as(status, &Explain { frame: visit.frame("explain"), typed, wishes, over_rest, answered })
+    let (answered, fate) = match told {
+        Told::Nothing => (None, None),
+        Told::Explanation(explanation) => (Some(answered(visit, explanation)), None),
+        Told::Fate(told) => (None, Some(fate(visit, told))),
+    };
+    Answer::page_as(status, &Explain { frame: visit.frame("explain"), typed, wishes, over_rest, answered, fate })
 }
 
 /// `GET …/explain`.
 pub(crate) async fn show(visit: &Visit) -> Result<Answer> {
     let given = |field: &str| visit.query.value(field).to_owned();
     let form = Form::default().with("token", given("token")).with("wish", "publish").with("channel", given("channel"));
-    page(visit, StatusCode::OK, Typed::new(form), None)
+    let form = form.with("of", given("token")).with("sent_in", given("channel")).with("position", given("position"));
+    page(visit, StatusCode::OK, Typed::new(form), &Told::Nothing)
 }
 
 /// `POST …/explain`: the answer. By POST, because the token may be a secret, and an address is no place for one.
 pub(crate) async fn ask(visit: &Visit) -> Result<Answer> {
     let typed = Typed::new(visit.form.clone());
-    let asked = question(visit)
-        .and_then(|question| visit.node().explain(&visit.caller, &question).map_err(|error| ("channel", error)));
+    let asked = if visit.form.value("ask") == "message" {
+        became(visit).await.map(Told::Fate)
+    } else {
+        let explained = |question| visit.node().explain(&visit.caller, &question).map_err(|error| ("channel", error));
+        question(visit).and_then(explained).map(Told::Explanation)
+    };
     match asked {
-        Ok(explanation) => page(visit, StatusCode::OK, typed, Some(&explanation)),
+        Ok(told) => page(visit, StatusCode::OK, typed, &told),
         Err((field, error)) if error.kind == ErrorKind::InvalidInput => {
-            page(visit, refused::status(error.kind), typed.wrong_at(field, &error), None)
+            page(visit, refused::status(error.kind), typed.wrong_at(field, &error), &Told::Nothing)
         }
         Err((_, error)) => Err(error),
     }
+}
+
+async fn became(visit: &Visit) -> std::result::Result<MessageFate, (&'static str, Error)> {
+    let form = &visit.form;
+    let invalid = |field, why: &str| (field, Error::new(ErrorKind::InvalidInput, why));
+    let token = form.filled("of").ok_or_else(|| invalid("of", "Give a token's id or secret."))?;
+    let channel = form.filled("sent_in").ok_or_else(|| invalid("sent_in", "Say in which channel."))?;
+    let channel = ChannelId::new(channel).map_err(|error| ("sent_in", error))?;
+    let position = form.filled("position").ok_or_else(|| invalid("position", "Say at which position."))?;
+    let position: Position = position.parse().map_err(|error| ("position", error))?;
+    let token = PresentedSecret::new(token.to_owned());
+    visit.node().explain_message(&visit.caller, &channel, position, &token).await.map_err(|error| ("position", error))
 }
 
 fn question(visit: &Visit) -> std::result::Result<ExplainQuestion, (&'static str, Error)> {

@@ -59,6 +59,30 @@ async fn a_question_is_answered_with_each_decision_and_no_secret_is_in_an_addres
 }
 
 #[tokio::test]
+async fn what_became_of_a_message_is_told_fact_by_fact() {
+    let place = Place::open().await;
+    let (id, _) = token_in_room(&place).await;
+    let (browser, path) = (place.sign_in(Role::Viewer), place.at("/explain"));
+    let told = place.post(&browser, &path, &format!("ask=message&of={id}&sent_in=room&position=1-1")).await;
+    assert_eq!(told.status, 200, "{}", told.text);
+    for said in ["What is known of it", "does not keep it any more", "subscribed to the channel", &id] {
+        assert!(told.text.contains(said), "{said}: {}", told.text);
+    }
+    let hostile = words::path("\"><script>alert(1)</script>");
+    for (fields, said) in [
+        ("of=&sent_in=room&position=1-1".to_owned(), "Give a token"),
+        (format!("of={id}&position=1-1"), "Say in which"),
+        (format!("of={id}&sent_in=room"), "Say at which"),
+        (format!("of={id}&sent_in=room&position={hostile}"), "A position is spelled"),
+        (format!("of={id}&sent_in={hostile}&position=1-1"), "The channel id"),
+    ] {
+        let seen = place.post(&browser, &path, &format!("ask=message&{fields}")).await;
+        assert_eq!((seen.status, seen.text.contains(said)), (422, true), "{fields}: {}", seen.text);
+        assert!(!seen.text.contains("<script>alert"));
+    }
+}
+
+#[tokio::test]
 async fn connections_are_looked_for_and_one_that_has_gone_is_as_good_as_ended() {
     let place = Place::open().await;
     let (id, _) = token_in_room(&place).await;

@@ -86,7 +86,7 @@ impl Engine {
             bytes
         };
         let (shard, mut sockets) = self.split();
-        shard.stop(key, &mut sockets);
+        shard.stop(key, reason, &mut sockets);
         self.send_bytes(key, &bytes.into());
         self.wheel.arm(wheel_key(key), deadline.0);
         self.closing_goes_on(key);

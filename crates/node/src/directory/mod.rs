@@ -7,6 +7,7 @@
 //! records whole.
 
 mod deliveries;
+mod departures;
 mod feed;
 mod mailboxes;
 mod moments;
@@ -21,6 +22,7 @@ mod usage;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use tollgate_core::CloseReason;
 use tollgate_core::clock::{Clock, Monotonic, UnixMillis};
 use tollgate_core::command::{ChannelSnapshot, Expiry};
 use tollgate_core::credentials::{DataKeys, KeyRing, MasterKey};
@@ -29,6 +31,7 @@ use tollgate_core::model::Project;
 use tollgate_core::records::{KeyRecord, SettingsRecord};
 
 pub(crate) use deliveries::is_waiting;
+pub(crate) use departures::Departure;
 pub(crate) use feed::{expiry, open_ring};
 pub(crate) use mailboxes::Mailbox;
 pub(crate) use moments::MomentKind;
@@ -120,6 +123,7 @@ pub struct Directory {
     moments: moments::Moments,
     /// Tokens and channels of which webhook endpoints may have to be told that somebody came or went.
     presence: presence::Touched,
+    departures: departures::Departures,
 }
 
 impl std::fmt::Debug for Directory {
@@ -135,6 +139,7 @@ impl Directory {
         clock: Arc<dyn Clock>,
         counters: Arc<Counters>,
     ) -> Self {
+        let departures = departures::Departures::since(clock.unix());
         Self {
             projects: RwLock::default(),
             house: OnceLock::new(),
@@ -147,6 +152,7 @@ impl Directory {
             usage: UsageSums::default(),
             moments: moments::Moments::default(),
             presence: presence::Touched::default(),
+            departures,
         }
     }
 
@@ -317,19 +323,37 @@ impl Directory {
         self.usage.seen_at(project, token)
     }
 
+    /// The connections of a token that ended not before this moment, oldest first, and since when no ending was forgotten.
+    pub(crate) fn departures_of(&self, token: TokenId, from: UnixMillis) -> (Vec<Departure>, UnixMillis) {
+        self.departures.of(token, from)
+    }
+
     /// All that was used since the last call, for upkeep to keep.
     pub(crate) fn take_usage(&self) -> NumberMap<UsageKey, Box<UsageDelta>> {
         self.usage.take()
     }
 
-    /// A token's connection ended. If it was the last, its session ends after the grace time.
-    pub(crate) fn disconnected(&self, project: ProjectId, token: TokenId, connection: ConnectionRef, now: Monotonic) {
+    /// A token's connection ended, for this reason. If it was the last, the token's session ends after the grace time.
+    pub(crate) fn disconnected(
+        &self,
+        project: ProjectId,
+        token: TokenId,
+        connection: ConnectionRef,
+        now: Monotonic,
+        reason: CloseReason,
+    ) {
         if let Some(entry) = self.project(project) {
             let mut records = entry.write();
+            let live = records.token(token).and_then(|token| token.live_connection(connection));
+            let gone = live.map(|live| (live.id, live.since));
             records.disconnect(token, connection, now);
             self.note_moment(&records, project, token, false);
             drop(records);
-            let seen_at = Some(self.clock.unix());
+            let ended_at = self.clock.unix();
+            if let Some((connection, since)) = gone {
+                self.departures.note(Departure { token, connection, since, ended_at, reason });
+            }
+            let seen_at = Some(ended_at);
             self.used([((project, Some(token)), UsageDelta { seen_at, ..UsageDelta::default() })]);
         }
     }

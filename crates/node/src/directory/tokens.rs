@@ -196,6 +196,10 @@ impl TokenEntry {
         self.live.as_ref().map_or(&[], |live| &live.connections)
     }
 
+    pub(crate) fn live_connection(&self, connection: ConnectionRef) -> Option<&LiveConnection> {
+        self.live_connections().iter().find(|live| live.connection == connection)
+    }
+
     pub(crate) fn connections(&self) -> Vec<ConnectionRef> {
         self.live_connections().iter().map(|live| live.connection).collect()
     }

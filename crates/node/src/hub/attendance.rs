@@ -253,7 +253,7 @@ impl Shard {
                 self.send(connection, frame, outlet);
                 true
             }
-            Phase::Fresh | Phase::Ending => false,
+            Phase::Fresh | Phase::Ending(_) => false,
         }
     }
 

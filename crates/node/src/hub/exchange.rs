@@ -75,6 +75,7 @@ impl Shard {
                 let _caller_left = reply.send((count, (count > 0).then(|| outlet.now())));
             }
             Request::Inspect(inspection) => self.inspect(*inspection),
+            Request::Standing(question) => self.tell_standing(*question),
             Request::Settle(reply) => {
                 let _caller_left = reply.send(self.last_cut_at);
             }

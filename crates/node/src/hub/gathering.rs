@@ -57,7 +57,8 @@ impl Shard {
         let Some(link) = link_mut(&mut self.links, connection).filter(|link| matches!(link.phase, Phase::Fresh)) else {
             // It went while it was being identified.
             if let Some(token) = token {
-                self.directory.disconnected(project, token, self.reference(connection), self.now);
+                let reason = CloseReason::ClientGone;
+                self.directory.disconnected(project, token, self.reference(connection), self.now, reason);
             }
             return;
         };

@@ -143,7 +143,7 @@ fn fits(link: &Link, wanted: &Wanted, channel: Option<u32>) -> bool {
     };
     is_part
         && link.project == Some(wanted.project)
-        && !matches!(link.phase, Phase::Ending)
+        && !matches!(link.phase, Phase::Ending(_))
         && wanted.id.is_none_or(|id| link.id == id)
         && wanted.format.is_none_or(|format| link.format == format)
         && wanted.address.as_ref().is_none_or(|network| link.address.is_some_and(|one| network.contains(one)))

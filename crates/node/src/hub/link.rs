@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tollgate_core::CloseReason;
 use tollgate_core::clock::Monotonic;
 use tollgate_core::command::{Renewed, SubscribeWish};
 use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
@@ -80,8 +81,8 @@ pub(super) enum Phase {
     Gathering(Box<Gathering>),
     /// Its client has been told that it is connected.
     Connected,
-    /// To be closed: gets no deliveries any more, only what its dialect sends last.
-    Ending,
+    /// To be closed, for this: gets no deliveries any more, only what its dialect sends last.
+    Ending(CloseReason),
 }
 
 /// In place of a moment that never comes.

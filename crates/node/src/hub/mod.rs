@@ -24,6 +24,7 @@ mod past;
 mod presence;
 mod renewal;
 mod shard;
+mod standing;
 mod usage;
 mod words;
 
@@ -43,6 +44,8 @@ pub use inspection::{Inspection, Only};
 pub use link::Renewal;
 pub use outbox::Written;
 pub use shard::{Outlet, Shard, Waiting};
+pub use standing::StandingQuestion;
+pub(crate) use standing::StandingSeen;
 pub use words::{PeerWord, Request};
 
 /// Which shard.

@@ -29,7 +29,7 @@ impl Shard {
         let Some(link) = link_mut(&mut self.links, connection) else {
             // It went meanwhile, and its old token was told.
             if let Some((project, token, _)) = moved {
-                self.directory.disconnected(project, token, self.reference(connection), now);
+                self.directory.disconnected(project, token, self.reference(connection), now, CloseReason::ClientGone);
             }
             return Some(Reply::Renewed(renewed));
         };
@@ -138,7 +138,7 @@ impl Shard {
                 }
             }
             Phase::Connected => outlet.notify(connection, Notice::ExpiryChanged(expiry)),
-            Phase::Fresh | Phase::Ending => {}
+            Phase::Fresh | Phase::Ending(_) => {}
         }
         self.expire(connection, outlet);
     }

@@ -214,15 +214,20 @@ impl Shard {
             self.hold(place, -1);
             self.drop_if_unused(place, outlet);
         }
-        match link.phase {
-            Phase::Gathering(gathering) => self.stop_gathering(connection, &gathering.wanted, outlet),
-            Phase::Fresh | Phase::Connected | Phase::Ending => {}
-        }
+        // Whom nobody ended has gone by itself.
+        let reason = match link.phase {
+            Phase::Ending(reason) => reason,
+            Phase::Gathering(gathering) => {
+                self.stop_gathering(connection, &gathering.wanted, outlet);
+                CloseReason::ClientGone
+            }
+            Phase::Fresh | Phase::Connected => CloseReason::ClientGone,
+        };
         for held in &link.subscriptions {
             self.drop_if_unused(held.channel, outlet);
         }
         if let (Some(project), Some(token)) = (link.project, link.token) {
-            self.directory.disconnected(project, token, self.reference(connection), self.now);
+            self.directory.disconnected(project, token, self.reference(connection), self.now, reason);
         }
     }
 
@@ -283,7 +288,7 @@ impl Shard {
 
     pub(super) fn end_slow(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) {
         if let Some(link) = link_mut(&mut self.links, connection) {
-            if matches!(link.phase, Phase::Ending) {
+            if matches!(link.phase, Phase::Ending(_)) {
                 return;
             }
             link.give_up();
@@ -296,25 +301,27 @@ impl Shard {
     pub(super) fn end(&mut self, connection: ConnectionKey, reason: CloseReason, outlet: &mut dyn Outlet) {
         if let Some(link) = link_mut(&mut self.links, connection)
             && !reason.may_return()
-            && !matches!(link.phase, Phase::Ending)
+            && !matches!(link.phase, Phase::Ending(_))
         {
             link.cut();
             link.leaves_for_good = true;
             self.last_cut_at = Some(outlet.now());
         }
-        if self.stop(connection, outlet) {
+        if self.stop(connection, reason, outlet) {
             outlet.close(connection, reason);
         }
     }
 
-    /// Stops deliveries to a connection that its owner is closing; what waits for it, and what is sent to it, is still written. False if
-    /// that has happened already, or the connection is gone.
-    pub fn stop(&mut self, connection: ConnectionKey, outlet: &mut dyn Outlet) -> bool {
+    /// Stops deliveries to a connection that its owner is closing for this reason; what waits for it, and what is sent to it, is still written.
+    /// False if that has happened already, or the connection is gone: the first reason stands.
+    pub fn stop(&mut self, connection: ConnectionKey, reason: CloseReason, outlet: &mut dyn Outlet) -> bool {
         let Some(link) = link_mut(&mut self.links, connection) else { return false };
-        match std::mem::replace(&mut link.phase, Phase::Ending) {
-            Phase::Ending => return false,
+        if matches!(link.phase, Phase::Ending(_)) {
+            return false;
+        }
+        match std::mem::replace(&mut link.phase, Phase::Ending(reason)) {
             Phase::Gathering(gathering) => self.stop_gathering(connection, &gathering.wanted, outlet),
-            Phase::Fresh | Phase::Connected => {}
+            Phase::Fresh | Phase::Connected | Phase::Ending(_) => {}
         }
         true
     }

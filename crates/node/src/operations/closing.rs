@@ -84,7 +84,7 @@ impl Node {
     }
 
     /// The wall clock's time at a moment not long ago.
-    fn unix_of(&self, at: Monotonic) -> UnixMillis {
+    pub(super) fn unix_of(&self, at: Monotonic) -> UnixMillis {
         UnixMillis(self.now().0.saturating_sub(self.clock.monotonic().since(at)))
     }
 }

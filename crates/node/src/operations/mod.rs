@@ -16,6 +16,7 @@ pub(crate) mod deliveries;
 mod ended;
 pub(crate) mod events;
 pub(crate) mod explain;
+pub(crate) mod fates;
 mod foreign;
 pub(crate) mod history;
 mod hooks;

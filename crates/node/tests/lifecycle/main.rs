@@ -7,6 +7,7 @@ mod change;
 mod connections;
 mod create;
 mod explain;
+mod fates;
 mod histories;
 mod hooks;
 mod issuers;

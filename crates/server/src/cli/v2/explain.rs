@@ -1,4 +1,4 @@
-//! `tollgate explain …`.
+//! `tollgate explain …` and `tollgate explain-message …`.
 
 use clap::Args;
 use serde_json::Value;
@@ -41,5 +41,31 @@ impl Explain {
             ("origin", self.origin.map(Value::from)),
         ]);
         self.place.post("/v2/explain", &body)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainMessage {
+    /// The token's id, `tok_…`
+    #[arg(value_name = "TOKEN_ID")]
+    token: String,
+    /// In which channel it was sent
+    #[arg(value_name = "CHANNEL")]
+    channel: String,
+    /// The message's position, as `18c3f-41`
+    #[arg(value_name = "POSITION")]
+    position: String,
+    #[command(flatten)]
+    place: Where,
+}
+
+impl ExplainMessage {
+    pub(crate) fn task(self) -> Task {
+        let body = object([
+            ("token", Some(Value::from(self.token))),
+            ("channel", Some(Value::from(self.channel))),
+            ("position", Some(Value::from(self.position))),
+        ]);
+        self.place.post("/v2/explain/message", &body)
     }
 }

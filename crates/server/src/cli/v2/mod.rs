@@ -24,7 +24,7 @@ use crate::admin::Request;
 pub(crate) use audit::Audit;
 pub(crate) use channels::Channel;
 pub(crate) use connections::Connection;
-pub(crate) use explain::Explain;
+pub(crate) use explain::{Explain, ExplainMessage};
 pub(crate) use issuers::Issuer;
 pub(crate) use jobs::Job;
 pub(crate) use keyring::Keyring;
