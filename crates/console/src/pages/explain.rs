@@ -87,7 +87,7 @@ const fn title(step: ExplainStep) -> &'static str {
     }
 }
 
-const fn look(held: ExplainHeld) -> (&'static str, &'static str) {
+const fn shown_as(held: ExplainHeld) -> (&'static str, &'static str) {
     match held {
         ExplainHeld::Held => ("", "yes"),
         ExplainHeld::Failed => ("no", "no"),
@@ -109,7 +109,7 @@ const fn fact(step: FateStepKind) -> &'static str {
 
 fn fate(visit: &Visit, fate: &MessageFate) -> Fate {
     let steps = fate.steps.iter().map(|step| {
-        let (look, icon) = look(step.held);
+        let (look, icon) = shown_as(step.held);
         Step { look, icon, title: fact(step.what), said: step.said.clone() }
     });
     let token = fate.token.to_string();
@@ -129,7 +129,7 @@ fn answered(visit: &Visit, explanation: &Explanation) -> Answered {
         ExplainVerdict::HookDecides => ("", "ask", "The access hook decides"),
     };
     let steps = explanation.steps.iter().map(|step| {
-        let (look, icon) = look(step.held);
+        let (look, icon) = shown_as(step.held);
         Step { look, icon, title: title(step.what), said: step.said.clone() }
     });
     Answered {
