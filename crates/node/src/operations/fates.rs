@@ -159,7 +159,8 @@ impl Node {
             let live = found.live_connections().iter();
             live.map(|one| Live { connection: one.connection, id: one.id, since: one.since }).collect::<Vec<_>>()
         };
-        self.subscribed(caller, &entry, token, channel, at, &mut facts).await;
+        let (held, said) = self.subscribed(caller, &entry, token, channel, at).await;
+        facts.note(FateStepKind::Subscribed, held, said);
         if let Some(found) = &found {
             echoed(found, token, &mut facts);
         }
@@ -199,17 +200,16 @@ impl Node {
         token: TokenId,
         channel: &ChannelId,
         at: Option<UnixMillis>,
-        facts: &mut Facts,
-    ) {
+    ) -> (ExplainHeld, String) {
         if !entry.read().is_subscribed(token, channel) {
             let said = "It is not subscribed to the channel now; whether it was then is not kept.";
-            return facts.note(FateStepKind::Subscribed, ExplainHeld::Failed, said);
+            return (ExplainHeld::Failed, said.into());
         }
         let since = match self.authorize(caller, Action::ReadAudit) {
             Ok(_) => self.subscribed_since(entry, token, channel).await,
             Err(_) => None,
         };
-        let (held, said) = match (since, at) {
+        match (since, at) {
             (None, _) => {
                 (ExplainHeld::Held, "It is subscribed to the channel now; since when is not in the audit log.".into())
             }
@@ -222,8 +222,7 @@ impl Node {
             (Some(since), _) => {
                 (ExplainHeld::Held, format!("It is subscribed to the channel: your backend subscribed it at {since}."))
             }
-        };
-        facts.note(FateStepKind::Subscribed, held, said);
+        }
     }
 
     /// When a backend last subscribed the token to the channel, as the audit log says.
