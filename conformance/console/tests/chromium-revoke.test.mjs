@@ -46,7 +46,7 @@ test('many tokens are ended by a rule, after a rehearsal that changes nothing', 
 	same(await page.locator('#rehearsed tbody tr').count(), 20);
 	same(await violations(page), []);
 	await place.shoot(page, 'revoke-rehearsed');
-	same((await api('GET', '/v2/tokens?status=revoked')).tokens.length, 0, 'a rehearsal changes nothing');
+	same((await api('GET', '/v2/tokens?status=revoked')).data.length, 0, 'a rehearsal changes nothing');
 
 	await page.fill('#reason', 'a lost phone');
 	await page.click('text=Revoke 3,001 tokens');

@@ -2,6 +2,7 @@
 //! operator may do, which is asked of the node for each request, nor the cookie's spelling.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use tollgate_core::clock::{Monotonic, UnixMillis};
@@ -26,7 +27,7 @@ pub(crate) struct Lives {
 }
 
 /// A session.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Session {
     /// Who, and what it began with.
     pub(crate) signed_in: SignedIn,
@@ -40,6 +41,13 @@ pub(crate) struct Session {
     pub(crate) user_agent: String,
     /// What its forms carry, so that no other page can make one.
     pub(crate) csrf: String,
+}
+
+impl fmt::Debug for Session {
+    /// Not what its forms carry.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("signed_in", &self.signed_in).finish_non_exhaustive()
+    }
 }
 
 /// Whether a request is somebody's doing, or the page's own asking for news.

@@ -33,7 +33,7 @@ pub(crate) struct Knock {
 }
 
 /// What is known of a session.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) name: Name,
     pub(crate) signed_in: SignedIn,

@@ -44,7 +44,13 @@ async fn what_begins_so_is_found_in_the_order_of_names() {
                 assert_eq!(found("type=private&prefix=roo").await, ["room", "room-a", "room-b"]);
             }
         }
-        for wrong in ["order=size", "prefix=a&order=created", "order=name&cursor=!", "order=name&cursor=_w"] {
+        for wrong in [
+            "order=size",
+            "prefix=a&order=created",
+            "order=name&cursor=!",
+            "order=name&cursor=_w",
+            "order=name&cursor=",
+        ] {
             door.call("GET", &format!("{list}?{wrong}"), "").await.refused_v2("invalid_input");
         }
         door.call("GET", &format!("{list}?prefix={}", "x".repeat(1_025)), "").await.refused_v2("invalid_input");
@@ -64,7 +70,7 @@ async fn tokens_are_listed_in_both_orders_and_narrowed() {
     assert_eq!(found("name=PHONE&order=desc").await, ["ben", "ann"]);
     assert_eq!(found("online=false").await.len(), 3);
     assert!(found("online=true").await.is_empty() && found("kind=session").await.is_empty());
-    for wrong in ["order=up", "online=yes", "kind=token", "made_by=tok_MQ"] {
+    for wrong in ["order=up", "online=yes", "kind=token", "made_by=tok_MQ", "made_by="] {
         door.call("GET", &format!("/v2/tokens?{wrong}"), "").await.refused_v2("invalid_input");
     }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn list(call: &Call) -> Result<Answer> {
         Some(_) => ConnectionsOnly::Anonymous,
     };
     let filter = ConnectionFilter {
-        token: call.filter("token")?.map(|id| id.parse()).transpose()?,
+        token: call.id_given("token")?,
         user_id: call.filter("user_id")?,
         channel: call.filter("channel")?.map(|id| ChannelId::new(&id)).transpose()?,
         format: call.filter("protocol")?,

@@ -30,6 +30,8 @@ pub(crate) mod usage;
 pub(crate) mod users;
 pub(crate) mod webhooks;
 
+use std::str::FromStr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -86,7 +88,7 @@ impl Call {
 
     /// The same of a list that is sorted by names: how many entries, and after which name.
     pub(crate) fn paging_by_name(&self) -> Result<(usize, Option<String>)> {
-        Ok((self.limit()?, self.cursor(|bytes| String::from_utf8(bytes).ok())?))
+        Ok((self.limit()?, self.cursor(|bytes| String::from_utf8(bytes).ok().filter(|name| !name.is_empty()))?))
     }
 
     fn limit(&self) -> Result<usize> {
@@ -148,6 +150,11 @@ impl Call {
             )),
             text => Ok(text),
         }
+    }
+
+    /// An id in the query. An empty one is none: it would be taken for a list of everything.
+    pub(crate) fn id_given<T: FromStr<Err = Error>>(&self, name: &'static str) -> Result<Option<T>> {
+        self.query().given(name)?.map(|id| id.parse()).transpose()
     }
 
     /// A time in the query, RFC 3339.

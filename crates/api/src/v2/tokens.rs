@@ -110,7 +110,7 @@ fn page(call: &Call, user_id: Option<String>) -> Result<Answer> {
         user_prefix: call.filter("user_prefix")?,
         kind: call.word("kind", KINDS.map(kind_word))?.map(|at| KINDS[at]),
         online: call.word("online", ["true", "false"])?.map(|at| at == 0),
-        made_by: call.filter("made_by")?.map(|id| id.parse()).transpose()?,
+        made_by: call.id_given("made_by")?,
         name_part: call.filter("name")?,
         newest_first: call.word("order", ["asc", "desc"])? == Some(1),
     };
