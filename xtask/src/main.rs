@@ -18,10 +18,10 @@ use std::time::Duration;
 const USAGE: &str = "\
 cargo xtask check               format, lints, the house's rules and the unit tests: before every commit
 cargo xtask tidy                only the house's rules (directions, documents, lock files)
-cargo xtask test                everything, preparing this machine first; ends within 25 minutes on two cores
+cargo xtask test                everything, preparing this machine first; ends within 45 minutes on two cores
 cargo xtask test --list         the suites by name
 cargo xtask test --only NAME    one suite and what it needs built; may be repeated
-      --minutes N               ends after so many minutes, whatever is still to do [default: 24.5];
+      --minutes N               ends after so many minutes, whatever is still to do [default: 45];
                               each suite's own limit grows with it, for busy machines
       --no-install              installs nothing on this machine; what is missing is reported as skipped
 cargo xtask bench-guard         holds figures and counts of instructions to those recorded: two minutes on a quiet machine, and the build

@@ -42,6 +42,24 @@ export class Place {
 		return `${this.server.url}/console/p/${this.server.project}${below}`;
 	}
 
+	/** Asks `/v2` as the project's backend does; gives the answer's JSON. */
+	async api(method, path, body) {
+		const headers = { authorization: `Bearer ${this.server.key}`, 'content-type': 'application/json' };
+		return (await fetch(`${this.server.url}${path}`, { method, headers, body: JSON.stringify(body) })).json();
+	}
+
+	/** A `tollgate.v1` client with this token, in a browser context of its own; `endedWith` of its window is the code of its end. */
+	async client(token) {
+		const client = await (await this.browser.newContext()).newPage();
+		await client.evaluate(([url, connect]) => new Promise((resolve) => {
+			const socket = new WebSocket(url, 'tollgate.v1');
+			window.endedWith = new Promise((done) => { socket.onclose = ({ code }) => done(code); });
+			socket.onopen = () => socket.send(JSON.stringify({ id: 1, connect }));
+			socket.onmessage = resolve;
+		}), [`${this.server.url.replace('http', 'ws')}/connect`, { project: this.server.project, token }]);
+		return client;
+	}
+
 	/** A page in a browser context of its own. */
 	async page(options = {}) {
 		const context = await this.browser.newContext(options);

@@ -15,22 +15,11 @@ after(async () => {
 	place?.checkComplaints();
 });
 
-const api = async (method, path, body) => {
-	const headers = { authorization: `Bearer ${place.server.key}`, 'content-type': 'application/json' };
-	return (await fetch(`${place.server.url}${path}`, { method, headers, body: JSON.stringify(body) })).json();
-};
-
 test('a connection is found, why its token may not is explained, and it is ended', async () => {
-	await api('POST', '/v2/channels', { id: 'room', type: 'private', capabilities: [] });
+	await place.api('POST', '/v2/channels', { id: 'room', type: 'private', capabilities: [] });
 	const user = 'ann"><script>alert(1)</script>';
-	const { id, secret } = await api('POST', '/v2/tokens', { user_id: user, channels: ['room'] });
-	const client = await (await place.browser.newContext()).newPage();
-	await client.evaluate(([url, connect]) => new Promise((resolve) => {
-		const socket = new WebSocket(url, 'tollgate.v1');
-		window.endedWith = new Promise((done) => { socket.onclose = ({ code }) => done(code); });
-		socket.onopen = () => socket.send(JSON.stringify({ id: 1, connect }));
-		socket.onmessage = resolve;
-	}), [`${place.server.url.replace('http', 'ws')}/connect`, { project: place.server.project, token: secret }]);
+	const { id, secret } = await place.api('POST', '/v2/tokens', { user_id: user, channels: ['room'] });
+	const client = await place.client(secret);
 	await page.goto(place.at('/connections?protocol=native'));
 	const row = page.locator('tbody tr');
 	same(await row.count(), 1);

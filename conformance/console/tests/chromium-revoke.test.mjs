@@ -16,26 +16,15 @@ after(async () => {
 	place?.checkComplaints();
 });
 
-const api = async (method, path, body) => {
-	const headers = { authorization: `Bearer ${place.server.key}`, 'content-type': 'application/json' };
-	return (await fetch(`${place.server.url}${path}`, { method, headers, body: JSON.stringify(body) })).json();
-};
-
 test('many tokens are ended by a rule, after a rehearsal that changes nothing', { timeout: 240_000 }, async () => {
 	const left = [...Array(MANY).keys()];
 	const make = async () => {
-		while (left.pop() !== undefined) await api('POST', '/v2/tokens', { metadata: { crowd: 'a' } });
+		while (left.pop() !== undefined) await place.api('POST', '/v2/tokens', { metadata: { crowd: 'a' } });
 	};
 	await Promise.all(Array.from({ length: 8 }, make));
-	const { secret } = await api('POST', '/v2/tokens', { user_id: 'bo', metadata: { crowd: 'a', more: 1 } });
-	const kept = await api('POST', '/v2/tokens', { user_id: 'ann' });
-	const client = await (await place.browser.newContext()).newPage();
-	await client.evaluate(([url, connect]) => new Promise((resolve) => {
-		const socket = new WebSocket(url, 'tollgate.v1');
-		window.endedWith = new Promise((done) => { socket.onclose = ({ code }) => done(code); });
-		socket.onopen = () => socket.send(JSON.stringify({ id: 1, connect }));
-		socket.onmessage = resolve;
-	}), [`${place.server.url.replace('http', 'ws')}/connect`, { project: place.server.project, token: secret }]);
+	const { secret } = await place.api('POST', '/v2/tokens', { user_id: 'bo', metadata: { crowd: 'a', more: 1 } });
+	const kept = await place.api('POST', '/v2/tokens', { user_id: 'ann' });
+	const client = await place.client(secret);
 
 	await page.goto(place.at('/tokens'));
 	await page.click('text=Revoke by rule');
@@ -46,7 +35,7 @@ test('many tokens are ended by a rule, after a rehearsal that changes nothing', 
 	same(await page.locator('#rehearsed tbody tr').count(), 20);
 	same(await violations(page), []);
 	await place.shoot(page, 'revoke-rehearsed');
-	same((await api('GET', '/v2/tokens?status=revoked')).data.length, 0, 'a rehearsal changes nothing');
+	same((await place.api('GET', '/v2/tokens?status=revoked')).data.length, 0, 'a rehearsal changes nothing');
 
 	await page.fill('#reason', 'a lost phone');
 	await page.click('text=Revoke 3,001 tokens');
@@ -57,7 +46,7 @@ test('many tokens are ended by a rule, after a rehearsal that changes nothing', 
 	same(await violations(page), []);
 	await place.shoot(page, 'revoke-done');
 	ok((await client.evaluate(() => window.endedWith)) >= 4000, 'its client is closed');
-	same((await api('GET', `/v2/tokens/${kept.id}`)).status, 'active');
+	same((await place.api('GET', `/v2/tokens/${kept.id}`)).status, 'active');
 	await page.goto(place.at('/audit?what=token.revoke'));
 	same(await page.locator('tbody tr').count(), 1);
 	ok((await page.textContent('tbody')).includes('a lost phone'));

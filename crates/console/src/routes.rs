@@ -51,7 +51,7 @@ macro_rules! inside {
     };
 }
 
-/// Every route, sorted by path. The first that fits wins, so `new` stands before ids. Changes are POST; what is a page is GET.
+/// Every route, by path. The first that fits wins, so `new` stands before ids. Changes are POST; what is a page is GET.
 pub(crate) static ROUTES: &[Route] = &[
     inside!(Viewer GET "/console" => overview::begin),
     inside!(Viewer GET "/console/p/:project" => overview::show),
@@ -195,17 +195,6 @@ mod tests {
                 panic!("{route:?}")
             };
             assert!(std::ptr::eq(found, route), "{} is hidden by {}", route.template, found.template);
-        }
-    }
-
-    #[test]
-    fn the_table_is_sorted_so_that_it_can_be_read() {
-        let paths: Vec<&str> = ROUTES.iter().map(|route| route.template).collect();
-        let pairs = paths
-            .windows(2)
-            .filter(|pair| !pair.iter().any(|path| path.ends_with("/new") || path.ends_with("/revoke")));
-        for pair in pairs {
-            assert!(pair[0] <= pair[1] || pair[1].contains("/:"), "{} stands behind {}", pair[1], pair[0]);
         }
     }
 
