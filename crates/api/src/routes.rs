@@ -115,6 +115,7 @@ pub(crate) static ROUTES: &[Route] = &[
     Route { method: Method::GET, template: "/docs.css", run: Run::Open(|node| Box::pin(openapi::style(node))) },
     v2!(GET "/v2/project" => project::get),
     v2!(PATCH "/v2/project" => project::change),
+    v2!(POST "/v2/project/hook/test" => project_hook::test),
     v2!(GET "/v2/keys" => keys::list),
     v2!(POST "/v2/keys" => keys::create),
     v2!(GET "/v2/keys/:key" => keys::get),

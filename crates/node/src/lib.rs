@@ -42,6 +42,7 @@ pub use operations::explain::{
 };
 pub use operations::fates::{FateStep, FateStepKind, MessageFate, MessageTold};
 pub use operations::history::{HistoryView, WAIT_MS_MAX};
+pub use operations::hook_test::{HookSaid, HookTest};
 pub use operations::idempotency::Once;
 pub use operations::issuers::{IssuerKeyView, IssuerUpdate, IssuerView, KeySource, NewIssuer};
 pub use operations::jobs::JobView;
@@ -53,6 +54,7 @@ pub use operations::presented::{Place, TokenRefused};
 pub use operations::revoke::{RevokeRequest, Revoked};
 pub use operations::selector::{Selector, kind_word};
 pub use operations::sessions::{SessionRequest, SessionView, VisitorProof};
+pub use operations::settings::{LIVES, Life};
 pub use operations::signing::{AccessToken, AccessWish};
 pub use operations::signing_in::SignedIn;
 pub use operations::signing_keys::{SigningKeyStatus, SigningKeyView};

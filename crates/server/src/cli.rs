@@ -34,7 +34,7 @@ pub(crate) struct Place {
 enum Command {
     /// Run the server
     Serve(Serve),
-    /// Create and list projects
+    /// Create, list, show and change projects
     #[command(subcommand)]
     Project(Project),
     /// Create, list and revoke project keys
@@ -171,8 +171,13 @@ enum Project {
         #[command(flatten)]
         output: Output,
     },
-    /// Change a project's settings
+    /// Show a project and its settings, without secrets
+    #[command(visible_alias = "get")]
+    Show(v2::ProjectShow),
+    /// Change a project's name and settings
     Set(Box<v2::ProjectSet>),
+    /// Ask the access hook a made-up question, and show what it answers
+    TestHook(v2::ProjectTestHook),
 }
 
 #[derive(Debug, Subcommand)]
@@ -284,7 +289,9 @@ impl Cli {
             Command::Key(Key::List { project, output }) => admin(Request::ListKeys { project }, &output),
             Command::Key(Key::Rotate(rotate)) => rotate.task(),
             Command::Key(Key::Revoke { key, output }) => admin(Request::RevokeKey { key }, &output),
+            Command::Project(Project::Show(show)) => show.task(),
             Command::Project(Project::Set(set)) => set.task(),
+            Command::Project(Project::TestHook(test)) => test.task(),
             Command::Channel(command) => command.task(),
             Command::Publish(publish) => publish.task(),
             Command::History(history) => history.task(),

@@ -19,6 +19,7 @@ const fn unwritten(operation: &'static str, body: &'static str) -> Row {
 
 pub(crate) const ROWS: &[Row] = &[
     row("changeProject", r#"{"strict_devices":true}"#),
+    row("testHook", r#"{"question":"publish"}"#),
     row("createKey", r#"{"permissions":["read_channels"]}"#),
     row("changeKey", r#"{"name":"renamed"}"#),
     row("rotateKey", r#"{"grace_s":60}"#),

@@ -108,6 +108,10 @@ pub(crate) fn prepare(server: &Server, operation: &Operation, names: &mut Names)
             names.insert("connection", text(&live["data"][0], "id"));
             return Some(leap);
         }
+        "testHook" => {
+            let hook = json!({"url": names["url"], "questions": ["publish"]});
+            made(server, "PATCH", "/v2/project", &json!({"hook": hook}));
+        }
         "restoreToken" => {
             made(server, "POST", "/v2/tokens/revoke", &json!({"token": names["token"], "grace_s": 0}));
         }

@@ -232,10 +232,12 @@ fn project() -> Value {
     let (mut shown, mut wanted) = (with(answered(&limits)), with(taken(&limits, &[])));
     shown["has_visitor_secret"] = json!({"type": "boolean"});
     wanted["visitor_secret"] = json!({"type": ["string", "null"], "minLength": 16, "maxLength": 255});
+    wanted["name"] = json!({"type": "string", "minLength": 1, "maxLength": 255, "pattern": "\\S"});
+    let question = json!({"type": "string", "enum": ["subscribe", "publish", "connect"]});
     let hook = json!({
         "url": {"type": "string", "minLength": 1, "maxLength": 2048, "pattern": "^https?://"},
         "questions": {
-            "type": "array", "minItems": 1, "maxItems": 3, "items": {"type": "string", "enum": ["subscribe", "publish", "connect"]},
+            "type": "array", "minItems": 1, "maxItems": 3, "items": question,
             "description": "What the project's backend is asked: docs/hooks.md.",
         },
         "anonymous": {"type": "boolean"},
@@ -262,13 +264,23 @@ fn project() -> Value {
             "settings": answered(&shown),
         })),
         "ProjectChange": taken(&nullable(wanted), &[]),
+        "HookTest": taken(&json!({"question": question}), &[]),
+        "HookTested": answered(&json!({
+            "url": {"type": "string"}, "question": question,
+            "status": {"type": ["integer", "null"], "description": "Of the answer, if one came."},
+            "took_ms": {"type": "integer", "minimum": 0},
+            "answer": or_null(&answered(&json!({
+                "allow": {"type": "boolean"}, "cache_ms": {"type": "integer", "minimum": 0}, "reason": {"type": ["string", "null"]},
+            }))),
+            "failure": {"type": ["string", "null"], "description": "Why there is no answer."},
+        })),
     })
 }
 
-/// The same fields, of which each but `limits` may be null, for the default.
+/// The same fields, of which each but `limits` and `name` may be null, for the default.
 fn nullable(mut properties: Value) -> Value {
     for (name, schema) in properties.as_object_mut().into_iter().flatten() {
-        if name != "limits" {
+        if name != "limits" && name != "name" {
             *schema = or_null(schema);
         }
     }

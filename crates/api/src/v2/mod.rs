@@ -18,7 +18,7 @@ pub(crate) mod me;
 pub(crate) mod messages;
 pub(crate) mod online;
 pub(crate) mod project;
-mod project_hook;
+pub(crate) mod project_hook;
 pub(crate) mod revoke;
 pub(crate) mod signing_keys;
 pub(crate) mod tickets;

@@ -55,6 +55,8 @@ struct Limits {
 #[serde(default, deny_unknown_fields)]
 struct Wanted {
     #[serde(deserialize_with = "present")]
+    name: Option<Option<String>>,
+    #[serde(deserialize_with = "present")]
     secure_mode: Option<Option<String>>,
     #[serde(deserialize_with = "present")]
     auth_tokens_reusable: Option<Option<bool>>,
@@ -121,7 +123,12 @@ pub(crate) async fn change(call: &Call) -> Result<Answer> {
         }
         Ok(())
     };
-    let settings = call.node.change_settings(&call.caller, &edit).await?;
+    let name = match &wanted.name {
+        Some(None) => return Err(Error::new(ErrorKind::InvalidInput, "`name` must be a text; it has no default.")),
+        Some(Some(name)) => Some(name.as_str()),
+        None => None,
+    };
+    let settings = call.node.change_project(&call.caller, name, &edit).await?;
     show(call, settings, Some(&drawn))
 }
 

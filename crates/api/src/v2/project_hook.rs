@@ -1,5 +1,6 @@
-//! The access hook in a project's settings. Its secret is in the answer to the change that drew it, and nowhere else.
+//! The access hook in a project's settings, and trying it. Its secret is in the answer to the change that drew it, and nowhere else.
 
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::credentials::WebhookSecret;
@@ -7,7 +8,11 @@ use tollgate_core::limits::{HOOK_TIMEOUT_MS_MAX, WEBHOOK_GRACE_MS_DEFAULT};
 use tollgate_core::records::{HookQuestion, HookRecord};
 use tollgate_core::{Error, ErrorKind, Result};
 
+use tollgate_node::HookTest;
+
 use super::{Time, present};
+use crate::answer::Answer;
+use crate::call::Call;
 
 /// A hook as `/v2` shows it.
 #[derive(Serialize)]
@@ -33,6 +38,41 @@ pub(super) struct Wanted {
     timeout_ms: Option<Option<u64>>,
     on_failure: Option<String>,
     rotate_secret: Option<bool>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct WantedTest {
+    question: Option<HookQuestion>,
+}
+
+/// What came of trying a hook: an answer or a failure.
+#[derive(Serialize)]
+struct Tested {
+    url: String,
+    question: HookQuestion,
+    status: Option<u16>,
+    took_ms: u64,
+    answer: Option<Said>,
+    failure: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Said {
+    allow: bool,
+    cache_ms: u64,
+    reason: Option<String>,
+}
+
+/// `POST /v2/project/hook/test`.
+pub(crate) async fn test(call: &Call) -> Result<Answer> {
+    let WantedTest { question } = call.object()?;
+    let HookTest { url, question, status, took_ms, answer } = call.node.test_hook(&call.caller, question).await?;
+    let (answer, failure) = match answer {
+        Ok(said) => (Some(Said { allow: said.allow, cache_ms: said.cache_ms, reason: said.reason }), None),
+        Err(failure) => (None, Some(failure)),
+    };
+    Ok(Answer::json(StatusCode::OK, &Tested { url, question, status, took_ms, answer, failure }))
 }
 
 /// `drawn` is a secret that this request may have put there.

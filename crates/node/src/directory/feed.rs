@@ -10,7 +10,7 @@ use tollgate_core::ids::{ChannelKey, ProjectId};
 use tollgate_core::model::{Capabilities, Channel, ChannelSettings, Project, durable_epoch};
 use tollgate_core::ports::store::{Change, Changes, Vault};
 
-use super::{ChannelEntry, Directory, ProjectEntry, Records};
+use super::{ChannelEntry, Directory, Founded, ProjectEntry, Records};
 use crate::hub::{ConnectionRef, Request};
 
 impl Changes for Directory {
@@ -111,14 +111,16 @@ impl Directory {
         if let Some(entry) = self.owner(project.id) {
             *entry.data_keys.write().unwrap_or_else(PoisonError::into_inner) = data_keys;
             *entry.wrapped_data_keys.write().unwrap_or_else(PoisonError::into_inner) = project.wrapped_data_keys;
+            *entry.name.write().unwrap_or_else(PoisonError::into_inner) = project.name.into();
             return;
         }
         let entry = ProjectEntry {
+            project: Founded { id: project.id, created_at: project.created_at },
+            name: RwLock::new(project.name.into()),
             data_keys: RwLock::new(data_keys),
-            wrapped_data_keys: RwLock::new(project.wrapped_data_keys.clone()),
+            wrapped_data_keys: RwLock::new(project.wrapped_data_keys),
             minting: tokio::sync::RwLock::default(),
             records: RwLock::default(),
-            project,
         };
         let (id, entry) = (entry.project.id, Arc::new(entry));
         if id == ProjectId::HOUSE {

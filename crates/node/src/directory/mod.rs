@@ -46,9 +46,17 @@ use usage::UsageSums;
 use crate::counters::Counters;
 use crate::hub::{ConnectionRef, Hub};
 
+/// What never changes of a project.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Founded {
+    pub(crate) id: ProjectId,
+    pub(crate) created_at: UnixMillis,
+}
+
 /// A project and all that it owns.
 pub(crate) struct ProjectEntry {
-    pub(crate) project: Project,
+    pub(crate) project: Founded,
+    name: RwLock<Arc<str>>,
     data_keys: RwLock<Arc<DataKeys>>,
     /// The same, wrapped, as they are stored.
     wrapped_data_keys: RwLock<Vec<(u16, Vec<u8>)>>,
@@ -76,6 +84,17 @@ impl ProjectEntry {
     /// The data keys as they are stored.
     pub(crate) fn wrapped_data_keys(&self) -> Vec<(u16, Vec<u8>)> {
         self.wrapped_data_keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The project's name for people.
+    pub(crate) fn name(&self) -> Arc<str> {
+        Arc::clone(&self.name.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The project's record as it is stored now.
+    pub(crate) fn project_now(&self) -> Project {
+        let Founded { id, created_at } = self.project;
+        Project { id, created_at, name: self.name().to_string(), wrapped_data_keys: self.wrapped_data_keys() }
     }
 
     /// What the project decided for itself.

@@ -31,6 +31,9 @@ pub(crate) struct Question<'a> {
     /// The origin of the web page that connects.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<&'a str>,
+    /// Nobody waits for the answer: it is made up, to try the hook.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) test: bool,
 }
 
 /// A message that is not published yet.

@@ -190,7 +190,7 @@ impl Node {
 }
 
 pub(super) fn project_view(entry: &ProjectEntry) -> ProjectView {
-    ProjectView { id: entry.project.id, name: entry.project.name.clone(), created_at: entry.project.created_at }
+    ProjectView { id: entry.project.id, name: entry.name().to_string(), created_at: entry.project.created_at }
 }
 
 fn view(entry: &ProjectEntry, channel: &ChannelEntry) -> ChannelView {

@@ -17,7 +17,7 @@ use tollgate_core::ids::{ChannelKey, DeliveryId, TokenId};
 use tollgate_core::limits::{HOOK_ANSWER_BYTES_MAX, HOOK_TIMEOUT_MS_MAX};
 use tollgate_core::model::ChannelType;
 use tollgate_core::ports::hook::SubscribeQuestion;
-use tollgate_core::ports::outbound::{Method, OutboundCall, OutboundFailure};
+use tollgate_core::ports::outbound::{Method, OutboundAnswer, OutboundCall, OutboundFailure};
 use tollgate_core::ports::trace::SpanKind;
 use tollgate_core::records::{HookQuestion, HookRecord, SettingsRecord};
 
@@ -288,9 +288,23 @@ impl Node {
         question: HookQuestion,
         asked: &Question<'_>,
     ) -> std::result::Result<Answer, Silence> {
-        let failed = |why: &str| Silence::Failed(why.to_owned());
+        let answer = self.question_sent(hook, question, asked).await.map_err(|failure| match failure {
+            OutboundFailure::Overloaded => Silence::Ours,
+            failure => Silence::Failed(failure.to_string()),
+        })?;
+        said(&answer).map_err(Silence::Failed)
+    }
+
+    /// One signed question, and whatever came back.
+    pub(super) async fn question_sent(
+        &self,
+        hook: &HookRecord,
+        question: HookQuestion,
+        asked: &Question<'_>,
+    ) -> std::result::Result<OutboundAnswer, OutboundFailure> {
         let now = self.now();
-        let secret = WebhookSecret::parse(&hook.secret).map_err(|_| failed("its secret does not read; rotate it"))?;
+        let unreadable = |_| OutboundFailure::Other("its secret does not read; rotate it".to_owned());
+        let secret = WebhookSecret::parse(&hook.secret).map_err(unreadable)?;
         let previous = hook.previous_secret.as_ref().filter(|(_, until)| now < *until);
         let previous = previous.and_then(|(text, _)| WebhookSecret::parse(text).ok());
         let (id, seconds) = (DeliveryId::new(self.next_number()).to_string(), now.0 / 1_000);
@@ -315,15 +329,16 @@ impl Node {
         let answered = self.outbound.call(call).await;
         let failed_there = answered.as_ref().map_or(true, |answer| !(200..300).contains(&answer.status));
         self.end_part(part, SpanKind::Client, failed_there);
-        let answer = answered.map_err(|failure| match failure {
-            OutboundFailure::Overloaded => Silence::Ours,
-            failure => failed(&failure.to_string()),
-        })?;
-        if !(200..300).contains(&answer.status) {
-            return Err(failed(&format!("it answered {}", answer.status)));
-        }
-        answer_of(&answer.body).ok_or_else(|| failed("it answered neither {\"allow\": true} nor {\"allow\": false}"))
+        answered
     }
+}
+
+/// What a hook said; or why that is no answer.
+pub(super) fn said(answer: &OutboundAnswer) -> std::result::Result<Answer, String> {
+    if !(200..300).contains(&answer.status) {
+        return Err(format!("it answered {}", answer.status));
+    }
+    answer_of(&answer.body).ok_or_else(|| "it answered neither {\"allow\": true} nor {\"allow\": false}".to_owned())
 }
 
 /// The token that was to be asked about is gone.

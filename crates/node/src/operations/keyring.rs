@@ -1,6 +1,7 @@
 //! The keys that everything secret hangs on, as an operator turns them over: those that token secrets are derived from, the data keys that
 //! records are sealed under, and the master key that wraps both. All of it under load, without a refusal.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tollgate_core::CloseReason;
@@ -8,7 +9,6 @@ use tollgate_core::authorize::{self, Action, Caller};
 use tollgate_core::credentials::{DataKey, MasterKey, RING_KEYS_MAX, RingKey, RowKind};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ProjectId, TokenId};
-use tollgate_core::model::Project;
 use tollgate_core::ports::store::{RowName, Unit, Vault, WrappedRingKey, Write};
 
 use super::refusal;
@@ -62,27 +62,25 @@ impl Node {
         authorize::whole_server(caller, Action::AdministerProjects)?;
         let vault = self.stored_vault().await?;
         let (projects, owners) = (self.directory.projects(), self.directory.projects_and_house());
-        let came_with = |number: u16| {
-            let of_project = |entry: &Arc<ProjectEntry>| {
-                let records = entry.read();
-                let live = records.tokens().flat_map(|(_, token)| token.live_connections().iter());
-                live.filter(|live| live.key_number == number).count()
-            };
-            projects.iter().map(of_project).sum()
-        };
+        let mut came_with: BTreeMap<u16, usize> = BTreeMap::new();
+        for entry in &projects {
+            let records = entry.read();
+            for live in records.tokens().flat_map(|(_, token)| token.live_connections()) {
+                *came_with.entry(live.key_number).or_default() += 1;
+            }
+        }
         let token_keys = vault.ring.iter().map(|key| TokenKeyStatus {
             number: key.number,
             active: key.active,
             created_at_ms: key.created_at.0,
-            connections: came_with(key.number),
+            connections: came_with.get(&key.number).copied().unwrap_or_default(),
         });
         let data_keys = |entry: &Arc<ProjectEntry>| {
             let keys = entry.data_keys();
-            DataKeyStatus {
-                project: named(entry.project.id),
-                keys: keys.numbers().collect(),
-                records_to_reseal: self.older_rows(entry, keys.newest()).len(),
-            }
+            let numbers: Vec<u16> = keys.numbers().collect();
+            // Under the only key there is everything.
+            let older = if numbers.len() < 2 { 0 } else { self.older_rows(entry, keys.newest()).len() };
+            DataKeyStatus { project: named(entry.project.id), keys: numbers, records_to_reseal: older }
         };
         Ok(KeyringStatus { token_keys: token_keys.collect(), projects: owners.iter().map(data_keys).collect() })
     }
@@ -375,11 +373,4 @@ fn of_project(id: ProjectId) -> Option<ProjectId> {
 /// A project's id, or a word for what belongs to none.
 fn named(id: ProjectId) -> String {
     of_project(id).map_or_else(|| "server".to_owned(), |id| id.to_string())
-}
-
-impl ProjectEntry {
-    /// The project's record as it is stored now.
-    fn project_now(&self) -> Project {
-        Project { wrapped_data_keys: self.wrapped_data_keys(), ..self.project.clone() }
-    }
 }

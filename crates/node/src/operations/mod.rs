@@ -19,6 +19,7 @@ pub(crate) mod explain;
 pub(crate) mod fates;
 mod foreign;
 pub(crate) mod history;
+pub(crate) mod hook_test;
 mod hooks;
 pub(crate) mod idempotency;
 mod identity;

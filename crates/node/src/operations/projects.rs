@@ -41,6 +41,17 @@ impl KeyUses {
     }
 }
 
+/// Whether a project may be called so.
+pub(super) fn check_name(name: &str) -> Result<()> {
+    if name.trim().is_empty() || name.len() > PROJECT_NAME_BYTES_MAX || name.chars().any(char::is_control) {
+        return Err(Error::new(
+            ErrorKind::InvalidInput,
+            format!("A project's name has 1 to {PROJECT_NAME_BYTES_MAX} bytes and no control characters."),
+        ));
+    }
+    Ok(())
+}
+
 impl Node {
     /// Who a presented project key is. Junk is refused by its checksum before any hash or look-up.
     ///
@@ -69,12 +80,7 @@ impl Node {
     /// `invalid_input` for the name, `forbidden`, `unavailable`.
     pub async fn create_project(&self, caller: &Caller, name: &str) -> Result<(ProjectView, ProjectKeySecret)> {
         authorize::whole_server(caller, Action::AdministerProjects)?;
-        if name.trim().is_empty() || name.len() > PROJECT_NAME_BYTES_MAX || name.chars().any(char::is_control) {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                format!("A project's name has 1 to {PROJECT_NAME_BYTES_MAX} bytes and no control characters."),
-            ));
-        }
+        check_name(name)?;
         let (id, created_at) = (ProjectId::new(self.next_number()), self.now());
         let _turning = self.keyring_turns.read().await;
         let data_key = DataKey::generate(self.entropy.as_ref());

@@ -7,12 +7,53 @@ use tollgate_core::limits::{
     HOOK_TIMEOUT_MS_MAX, HOOK_TIMEOUT_MS_MIN, LOGIN_LIFE_MS_MIN, MAILBOX_RUNS_MAX, MAILBOX_SIZE_MAX,
     MAILBOX_TTL_MS_MAX, TOKEN_LIFE_MS_MAX, USER_ID_CHARS_MAX,
 };
+use tollgate_core::model::Project;
+use tollgate_core::ports::store::Write;
 use tollgate_core::records::{Bucket, HookQuestion, HookRecord, SettingsRecord};
 
+use super::projects::check_name;
 use crate::Node;
 
 /// Most web origins of a project.
 const ORIGINS_MAX: usize = 64;
+
+/// A time that a project sets: how long something of its lasts. `None` in the record follows the server's default.
+#[derive(Debug)]
+pub struct Life {
+    /// Its field in requests, in seconds there.
+    pub name: &'static str,
+    /// The shortest, in milliseconds.
+    pub least_ms: u64,
+    /// The longest, in milliseconds.
+    pub most_ms: u64,
+    /// Reads it.
+    pub read: fn(&SettingsRecord) -> Option<u64>,
+    /// Puts it.
+    pub put: fn(&mut SettingsRecord, Option<u64>),
+}
+
+macro_rules! lives {
+    ($($name:literal $field:ident $least:expr, $most:expr;)*) => {
+        /// Every time that a project sets.
+        pub const LIVES: &[Life] = &[$(Life {
+            name: $name,
+            least_ms: $least,
+            most_ms: $most,
+            read: |settings| settings.$field,
+            put: |settings, life| settings.$field = life,
+        }),*];
+    };
+}
+
+lives! {
+    "session_ttl_s" session_life_ms LOGIN_LIFE_MS_MIN, TOKEN_LIFE_MS_MAX;
+    "user_token_ttl_s" user_token_life_ms 1_000, TOKEN_LIFE_MS_MAX;
+    "access_token_ttl_s" access_token_life_ms 60_000, TOKEN_LIFE_MS_MAX;
+    "auth_token_ttl_s" auth_token_life_ms 1_000, 3_600_000;
+    "ended_token_ttl_s" ended_token_life_ms 0, TOKEN_LIFE_MS_MAX;
+    "signing_key_ttl_s" signing_key_life_ms 3_600_000, TOKEN_LIFE_MS_MAX;
+    "audit_ttl_s" audit_life_ms 86_400_000, TOKEN_LIFE_MS_MAX;
+}
 
 impl Node {
     /// The settings of the caller's project.
@@ -32,25 +73,51 @@ impl Node {
         caller: &Caller,
         edit: &(dyn Fn(&mut SettingsRecord) -> Result<()> + Sync),
     ) -> Result<SettingsRecord> {
+        self.change_project(caller, None, edit).await
+    }
+
+    /// Changes settings, and the project's name where one is given: both or neither.
+    ///
+    /// # Errors
+    /// As [`Node::change_settings`], and `invalid_input` for the name.
+    pub async fn change_project(
+        &self,
+        caller: &Caller,
+        name: Option<&str>,
+        edit: &(dyn Fn(&mut SettingsRecord) -> Result<()> + Sync),
+    ) -> Result<SettingsRecord> {
         let entry = self.authorize(caller, Action::ManageKeys)?;
+        name.map(check_name).transpose()?;
+        // The name is in the record that the data keys are in: nobody turns them over meanwhile, and nobody else gives a name.
+        let _turning = match name {
+            Some(_) => Some(self.keyring_turns.write().await),
+            None => None,
+        };
         let project = entry.project.id;
         let audit = self.entry_of(caller, Some(project), "project.change", &project);
         self.change(&project, || {
             let kept = entry.read().settings.clone();
-            let mut record = kept.as_ref().map(|kept| SettingsRecord::clone(&kept.record)).unwrap_or_default();
-            let had_mailboxes = record.mailbox.is_some();
+            let before = kept.as_ref().map(|kept| SettingsRecord::clone(&kept.record)).unwrap_or_default();
+            let mut record = before.clone();
             edit(&mut record)?;
             check(&record)?;
-            if record.mailbox.is_some() && !had_mailboxes {
+            if record.mailbox.is_some() && before.mailbox.is_none() {
                 record.mailbox_run = next_run(record.mailbox_run)?;
             }
-            self.check_hook(kept.as_ref().and_then(|kept| kept.record.hook.as_ref()), record.hook.as_ref())?;
+            self.check_hook(before.hook.as_ref(), record.hook.as_ref())?;
             let (kind, id) = (RowKind::Settings, project.get());
-            let write = match &kept {
-                Some(kept) => self.update(&entry, kind, id, kept.revision, &record),
-                None => self.insert(&entry, kind, id, &record),
-            };
-            Ok((vec![write], vec![audit.clone()], record))
+            let mut writes = Vec::new();
+            // A new name alone is no change of the settings: answers of hooks that are kept under these stay.
+            if name.is_none() || record != before {
+                writes.push(match &kept {
+                    Some(kept) => self.update(&entry, kind, id, kept.revision, &record),
+                    None => self.insert(&entry, kind, id, &record),
+                });
+            }
+            if let Some(name) = name.filter(|name| **name != *entry.name()) {
+                writes.push(Write::Project(Project { name: name.to_owned(), ..entry.project_now() }));
+            }
+            Ok((writes, vec![audit.clone()], record))
         })
         .await
     }
@@ -94,21 +161,12 @@ impl Node {
 
 fn check(settings: &SettingsRecord) -> Result<()> {
     let refuse = |text: String| Err(Error::new(ErrorKind::InvalidInput, text));
-    let lives = [
-        ("auth_token_ttl_s", settings.auth_token_life_ms, 1_000, 3_600_000),
-        ("session_ttl_s", settings.session_life_ms, LOGIN_LIFE_MS_MIN, TOKEN_LIFE_MS_MAX),
-        ("user_token_ttl_s", settings.user_token_life_ms, 1_000, TOKEN_LIFE_MS_MAX),
-        ("access_token_ttl_s", settings.access_token_life_ms, 60_000, TOKEN_LIFE_MS_MAX),
-        ("signing_key_ttl_s", settings.signing_key_life_ms, 3_600_000, TOKEN_LIFE_MS_MAX),
-        ("audit_ttl_s", settings.audit_life_ms, 86_400_000, TOKEN_LIFE_MS_MAX),
-        ("ended_token_ttl_s", settings.ended_token_life_ms, 0, TOKEN_LIFE_MS_MAX),
-    ];
-    for (name, life, least, most) in lives {
-        if life.is_some_and(|life| life < least || life > most) {
+    for Life { name, least_ms, most_ms, read, .. } in LIVES {
+        if read(settings).is_some_and(|life| life < *least_ms || life > *most_ms) {
             return refuse(format!(
                 "`{name}` must be between {} and {} seconds, or null.",
-                least / 1_000,
-                most / 1_000
+                least_ms / 1_000,
+                most_ms / 1_000
             ));
         }
     }

@@ -11,7 +11,7 @@ use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::model::{Capabilities, ChannelType};
 use tollgate_core::ports::outbound::{OutboundCall, OutboundFailure};
 use tollgate_core::records::{HookQuestion, HookRecord};
-use tollgate_node::{ConnectionKey, NewToken, UserOfToken};
+use tollgate_node::{ConnectionKey, HookSaid, NewToken, UserOfToken};
 
 use super::bench::{Bench, IssuedToken, Told, by_id, secret};
 
@@ -398,4 +398,62 @@ fn a_hook_must_be_one_that_can_be_asked() {
         assert_eq!(refused(edit), Some(ErrorKind::InvalidInput), "number {}", tried.get());
     }
     assert_eq!(refused(&|_| {}), None);
+}
+
+#[test]
+fn a_test_asks_what_is_made_up_and_lets_nobody_in() {
+    let bench = Bench::new();
+    let test = |question| bench.run(bench.node.test_hook(&bench.key, question));
+    assert_eq!(test(None).unwrap_err().kind, ErrorKind::WrongState, "there is none");
+    let secret_of_hook = hook(&bench, |hook| hook.questions = vec![HookQuestion::Publish, HookQuestion::Connect]);
+    assert_eq!(test(Some(HookQuestion::Subscribe)).unwrap_err().kind, ErrorKind::WrongState, "it is not asked this");
+    bench.outbound.answer_with(200, br#"{"allow":false,"reason":"muted","cache_ms":60000}"#);
+    let tested = test(None).unwrap();
+    let said = HookSaid { allow: false, cache_ms: 60_000, reason: Some("muted".into()) };
+    assert_eq!((tested.question, tested.status, tested.answer), (HookQuestion::Publish, Some(200), Ok(said)));
+    let call = bench.outbound.take_calls().remove(0);
+    assert!(
+        body(&call).contains(r#""type":"hook.publish""#) && body(&call).contains(r#""test":true"#),
+        "{}",
+        body(&call)
+    );
+    let (id, seconds) = (header(&call, "webhook-id"), header(&call, "webhook-timestamp").parse().unwrap());
+    let signatures = header(&call, "webhook-signature");
+    assert!(verify_webhook(&secret_of_hook, &id, seconds, &call.body, &signatures));
+    // The real question has no such word in it, and its answer is its own.
+    yes(&bench, 1);
+    let token = bench.issue(NewToken::default());
+    assert!(bench.connect(&secret(&token)).is_ok());
+    assert!(!body(&bench.outbound.take_calls()[0]).contains("test"));
+    for (status, answer, why) in [(503, "", "it answered 503"), (200, "{}", "it answered neither")] {
+        bench.outbound.answer_with(status, answer.as_bytes());
+        let tested = test(Some(HookQuestion::Connect)).unwrap();
+        assert!(tested.status == Some(status) && tested.answer.as_ref().unwrap_err().contains(why), "{tested:?}");
+    }
+    bench.outbound.answer(Err(OutboundFailure::Timeout(5_000)));
+    let silent = test(None).unwrap();
+    assert_eq!((silent.status, silent.answer), (None, Err("no answer within 5000 ms".into())));
+    assert_eq!(bench.audit("hook.test").len(), 4, "what was refused asked nobody");
+    assert!(bench.audit("hook.test").iter().all(|entry| !entry.contains("whsec_")));
+}
+
+#[test]
+fn failed_tests_are_not_counted_and_an_answer_ends_the_rest() {
+    let bench = Bench::new();
+    hook(&bench, only(HookQuestion::Connect));
+    let token = secret(&bench.issue(NewToken::default()));
+    let test = || bench.run(bench.node.test_hook(&bench.key, None)).unwrap().answer.is_ok();
+    for _ in 0..10 {
+        bench.outbound.answer_with(503, b"");
+        assert!(!test());
+    }
+    yes(&bench, 1);
+    assert!(bench.connect(&token).is_ok(), "it is asked as ever");
+    for _ in 0..5 {
+        bench.outbound.answer_with(503, b"");
+        assert!(bench.connect(&token).is_err());
+    }
+    yes(&bench, 2);
+    assert!(bench.connect(&token).is_err(), "it rests");
+    assert!(test() && bench.connect(&token).is_ok(), "and is asked again");
 }

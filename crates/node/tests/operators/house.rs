@@ -3,6 +3,7 @@
 use tollgate_core::authorize::Caller;
 use tollgate_core::error::ErrorKind;
 use tollgate_core::ids::ProjectId;
+use tollgate_core::records::SettingsRecord;
 use tollgate_core::roles::Role;
 
 use super::bench::{Bench, PASSWORD, block_on, kind};
@@ -53,4 +54,33 @@ fn numbers_go_on_behind_those_of_operators() {
     bench.restart();
     let later = bench.operator("bo", Role::Viewer);
     assert!(later > owner);
+}
+
+#[test]
+fn a_name_outlives_the_keys_that_are_turned_over() {
+    let mut bench = Bench::new();
+    bench.owner();
+    let project = bench.node.projects(&Caller::Operator).unwrap()[0].id;
+    let inside = Caller::ProjectOperator { project };
+    let named = |bench: &Bench| bench.node.this_project(&inside).unwrap().name;
+    let keep = |_: &mut SettingsRecord| Ok(());
+    block_on(bench.node.rotate_data_keys(&Caller::Operator)).unwrap();
+    block_on(bench.node.change_project(&inside, Some("Shop"), &keep)).unwrap();
+    assert_eq!(named(&bench), "Shop");
+    let keys = block_on(bench.node.keyring(&Caller::Operator)).unwrap().projects;
+    assert_eq!(keys.iter().find(|one| one.project == project.to_string()).unwrap().keys, [1, 2], "none is lost");
+    block_on(bench.node.rotate_data_keys(&Caller::Operator)).unwrap();
+    bench.rotate_master_key();
+    bench.restart();
+    assert_eq!(named(&bench), "Shop");
+    // Both or neither: what the settings refuse changes no name.
+    let wrong = |settings: &mut SettingsRecord| {
+        settings.user_id_chars_max = Some(0);
+        Ok(())
+    };
+    assert_eq!(kind(block_on(bench.node.change_project(&inside, Some("Other"), &wrong))), ErrorKind::InvalidInput);
+    for name in ["", " ", "a\nb", &"é".repeat(128)] {
+        assert_eq!(kind(block_on(bench.node.change_project(&inside, Some(name), &keep))), ErrorKind::InvalidInput);
+    }
+    assert_eq!(named(&bench), "Shop");
 }

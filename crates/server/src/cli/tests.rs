@@ -20,6 +20,13 @@ fn commands_become_tasks() {
         ("serve --announce json", Task::Serve { announce_json: true }),
         ("project create --name N", admin(CreateProject { name: "N".into() }, false)),
         ("project list --json", admin(ListProjects {}, true)),
+        ("project show", api("GET", "/v2/project", None)),
+        ("project set --name Shop", api("PATCH", "/v2/project", Some(r#"{"name":"Shop"}"#))),
+        ("project test-hook", api("POST", "/v2/project/hook/test", Some("{}"))),
+        (
+            "project test-hook --question publish",
+            api("POST", "/v2/project/hook/test", Some(r#"{"question":"publish"}"#)),
+        ),
         ("key create --project p", admin(CreateKey { project: "p".into(), permissions: "all".into() }, false)),
         (
             "key create --project p --permissions a,b --json",

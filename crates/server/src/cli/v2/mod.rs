@@ -30,7 +30,7 @@ pub(crate) use jobs::Job;
 pub(crate) use keyring::Keyring;
 pub(crate) use messages::{History, Publish, Tail};
 pub(crate) use operators::Operator;
-pub(crate) use projects::{KeyRotate, ProjectSet};
+pub(crate) use projects::{KeyRotate, ProjectSet, ProjectShow, ProjectTestHook};
 pub(crate) use signing_keys::SigningKey;
 pub(crate) use tokens::Token;
 pub(crate) use users::User;

@@ -1,4 +1,4 @@
-//! `tollgate project set` and `tollgate key rotate`.
+//! `tollgate project show`, `set` and `test-hook`, and `tollgate key rotate`.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -26,10 +26,47 @@ impl KeyRotate {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ProjectShow {
+    /// The project's id; may be left out while there is one project
+    #[arg(value_name = "PROJECT")]
+    project: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl ProjectShow {
+    pub(crate) fn task(self) -> Task {
+        Where { project: self.project, output: self.output }.get("/v2/project", &[])
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProjectTestHook {
+    /// The project's id; may be left out while there is one project
+    #[arg(value_name = "PROJECT")]
+    project: Option<String>,
+    /// What to ask: subscribe, publish or connect [default: the first that the hook is asked]
+    #[arg(long, value_name = "QUESTION")]
+    question: Option<String>,
+    #[command(flatten)]
+    output: Output,
+}
+
+impl ProjectTestHook {
+    pub(crate) fn task(self) -> Task {
+        let body = object([("question", self.question.map(Value::from))]);
+        Where { project: self.project, output: self.output }.post("/v2/project/hook/test", &body)
+    }
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct ProjectSet {
     /// The project's id; may be left out while there is one project
     #[arg(value_name = "PROJECT")]
     project: Option<String>,
+    /// Its name, for people
+    #[arg(long)]
+    name: Option<String>,
     /// Whether sessions need an auth token: off or required
     #[arg(long)]
     secure_mode: Option<String>,
@@ -97,6 +134,7 @@ impl ProjectSet {
             .filter(|hook| hook.as_object().is_some_and(|hook| !hook.is_empty())),
         };
         let mut body = object([
+            ("name", self.name.map(Value::from)),
             ("hook", hook),
             ("mailbox", self.mailbox),
             ("secure_mode", self.secure_mode.map(Value::from)),
