@@ -47,6 +47,17 @@ impl Form {
         self.get(name).is_some_and(|value| !value.is_empty())
     }
 
+    /// Every field, in order.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// With the fields of another behind its own, which count where both have one.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.0.extend(other.0);
+        self
+    }
+
     /// With a field more; a first value for a form that nobody has filled in yet.
     pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.0.push((name.to_owned(), value.into()));

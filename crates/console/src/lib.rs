@@ -17,6 +17,7 @@ mod frame;
 mod json_text;
 mod pages;
 mod plot;
+mod premises;
 mod refused;
 mod request_id;
 mod routes;
@@ -24,6 +25,7 @@ mod rules;
 mod service;
 mod sessions;
 mod snippets;
+mod spans;
 mod visit;
 mod words;
 mod works;
@@ -37,6 +39,7 @@ use tollgate_core::clock::{Clock, Entropy};
 use tollgate_node::Node;
 
 pub use figures::{ConsoleFigures, PageFigures};
+pub use premises::{About, Finding, Premises, SettingShown, Verdict};
 pub use service::Console;
 
 /// What the console needs of the server.
@@ -47,6 +50,8 @@ pub struct ConsoleParts {
     pub clock: Arc<dyn Clock>,
     /// For the names of sessions.
     pub entropy: Arc<dyn Entropy>,
+    /// The server that it stands in.
+    pub premises: Arc<dyn Premises>,
     /// What it was told.
     pub settings: ConsoleSettings,
 }

@@ -28,6 +28,7 @@ use crate::assets::{self, Assets};
 use crate::figures::{ConsoleFigures, Figures};
 use crate::form::Form;
 use crate::frame::{self, Frame};
+use crate::premises::Premises;
 use crate::request_id::RequestIds;
 use crate::routes::{self, Found, ROUTES, Route, Run};
 use crate::rules::{self, Broken};
@@ -54,6 +55,7 @@ pub(crate) struct House {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) assets: Assets,
     pub(crate) figures: Figures,
+    pub(crate) premises: Arc<dyn Premises>,
     settings: ConsoleSettings,
     sessions: Mutex<Sessions>,
     works: Mutex<Works>,
@@ -70,7 +72,7 @@ impl Console {
     /// A console without anybody in it.
     #[must_use]
     pub fn new(parts: ConsoleParts) -> Self {
-        let ConsoleParts { node, clock, entropy, settings } = parts;
+        let ConsoleParts { node, clock, entropy, premises, settings } = parts;
         let lives = Lives { idle_ms: settings.idle_ms, whole_ms: settings.session_ms };
         let sessions = Mutex::new(Sessions::new(lives));
         let request_ids = RequestIds::new(settings.instance);
@@ -80,6 +82,7 @@ impl Console {
             entropy,
             assets: Assets::new(),
             figures: Figures::new(),
+            premises,
             settings,
             sessions,
             works: Mutex::default(),

@@ -6,7 +6,9 @@ mod bulk;
 mod looking;
 mod owners;
 mod people;
+mod premises;
 mod rules;
+mod settings;
 mod templates;
 
 use std::sync::Arc;
@@ -21,15 +23,16 @@ use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
 use tollgate_core::command::{Connected, Notice, PresentedSecret, Renewed};
 use tollgate_core::credentials::MasterKey;
 use tollgate_core::ids::ProjectId;
+use tollgate_core::ports::Pending;
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
-use tollgate_core::ports::outbound::NoOutbound;
+use tollgate_core::ports::outbound::memory::RecordingOutbound;
 use tollgate_core::roles::Role;
 use tollgate_node::{ConnectionKey, NewOperator, Node, NodeParts, Outlet, SignedIn, Written, start};
 
 use crate::cookie::Drawn;
 use crate::sessions::Session;
-use crate::{Console, ConsoleParts, ConsoleSettings};
+use crate::{About, Console, ConsoleParts, ConsoleSettings, Finding, Premises, SettingShown, Verdict};
 
 const NOW: u64 = 1_795_379_121_073;
 const IDLE_MS: u64 = 3_600_000;
@@ -83,6 +86,44 @@ impl Outlet for NoConnections {
     fn close(&mut self, _: ConnectionKey, _: CloseReason) {}
 }
 
+/// What is told of the server that there is none of.
+struct Told;
+
+impl Premises for Told {
+    fn about(&self) -> About {
+        let shown = |name, value: &str, from: Option<&str>| SettingShown {
+            name,
+            value: value.to_owned(),
+            from: from.map(str::to_owned),
+        };
+        About {
+            version: "9.8.7",
+            process: 4_321,
+            started: UnixMillis(NOW - 90_061_000),
+            listeners: vec![("Clients and console", "http://127.0.0.1:8080".to_owned())],
+            settings: vec![
+                shown("listen", "\"<b>127.0.0.1:8080</b>\"", Some("flag --listen")),
+                shown("access_hook.secret", "\"(secret)\"", Some("environment TOLLGATE_ACCESS_HOOK_SECRET")),
+                shown("shards", "0", None),
+            ],
+        }
+    }
+
+    fn findings(&self) -> Pending<'_, Vec<Finding>> {
+        let finding = |name, verdict, advice: Option<&str>| Finding {
+            name,
+            verdict,
+            found: format!("<i>{name}</i>"),
+            advice: advice.map(str::to_owned),
+        };
+        Box::pin(std::future::ready(vec![
+            finding("clock", Verdict::Ok, None),
+            finding("disk", Verdict::Fail, Some("make room")),
+            finding("cores", Verdict::Warn, Some("set shards = 0")),
+        ]))
+    }
+}
+
 /// A server without sockets, with one project and a console.
 struct Place {
     console: Console,
@@ -92,6 +133,8 @@ struct Place {
     people: Vec<SignedIn>,
     clock: Arc<TestClock>,
     entropy: Arc<Counting>,
+    /// What was called, and what calls are answered.
+    outbound: Arc<RecordingOutbound>,
 }
 
 /// An answer.
@@ -112,13 +155,14 @@ struct Browser {
 impl Place {
     async fn open() -> Self {
         let (entropy, clock) = (Arc::new(Counting::default()), Arc::new(TestClock::default()));
+        let outbound = Arc::new(RecordingOutbound::default());
         let parts = NodeParts {
             store: Arc::new(MemoryStore::default()),
             master_key: MasterKey::generate(entropy.as_ref()),
             clock: clock.clone(),
             entropy: entropy.clone(),
             hook: Arc::new(NoHook),
-            outbound: Arc::new(NoOutbound),
+            outbound: outbound.clone(),
             formats: Vec::new(),
             shards: 1,
         };
@@ -134,9 +178,15 @@ impl Place {
         let (project, _) = node.create_project(&Caller::Operator, "first").await.unwrap();
         let settings =
             ConsoleSettings { hosts: Vec::new(), idle_ms: IDLE_MS, session_ms: SESSION_MS, tls: false, instance: 7 };
-        let parts = ConsoleParts { node: node.clone(), clock: clock.clone(), entropy: entropy.clone(), settings };
+        let parts = ConsoleParts {
+            node: node.clone(),
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            premises: Arc::new(Told),
+            settings,
+        };
         let people = people(&node).await;
-        Self { console: Console::new(parts), node, project: project.id, people, clock, entropy }
+        Self { console: Console::new(parts), node, project: project.id, people, clock, entropy, outbound }
     }
 
     /// A session of the operator with this role.

@@ -107,7 +107,10 @@ fn perform(task: Task, settings: Settings) -> Result<(), Failure> {
             telemetry::start_quietly();
             migrate::migrate(&settings.mean()?, check, json)
         }
-        Task::Serve { announce_json } => serve::serve(&settings.mean()?, announce_json),
+        Task::Serve { announce_json } => {
+            let shown = settings.shown();
+            serve::serve(settings.mean()?, shown, announce_json)
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod doors;
 mod front;
 mod parts;
+mod premises;
 mod signals;
 mod streams;
 
@@ -16,13 +17,14 @@ use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_gateway::{Gateway, Setup};
 use tollgate_node::{Node, NodeParts};
+use tollgate_store_sqlite::SqliteStore;
 
 use crate::Failure;
 use crate::admin::{self, Request};
 use crate::announce::{self, Ready};
 use crate::backup::Backups;
 use crate::certificate::{self, Certificate, Prepared};
-use crate::config::{Config, Secret};
+use crate::config::{Config, Secret, Shown};
 use crate::control::Listening;
 use crate::data_dir::{self, DataDir};
 use crate::machine::{self, SystemClock, SystemEntropy};
@@ -33,6 +35,7 @@ use crate::totals::Totals;
 use crate::traces::Traces;
 use front::Front;
 pub(crate) use parts::check_files;
+use premises::ThisServer;
 use signals::{Asked, Signals};
 
 /// The name of the project that a new data folder starts with.
@@ -40,8 +43,8 @@ const FIRST_PROJECT: &str = "default";
 /// How often the shards are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Serves until a signal asks to stop.
-pub(crate) fn serve(config: &Config, announce_json: bool) -> Result<(), Failure> {
+/// Serves until a signal asks to stop. `settings` are those that `config` was made of, to be shown.
+pub(crate) fn serve(config: Config, settings: Vec<Shown>, announce_json: bool) -> Result<(), Failure> {
     telemetry::start(&config.log);
     machine::forbid_core_dumps();
     machine::raise_descriptor_limit();
@@ -50,10 +53,10 @@ pub(crate) fn serve(config: &Config, announce_json: bool) -> Result<(), Failure>
         return Err("a provider of cryptography was chosen twice; this is a defect".into());
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(run(config, announce_json))
+    runtime.block_on(run(&Arc::new(config), settings, announce_json))
 }
 
-async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
+async fn run(config: &Arc<Config>, settings: Vec<Shown>, announce_json: bool) -> Result<(), Failure> {
     let mut signals = Signals::listen()?;
     let (clock, entropy): (Arc<dyn Clock>, Arc<dyn Entropy>) = (Arc::new(SystemClock::new()), Arc::new(SystemEntropy));
     // Everything that can be refused comes before the first record is made, so that a first start that fails can be repeated.
@@ -94,7 +97,9 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let native = Arc::new(parts::native(config));
     let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::clone(&native)));
     let (node_of_gateway, proxies, router) = (Arc::clone(&node), config.proxies.clone(), service.clone());
-    let console = parts::console(config, &node, &clock, &entropy);
+    let metrics = operators.as_ref().map(Bound::address).transpose()?;
+    let premises = ThisServer::new(config, settings, address, metrics, node.now());
+    let console = parts::console(config, &node, &clock, &entropy, Arc::new(premises));
     let service = Front { router: service, console: console.clone() };
     let backups = Arc::new(Backups::new(Arc::clone(&store), Arc::clone(&clock)));
     let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
@@ -121,7 +126,6 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let origin = config.console.as_ref().map(|_| announce::origin(address, config.tls.is_some()));
     let mut tasks = tend(&node, &backups, &folder, &sources, origin)?;
     tasks.spawn(renewal.unwrap_or_else(|| Box::pin(std::future::pending())));
-    let metrics = operators.as_ref().map(Bound::address).transpose()?;
     if let Some(bound) = operators {
         tasks.spawn(bound.serve(Arc::new(Operators { sources, draining: Arc::clone(&draining) })));
     }
@@ -139,14 +143,18 @@ async fn run(config: &Config, announce_json: bool) -> Result<(), Failure> {
     let line = totals.line();
     drop(totals);
     drop(node);
-    if let Err(error) = store.close().await {
-        tracing::error!(%error, "the store did not close in order; nothing acknowledged is lost");
-    }
+    close(&store).await;
     backups.end();
     tracing::info!(totals = line, "stopped");
     // Last of all: whoever gets the folder now finds it whole.
     drop(folder);
     outcome
+}
+
+async fn close(store: &SqliteStore) {
+    if let Err(error) = store.close().await {
+        tracing::error!(%error, "the store did not close in order; nothing acknowledged is lost");
+    }
 }
 
 /// What was only in memory until now.

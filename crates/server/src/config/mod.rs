@@ -68,6 +68,16 @@ pub(crate) struct Settings {
     master_key: Option<Secret>,
 }
 
+/// A setting in force, for people to see: a secret is not shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) name: &'static str,
+    /// As TOML.
+    pub(crate) value: String,
+    /// Where it came from; nothing for a default.
+    pub(crate) from: Option<String>,
+}
+
 /// Everything that is wrong with the settings.
 #[derive(Debug)]
 pub(crate) struct Problems(Vec<Problem>);
@@ -139,19 +149,28 @@ impl Settings {
     pub(crate) fn print(&self) -> String {
         let mut out = String::new();
         let mut section = "";
-        for key in KEYS {
-            let (of, word) = key.name.split_once('.').unwrap_or(("", key.name));
+        for Shown { name, value, from } in self.shown() {
+            let (of, word) = name.split_once('.').unwrap_or(("", name));
             if of != section {
                 section = of;
                 let _ = write!(out, "\n[{section}]\n");
             }
-            let setting = self.layers.get(key.name);
-            let _ = writeln!(out, "{word} = {} # {}", setting.value, setting.origin);
+            let _ = writeln!(out, "{word} = {value} # {}", from.as_deref().unwrap_or("default"));
         }
         if self.master_key.is_some() {
             out.insert_str(0, "# The master key is taken from the environment variable TOLLGATE_MASTER_KEY.\n");
         }
         out
+    }
+
+    /// The settings in force, in the order of the default file.
+    pub(crate) fn shown(&self) -> Vec<Shown> {
+        let shown = |key: &keys::Key| {
+            let setting = self.layers.get(key.name);
+            let from = (setting.origin != Origin::Default).then(|| setting.origin.to_string());
+            Shown { name: key.name, value: setting.value.to_string(), from }
+        };
+        KEYS.iter().map(shown).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::Failure;
 use crate::admin::show;
 use crate::announce;
-use crate::config::Settings;
+use crate::config::{Config, Settings};
 use facts::Facts;
 
 /// What was thought of one thing. The order is that of gravity, and of the command's exit codes: 0, 1, 2.
@@ -28,12 +28,12 @@ pub(crate) enum Verdict {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
-    name: &'static str,
-    verdict: Verdict,
-    found: String,
+    pub(crate) name: &'static str,
+    pub(crate) verdict: Verdict,
+    pub(crate) found: String,
     /// What to do; nothing when all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
-    advice: Option<String>,
+    pub(crate) advice: Option<String>,
 }
 
 impl Check {
@@ -50,10 +50,15 @@ impl Check {
     }
 }
 
+/// Looks at everything with these settings. It blocks: it reads files, and asks the server that runs by its control socket, even from within.
+pub(crate) fn look(config: &Config) -> Vec<Check> {
+    checks::all(&Facts::gather(config))
+}
+
 /// Looks at everything; the exit code is the gravest verdict.
 pub(crate) fn doctor(settings: Settings, json: bool) -> Result<ExitCode, Failure> {
     let checks = match settings.mean() {
-        Ok(config) => checks::all(&Facts::gather(&config)),
+        Ok(config) => look(&config),
         Err(problems) => {
             vec![Check::fail("settings", problems.to_string(), "correct them, and see `tollgate config print`")]
         }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tollgate_api::ApiConfig;
-use tollgate_console::{Console, ConsoleParts};
+use tollgate_console::{Console, ConsoleParts, Premises};
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::ports::hook::{AccessHook, NoHook};
 use tollgate_core::ports::outbound::OutboundRules;
@@ -133,6 +133,7 @@ pub(super) fn console(
     node: &Arc<Node>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
+    premises: Arc<dyn Premises>,
 ) -> Option<Console> {
     let settings = config.console.as_ref()?;
     let mut instance = [0; 4];
@@ -145,7 +146,7 @@ pub(super) fn console(
         instance: u32::from_be_bytes(instance),
     };
     let (node, clock, entropy) = (Arc::clone(node), Arc::clone(clock), Arc::clone(entropy));
-    Some(Console::new(ConsoleParts { node, clock, entropy, settings }))
+    Some(Console::new(ConsoleParts { node, clock, entropy, premises, settings }))
 }
 
 /// What collects traces, where the settings name a collector.
