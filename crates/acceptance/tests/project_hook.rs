@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tollgate_acceptance::standard_webhooks::check;
 use tollgate_testkit::poll::{SOON, until};
 use tollgate_testkit::receiver::{Answer, Received, Receiver};
-use tollgate_testkit::{Api, Leap, Server, Setup};
+use tollgate_testkit::{Api, Leap, Native, Server, Setup};
 
 /// A server that may call receivers on this machine.
 fn start() -> Server {
@@ -338,4 +338,43 @@ console.log(JSON.stringify([isGenuine(secret, headers, body), isGenuine(other, h
         "{}",
         String::from_utf8_lossy(&ran.stderr)
     );
+}
+
+#[test]
+fn a_reason_reaches_the_client_over_our_own_protocol_and_over_v2() {
+    let (receiver, server) = (Receiver::start(), start());
+    let api = server.api();
+    for (id, kind) in [("room", "public"), ("den", "private")] {
+        server.v2("POST", "/v2/channels", &json!({"id": id, "type": kind, "capabilities": ["token_publish"]}));
+    }
+    let made = server.v2("POST", "/v2/tokens", &json!({"channels": ["room"]}));
+    let token = made["secret"].as_str().unwrap();
+    server.remember(token);
+    ask(&server, &receiver, &["subscribe", "publish"]);
+    let (mut native, _) = Native::connect(&server, &json!({"token": token}));
+    let message = json!({"channel": "room", "event": "said", "data": 1});
+    say(&receiver, &json!({"allow": false, "reason": "muted\nuntil noon"}));
+    let (muted, kept_out) = (
+        "The project's backend refused this message in the channel room: muted until noon.",
+        "The project's backend refused this client the channel den: muted until noon.",
+    );
+    for (name, body, told) in [("publish", &message, muted), ("subscribe", &json!({"channel": "den"}), kept_out)] {
+        let refused = native.refused(name, body);
+        assert_eq!((&refused["code"], &refused["message"]), (&json!("not_granted"), &json!(told)), "{refused}");
+    }
+    let own = server.api_with(token);
+    let (status, refused) = v2(&own, "POST", "/v2/channels/room/messages", &json!({"event": "said", "data": 1}));
+    assert_eq!(
+        (status, &refused["code"], &refused["detail"]),
+        (403, &json!("not_granted"), &json!(muted)),
+        "{refused}"
+    );
+    let batch = json!({"messages": [message]});
+    let (_, results) = v2(&own, "POST", "/v2/publish", &batch);
+    assert!(results.to_string().contains("muted until noon"), "{results}");
+    // Whoever publishes with a key is not asked about, and nobody hears of what was refused.
+    let (status, _) = v2(&api, "POST", "/v2/channels/room/messages", &json!({"event": "from-backend", "data": 2}));
+    assert!(status < 300);
+    let heard = native.push("message");
+    assert_eq!(heard["event"], "from-backend", "{heard}");
 }

@@ -91,7 +91,10 @@ pub(crate) fn answer_of(body: &[u8]) -> Option<Answer> {
     let Said { allow, cache_ms, mut reason } = records::from_bytes(body)?;
     if let Some(reason) = &mut reason {
         reason.truncate(reason.floor_char_boundary(HOOK_REASON_BYTES_MAX));
+        // It is a text for people, and moves no terminal.
+        *reason = reason.replace(char::is_control, " ").trim().to_owned();
     }
+    let reason = reason.filter(|reason| !reason.is_empty());
     Some(Answer { allow, cache_ms: cache_ms.min(HOOK_CACHE_MS_MAX), reason })
 }
 
@@ -129,6 +132,12 @@ mod tests {
                 r#"{"allow":false,"reason":"muted"}"#,
                 Some(Answer { allow: false, cache_ms: 0, reason: Some("muted".into()) }),
             ),
+            (
+                r#"{"allow":false,"reason":" a\u001b[2J\nb "}"#,
+                Some(Answer { allow: false, cache_ms: 0, reason: Some("a [2J b".into()) }),
+            ),
+            (r#"{"allow":false,"reason":"\n"}"#, Some(Answer { allow: false, cache_ms: 0, reason: None })),
+            (r#"{"allow":false,"reason":["x"]}"#, None),
             (r#"{"allow":"true"}"#, None),
             (r#"{"allow":1}"#, None),
             (r#"{"allow":true,"cache_ms":-1}"#, None),

@@ -15,7 +15,7 @@ use tollgate_core::limits::{MEMBER_DATA_BYTES_MAX, POSITIONS_MAX};
 use super::clients::{Client, Named, Outcome, identified};
 use super::history::HistoryView;
 use super::hooks::Hooked;
-use super::publish::check_batch;
+use super::publish::{check_batch, refused_message};
 use crate::Node;
 use crate::directory::ProjectEntry;
 
@@ -39,7 +39,7 @@ impl Node {
         let (mut publication, how) = self.publication(&entry, &named.key, &caller, Some(client.id), message)?;
         match self.publish_hooked(caller, &named.key, named.kind, &publication).await? {
             Hooked::NotAsked => {}
-            Hooked::Denied => return Ok(Err(Reply::NotAllowed)),
+            Hooked::Denied(reason) => return Err(refused_message(&named.key.channel, reason.as_deref())),
             // The hook took its time: whether the client may is asked again.
             Hooked::Allowed => {
                 if let Err(refused) = self.writable(client, subscribed, &channel, authorize::decide_publish)? {

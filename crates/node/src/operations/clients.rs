@@ -20,7 +20,7 @@ use tollgate_core::ports::store::{StoreError, Subject};
 use tollgate_core::records::HookQuestion;
 
 use super::client_channels::{check_face, check_resume};
-use super::hooks::asks;
+use super::hooks::{Hooked, asks, denied};
 use super::presented::{Place, TokenRefused, refused_by};
 use super::recognise::{Recognised, Unprepared};
 use super::refusal;
@@ -413,22 +413,26 @@ impl Node {
         if entry.read().is_subscribed(token, &named.key.channel) {
             return Ok(Outcome::Join(named.key));
         }
-        let mut said_yes = false;
+        let mut hooked = Hooked::NotAsked;
         if first == SubscribeDecision::AskHook {
-            said_yes = self.subscribe_hooked(&entry, token, &named.key, named.kind).await?;
+            hooked = self.subscribe_hooked(&entry, token, &named.key, named.kind).await?;
         }
-        if said_yes {
+        if hooked == Hooked::Allowed {
             self.fetch(&entry, &named.key, from).await?;
         }
         // Decided again, and kept so until it is durable: the token may have changed while the hook was asked.
         let _minting = entry.minting.read().await;
-        let allowed = match self.decision(&entry, token, &named)? {
-            SubscribeDecision::Allow => true,
-            SubscribeDecision::AskHook => said_yes,
-            SubscribeDecision::Refuse => false,
-        };
-        if !allowed {
-            return Err(self.refuse_subscribe(ErrorKind::NotGranted, &named));
+        match (self.decision(&entry, token, &named)?, hooked) {
+            (SubscribeDecision::Allow, _) | (SubscribeDecision::AskHook, Hooked::Allowed) => {}
+            (SubscribeDecision::AskHook, Hooked::Denied(Some(reason))) => {
+                let refused = self.refuse_subscribe(ErrorKind::NotGranted, &named);
+                let what = format!("this client the channel {}", named.key.channel);
+                return Err(Error { detail: denied(&what, Some(&reason)), ..refused });
+            }
+            // Our own no has no reason of anybody's, also where the hook gave one before.
+            (SubscribeDecision::AskHook | SubscribeDecision::Refuse, _) => {
+                return Err(self.refuse_subscribe(ErrorKind::NotGranted, &named));
+            }
         }
         if entry.read().is_subscribed(token, &named.key.channel) {
             return Ok(Outcome::Join(named.key));

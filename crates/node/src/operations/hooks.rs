@@ -13,7 +13,7 @@ use tollgate_core::credentials::{
 };
 use tollgate_core::delivery::Publication;
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ids::{ChannelKey, DeliveryId, TokenId};
+use tollgate_core::ids::{ChannelId, ChannelKey, DeliveryId, ProjectId, TokenId};
 use tollgate_core::limits::{HOOK_ANSWER_BYTES_MAX, HOOK_TIMEOUT_MS_MAX};
 use tollgate_core::model::ChannelType;
 use tollgate_core::ports::hook::SubscribeQuestion;
@@ -27,13 +27,14 @@ use crate::Node;
 use crate::directory::{ProjectEntry, Records};
 use crate::hooks::{Answer, Asker, Breaker, Known, Message, Named, Pass, Question, answer_of, body_of};
 
-/// What came of a question about a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What came of a question about a subscription or a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hooked {
     /// Nobody had to be asked.
     NotAsked,
     Allowed,
-    Denied,
+    /// With what the project's backend wants its client told.
+    Denied(Option<Arc<str>>),
 }
 
 /// What a question came to.
@@ -105,10 +106,7 @@ impl Node {
             Question { address: place.address.map(|one| one.to_string()), origin: place.origin, ..Question::default() };
         let refused = match self.ask(entry, HookQuestion::Connect, (token, place.address), None, asked).await {
             Verdict::Allowed => return Ok(()),
-            Verdict::Denied(reason) => {
-                let reason = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-                Error::new(ErrorKind::Forbidden, format!("The project's backend refused this connection{reason}."))
-            }
+            Verdict::Denied(reason) => Error::new(ErrorKind::Forbidden, denied("this connection", reason.as_deref())),
             Verdict::Unanswered => unanswered(),
         };
         self.refusals.note(Some(entry.project.id), refused.kind.code(), place.address);
@@ -123,18 +121,21 @@ impl Node {
         token: TokenId,
         channel: &ChannelKey,
         kind: ChannelType,
-    ) -> Result<bool> {
+    ) -> Result<Hooked> {
         if !asks(entry, HookQuestion::Subscribe, false) {
             let token_state = entry.read().token(token).and_then(|found| found.state.as_deref().cloned());
             let ChannelKey { project, channel } = channel.clone();
-            return Ok(self.hook.may_subscribe(SubscribeQuestion { project, channel, token, token_state }).await);
+            let question = SubscribeQuestion { project, channel, token, token_state };
+            // It has no reasons.
+            let said_yes = self.hook.may_subscribe(question).await;
+            return Ok(if said_yes { Hooked::Allowed } else { Hooked::Denied(None) });
         }
         match self
             .ask(entry, HookQuestion::Subscribe, (Some(token), None), Some((channel, kind)), Question::default())
             .await
         {
-            Verdict::Allowed => Ok(true),
-            Verdict::Denied(_) => Ok(false),
+            Verdict::Allowed => Ok(Hooked::Allowed),
+            Verdict::Denied(reason) => Ok(Hooked::Denied(reason)),
             Verdict::Unanswered => {
                 self.counters.subscribes_refused.add(1);
                 Err(unanswered())
@@ -171,9 +172,9 @@ impl Node {
         // Boxed, so that not every publication has room for what few need.
         match Box::pin(self.ask(&entry, HookQuestion::Publish, (token, None), Some((channel, kind)), asked)).await {
             Verdict::Allowed => Ok(Hooked::Allowed),
-            Verdict::Denied(_) => {
+            Verdict::Denied(reason) => {
                 self.counters.client_writes_refused.add(1);
-                Ok(Hooked::Denied)
+                Ok(Hooked::Denied(reason))
             }
             Verdict::Unanswered => Err(unanswered()),
         }
@@ -195,9 +196,8 @@ impl Node {
                 Ok(known) => known,
                 Err(Deleted) => return Verdict::Denied(None),
             };
-            let (project, revision) = (entry.project.id, kept.revision);
-            let channel = channel.map(|(key, _)| key.channel.clone());
-            let named = asker.map(|asker| Named { project, revision, question, asker, channel });
+            let channel = channel.map(|(key, _)| &key.channel);
+            let named = asker.and_then(|asker| named_of(&records, entry.project.id, question, asker, channel));
             (Arc::clone(&kept.record), named)
         };
         // Taken away at this moment; who comes again is not asked about.
@@ -228,8 +228,7 @@ impl Node {
                 self.counters.hook_denials.add(1);
                 Verdict::Denied(reason)
             }
-            // What lets a token into a private channel is a clear yes and nothing else.
-            None if hook.allow_on_failure && question != HookQuestion::Subscribe => Verdict::Allowed,
+            None if holds_unanswered(hook, question) => Verdict::Allowed,
             None => Verdict::Unanswered,
         }
     }
@@ -341,6 +340,31 @@ pub(super) fn said(answer: &OutboundAnswer) -> std::result::Result<Answer, Strin
     answer_of(&answer.body).ok_or_else(|| "it answered neither {\"allow\": true} nor {\"allow\": false}".to_owned())
 }
 
+/// Whether it may, without an answer.
+pub(super) fn holds_unanswered(hook: &HookRecord, question: HookQuestion) -> bool {
+    // What lets a token into a private channel is a clear yes and nothing else.
+    hook.allow_on_failure && question != HookQuestion::Subscribe
+}
+
+/// A token as an answer about it is known by.
+pub(super) fn asker_of(records: &Records, token: TokenId) -> Option<Asker> {
+    let found = records.token(token)?;
+    let user_revision = found.user.and_then(|user| records.user(user)).map_or(0, |user| user.kept.revision);
+    Some(Asker::Token { token, revision: found.revision, user_revision })
+}
+
+/// What an answer to a question is known by; nothing in a project that has no settings, and so no hook.
+pub(super) fn named_of(
+    records: &Records,
+    project: ProjectId,
+    question: HookQuestion,
+    asker: Asker,
+    channel: Option<&ChannelId>,
+) -> Option<Named> {
+    let revision = records.settings.as_ref()?.revision;
+    Some(Named { project, revision, question, asker, channel: channel.cloned() })
+}
+
 /// The token that was to be asked about is gone.
 struct Deleted;
 
@@ -356,8 +380,15 @@ fn describe(
     asked.token_id = Some(id.to_string());
     asked.user_id = user.map(|user| user.kept.record.user_id.clone());
     asked.token_state = found.state.as_deref().cloned();
-    let user_revision = user.map_or(0, |user| user.kept.revision);
-    Ok(Some(Asker::Token { token: id, revision: found.revision, user_revision }))
+    Ok(asker_of(records, id))
+}
+
+/// A no in words, with the reason that the project's own hook gave, and nobody else.
+pub(super) fn denied(what: &str, reason: Option<&str>) -> String {
+    match reason {
+        Some(reason) => format!("The project's backend refused {what}: {}.", reason.trim_end_matches('.')),
+        None => format!("The project's backend refused {what}."),
+    }
 }
 
 fn unanswered() -> Error {

@@ -15,7 +15,7 @@ use tollgate_core::ports::broker::PublishHow;
 use tollgate_core::ports::store::StoreError;
 
 use super::bearers::Wish;
-use super::hooks::Hooked;
+use super::hooks::{Hooked, denied};
 use super::refusal;
 use super::writing::actor;
 use crate::Node;
@@ -42,12 +42,7 @@ impl Node {
         let key = ChannelKey { project: entry.project.id, channel };
         let (mut publication, how) = self.publication(&entry, &key, caller, None, message)?;
         match (self.publish_hooked(*caller, &key, kind, &publication).await?, *caller) {
-            (Hooked::Denied, _) => {
-                return Err(Error::new(
-                    ErrorKind::NotGranted,
-                    format!("The project's backend refused this message in the channel {}.", key.channel),
-                ));
-            }
+            (Hooked::Denied(reason), _) => return Err(refused_message(&key.channel, reason.as_deref())),
             // The hook took its time: whether the token may is asked again.
             (Hooked::Allowed, Caller::Token { project, token }) => {
                 self.allow_token(project, token, &key.channel, Wish::Publish)?;
@@ -210,6 +205,11 @@ impl Node {
         }
         Ok(Publication::new(event, data, self.now()))
     }
+}
+
+/// What the access hook's no means to whoever publishes.
+pub(super) fn refused_message(channel: &ChannelId, reason: Option<&str>) -> Error {
+    Error::new(ErrorKind::NotGranted, denied(&format!("this message in the channel {channel}"), reason))
 }
 
 /// Refuses a batch that is too large.

@@ -124,8 +124,54 @@ fn a_no_keeps_out_and_says_why() {
     yes(&bench, 1);
     let connection = bench.connect(&secret(&token)).unwrap();
     bench.outbound.answer_with(200, br#"{"allow":false}"#);
-    assert_eq!(subscribe(&bench, connection, "den").unwrap_err().kind, ErrorKind::NotGranted);
-    assert_eq!(bench.node.counters().hook_denials.get(), 2);
+    let plain = subscribe(&bench, connection, "den").unwrap_err();
+    assert_eq!((plain.kind, plain.detail.as_str()), (ErrorKind::NotGranted, "This client may not subscribe to den."));
+    bench.outbound.answer_with(200, br#"{"allow":false,"reason":"The den is full."}"#);
+    let told = subscribe(&bench, connection, "den").unwrap_err();
+    let expected = "The project's backend refused this client the channel den: The den is full.";
+    assert_eq!((told.kind, told.detail.as_str()), (ErrorKind::NotGranted, expected));
+    assert_eq!(bench.node.counters().hook_denials.get(), 3);
+    assert_eq!(bench.node.counters().subscribes_refused.get(), 2);
+}
+
+#[test]
+fn a_reason_is_told_to_whom_it_was_given_for_and_only_with_the_hooks_own_no() {
+    let bench = Bench::new();
+    let (token, connection) = in_room(&bench);
+    bench.channel("den", ChannelType::Private);
+    hook(&bench, |hook| hook.questions = vec![HookQuestion::Publish, HookQuestion::Subscribe]);
+    let muted = br#"{"allow":false,"reason":"muted until noon","cache_ms":60000}"#;
+    bench.outbound.answer_with(200, muted);
+    let expected = "The project's backend refused this message in the channel room: muted until noon.";
+    for _ in 0..2 {
+        let refused = publish(&bench, connection, "room").unwrap_err();
+        assert_eq!(
+            (refused.kind, refused.detail.as_str()),
+            (ErrorKind::NotGranted, expected),
+            "a kept no says it, too"
+        );
+    }
+    let own = tollgate_core::authorize::Caller::Token { project: bench.project, token: token.token.id };
+    let message = || NewMessage::new("room", "said", JsonValue::null());
+    assert_eq!(bench.run(bench.node.publish(&own, message())).unwrap_err().detail, expected);
+    let batch = bench.run(bench.node.publish_batch(&own, vec![message()])).unwrap();
+    assert_eq!(batch[0].as_ref().unwrap_err().detail, expected);
+    match bench.command(connection, Command::Batch(vec![message()])).unwrap() {
+        Some(Reply::Batch(outcomes)) => assert_eq!(outcomes[0].as_ref().unwrap_err().detail, expected),
+        told => panic!("{told:?}"),
+    }
+    assert_eq!(bench.outbound.take_calls().len(), 1);
+    // Somebody else's no is not this one's.
+    let other = bench.issue(NewToken::default());
+    let others = bench.connect(&secret(&other)).unwrap();
+    subscribe(&bench, others, "room").unwrap();
+    bench.outbound.answer_with(200, br#"{"allow":false}"#);
+    let plain = publish(&bench, others, "room").unwrap_err();
+    assert_eq!(plain.detail, "The project's backend refused this message in the channel room.");
+    // Nor is a failure anybody's no, whatever its body says.
+    bench.outbound.answer_with(500, br#"{"allow":false,"reason":"stack trace"}"#);
+    let failed = subscribe(&bench, others, "den").unwrap_err();
+    assert!(failed.kind == ErrorKind::HookUnavailable && !failed.detail.contains("stack"), "{failed}");
 }
 
 #[test]
@@ -148,7 +194,7 @@ fn a_message_is_asked_about_after_our_own_rules_and_before_it_is_sent() {
     assert!(bench.outbound.take_calls().is_empty());
     let published = || bench.node.counters().publications.get();
     bench.outbound.answer_with(200, br#"{"allow":false}"#);
-    assert!(matches!(publish(&bench, connection, "room"), Ok(Some(Reply::NotAllowed))));
+    assert_eq!(publish(&bench, connection, "room").unwrap_err().kind, ErrorKind::NotGranted);
     assert_eq!(published(), 0);
     yes(&bench, 1);
     assert!(matches!(publish(&bench, connection, "room"), Ok(Some(Reply::Published(_)))));
@@ -232,7 +278,7 @@ fn answers_hold_as_long_as_they_say_and_for_whom_they_were_given() {
     subscribe(&bench, others, "room").unwrap();
     bench.outbound.answer_with(200, br#"{"allow":false,"cache_ms":1000}"#);
     for _ in 0..2 {
-        assert!(matches!(publish(&bench, others, "room"), Ok(Some(Reply::NotAllowed))));
+        assert_eq!(publish(&bench, others, "room").unwrap_err().kind, ErrorKind::NotGranted);
     }
     assert_eq!(asked(), 1);
     // So is a token that was changed.
