@@ -28,6 +28,9 @@ fn the_lines_of_the_page_run() {
     assert!(ran.status.success(), "{out}\n{err}");
     for said in [
         "It works.\n",
+        "✓ genuine  It is a token of this project.\n",
+        "\"verdict\":\"yes\"",
+        "✗ kept",
         "subscriptions   room\n",
         "\"active\":false",
         "said  backend  {\"text\"",

@@ -127,7 +127,7 @@ operations! {
     }
     "Explaining" {
         POST "/v2/explain" explain "manage_tokens" "Say why a token may do something, or may not: each decision on the way, what its client is told, and what would change it" () Explain -> 200 Explanation;
-        POST "/v2/explain/message" explainMessage "manage_tokens" "Say what became of a message for a token: what is kept of it, what waits for the token's connections, and which ended since" () ExplainMessage -> 200 MessageFate;
+        POST "/v2/explain/message" explainMessage "manage_tokens" "Say what became of a message for a token, in a channel or sent to it directly: what is kept of it, what waits for the token's connections, and which ended since" () ExplainMessage -> 200 MessageFate;
     }
     "Online status" {
         POST "/v2/online" queryOnline "read_leap_tokens" "Who is online, or was last seen when: up to 1,000 tokens, and users with manage_users" () OnlineQuery -> 200 Online;

@@ -95,7 +95,7 @@ fn introspection() -> Value {
         "said": {"type": "string"}, "advice": maybe_text(),
     }));
     let fate = answered(&json!({
-        "step": {"type": "string", "enum": ["kept", "works", "subscribed", "echo", "connection", "ended", "present"]},
+        "step": {"type": "string", "enum": ["kept", "acknowledged", "works", "subscribed", "echo", "connection", "ended", "present"]},
         "held": {"type": "string", "enum": ["held", "failed", "unknown"], "description": "Whether it speaks for the message having been written to the token's clients."},
         "said": {"type": "string"}, "connection": maybe_text(),
     }));
@@ -126,11 +126,11 @@ fn introspection() -> Value {
         })),
         "ExplainMessage": taken(&json!({
             "token": {"type": "string", "description": "A secret, a JWT, or the id."},
-            "channel": {"type": "string", "minLength": 1, "maxLength": 255},
-            "position": {"type": "string", "description": "The message's position, as its publication was answered, and as the history has it."},
-        }), &["token", "channel", "position"]),
+            "channel": or_null(&json!({"type": "string", "minLength": 1, "maxLength": 255, "description": "Without one it was a direct message."})),
+            "position": or_null(&json!({"type": "string", "description": "The message's position, as its publication was answered, and as the history has it; of a direct message as its client was told it. Without one, and without a channel, the last direct message is meant."})),
+        }), &["token"]),
         "MessageFate": answered(&json!({
-            "token": {"type": "string"}, "at": maybe_time(),
+            "token": {"type": "string"}, "position": maybe_text(), "at": maybe_time(),
             "event": or_null(&json!({"type": "string", "description": "With the permission to read channels."})),
             "sender": maybe_text(), "steps": {"type": "array", "items": fate},
         })),

@@ -308,3 +308,59 @@ async fn why_a_token_may_or_may_not_is_explained() {
     }
     door.call("POST", "/v2/explain", r#"{"wish":"connect"}"#).await.refused_v2("invalid_body");
 }
+
+#[tokio::test]
+async fn what_became_of_a_message_is_told() {
+    let door = Door::open().await;
+    door.channel("room", "{}").await;
+    let made = door.call("POST", "/v2/tokens", r#"{"channels":["room"]}"#).await.json;
+    let (id, secret) = (made["id"].as_str().unwrap(), made["secret"].as_str().unwrap());
+    let published = door.call("POST", "/v2/channels/room/messages", r#"{"event":"said","data":{"text":"hi"}}"#).await;
+    let position = published.json["position"].as_str().unwrap();
+    let step = |json: &Value, name: &str| {
+        let steps = json["steps"].as_array().unwrap();
+        steps.iter().find(|step| step["step"] == name).unwrap_or_else(|| panic!("no {name}: {json}")).clone()
+    };
+    for token in [id, secret] {
+        let asked = json!({"token": token, "channel": "room", "position": position}).to_string();
+        let told = door.call("POST", "/v2/explain/message", &asked).await;
+        assert_eq!((told.status, &told.json["token"], &told.json["position"]), (200, &json!(id), &json!(position)));
+        assert_eq!((&told.json["event"], &told.json["sender"]), (&json!("said"), &Value::Null));
+        assert!(told.json["at"].is_string(), "{}", told.json);
+        for (name, held) in [("kept", "held"), ("works", "held"), ("subscribed", "unknown"), ("present", "failed")] {
+            let fact = step(&told.json, name);
+            let has_text = fact["said"].as_str().is_some_and(|said| !said.is_empty());
+            assert!((name == "subscribed" || fact["held"] == held) && has_text, "{name}: {fact}");
+        }
+        assert!(!told.json.to_string().contains(secret) && !told.json.to_string().contains("\"hi\""));
+    }
+    let direct = door.call("POST", "/v2/explain/message", &json!({"token": id}).to_string()).await;
+    assert_eq!((direct.status, &direct.json["position"]), (200, &Value::Null), "{}", direct.json);
+    assert_eq!(step(&direct.json, "kept")["held"], "failed");
+    door.call("PATCH", "/v2/project", r#"{"mailbox":{"size":5,"ttl_ms":60000}}"#).await;
+    let sent = door.call("POST", &format!("/v2/tokens/{id}/messages"), r#"{"event":"secret.event","data":1}"#).await;
+    assert!(sent.status < 300, "{}", sent.json);
+    let direct = door.call("POST", "/v2/explain/message", &json!({"token": id}).to_string()).await.json;
+    assert_eq!(
+        (&step(&direct, "kept")["held"], &step(&direct, "acknowledged")["held"]),
+        (&json!("held"), &json!("unknown"))
+    );
+    assert!(!direct.to_string().contains("secret.event"), "what it says is its token's alone");
+    let place = direct["position"].as_str().unwrap();
+    let named = json!({"token": id, "position": place}).to_string();
+    assert_eq!(door.call("POST", "/v2/explain/message", &named).await.json["position"], place);
+    let epoch = place.split('-').next().unwrap();
+    for (wrong, code) in [
+        (json!({"token": id, "channel": "room"}), "invalid_input"),
+        (json!({"token": id, "channel": "room", "position": "x"}), "invalid_input"),
+        (json!({"token": id, "channel": "a/b", "position": position}), "invalid_input"),
+        (json!({"token": id, "position": format!("{epoch}-2")}), "invalid_input"),
+        (json!({"token": id, "channel": "nowhere", "position": position}), "not_found"),
+        (json!({"token": "tok_AAAA", "channel": "room", "position": position}), "not_found"),
+        (json!({"token": "x"}), "not_found"),
+        (json!({"channel": "room", "position": position}), "invalid_body"),
+        (json!({"token": id, "of": 1}), "invalid_body"),
+    ] {
+        door.call("POST", "/v2/explain/message", &wrong.to_string()).await.refused_v2(code);
+    }
+}

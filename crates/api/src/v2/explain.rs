@@ -101,13 +101,16 @@ const fn held(held: ExplainHeld) -> &'static str {
 #[serde(deny_unknown_fields)]
 struct WantedFate {
     token: String,
-    channel: String,
-    position: String,
+    #[serde(default)]
+    channel: Option<String>,
+    #[serde(default)]
+    position: Option<String>,
 }
 
 #[derive(Serialize)]
 struct Fate<'a> {
     token: String,
+    position: Option<String>,
     at: Option<String>,
     event: Option<&'a str>,
     sender: Option<String>,
@@ -122,13 +125,19 @@ struct FateStep<'a> {
     connection: Option<String>,
 }
 
-/// `POST /v2/explain/message`.
+/// `POST /v2/explain/message`: of a message in a channel, or without one, of a direct message.
 pub(crate) async fn message(call: &Call) -> Result<Answer> {
     let wanted: WantedFate = call.object()?;
-    let channel = ChannelId::new(&wanted.channel)?;
-    let position: Position = wanted.position.parse()?;
+    let channel = wanted.channel.map(|id| ChannelId::new(&id)).transpose()?;
+    let position = wanted.position.map(|text| text.parse::<Position>()).transpose()?;
     let token = PresentedSecret::new(wanted.token);
-    let fate = call.node.explain_message(&call.caller, &channel, position, &token).await?;
+    let fate = match (channel, position) {
+        (Some(channel), Some(position)) => call.node.explain_message(&call.caller, &channel, position, &token).await?,
+        (Some(_), None) => {
+            return Err(Error::new(ErrorKind::InvalidInput, "Say at which `position` of the channel the message is."));
+        }
+        (None, position) => call.node.explain_direct(&call.caller, &token, position).await?,
+    };
     Ok(Answer::json(StatusCode::OK, &show_fate(&fate)))
 }
 
@@ -136,6 +145,7 @@ fn show_fate(fate: &MessageFate) -> Fate<'_> {
     let message = fate.message.as_ref();
     Fate {
         token: fate.token.to_string(),
+        position: fate.position.map(|position| position.to_string()),
         at: fate.at.map(|at| at.to_string()),
         event: message.map(|message| &*message.event),
         sender: message.and_then(|message| message.sender).map(|sender| sender.to_string()),

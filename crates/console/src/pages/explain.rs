@@ -30,6 +30,7 @@ struct Explain {
 }
 
 struct Fate {
+    position: String,
     at: String,
     event: String,
     token: String,
@@ -97,7 +98,8 @@ const fn shown_as(held: ExplainHeld) -> (&'static str, &'static str) {
 
 const fn fact(step: FateStepKind) -> &'static str {
     match step {
-        FateStepKind::Kept => "The channel keeps it",
+        FateStepKind::Kept => "It is kept",
+        FateStepKind::Acknowledged => "A client acknowledged it",
         FateStepKind::Works => "The token worked then",
         FateStepKind::Subscribed => "It is subscribed",
         FateStepKind::Echo => "It is not its own message, or is sent back",
@@ -114,6 +116,7 @@ fn fate(visit: &Visit, fate: &MessageFate) -> Fate {
     });
     let token = fate.token.to_string();
     Fate {
+        position: fate.position.map(|position| position.to_string()).unwrap_or_default(),
         at: fate.at.map(|at| at.to_string()).unwrap_or_default(),
         event: fate.message.as_ref().map(|message| message.event.to_string()).unwrap_or_default(),
         token_path: visit.at(&format!("/tokens/{token}")),
@@ -175,8 +178,9 @@ pub(crate) async fn ask(visit: &Visit) -> Result<Answer> {
     };
     match asked {
         Ok(told) => page(visit, StatusCode::OK, typed, &told),
-        Err((field, error)) if error.kind == ErrorKind::InvalidInput => {
-            page(visit, refused::status(error.kind), typed.wrong_at(field, &error), &Told::Nothing)
+        // What is not there was typed here: it is said at its field, and the page stays.
+        Err((field, error)) if matches!(error.kind, ErrorKind::InvalidInput | ErrorKind::NotFound) => {
+            page(visit, refused::status(ErrorKind::InvalidInput), typed.wrong_at(field, &error), &Told::Nothing)
         }
         Err((_, error)) => Err(error),
     }
@@ -186,12 +190,25 @@ async fn became(visit: &Visit) -> std::result::Result<MessageFate, (&'static str
     let form = &visit.form;
     let invalid = |field, why: &str| (field, Error::new(ErrorKind::InvalidInput, why));
     let token = form.filled("of").ok_or_else(|| invalid("of", "Give a token's id or secret."))?;
-    let channel = form.filled("sent_in").ok_or_else(|| invalid("sent_in", "Say in which channel."))?;
-    let channel = ChannelId::new(channel).map_err(|error| ("sent_in", error))?;
-    let position = form.filled("position").ok_or_else(|| invalid("position", "Say at which position."))?;
-    let position: Position = position.parse().map_err(|error| ("position", error))?;
+    let channel = form.filled("sent_in").map(ChannelId::new).transpose().map_err(|error| ("sent_in", error))?;
+    let position = form.filled("position").map(str::parse::<Position>).transpose();
+    let position = position.map_err(|error| ("position", error))?;
     let token = PresentedSecret::new(token.to_owned());
-    visit.node().explain_message(&visit.caller, &channel, position, &token).await.map_err(|error| ("position", error))
+    let (node, caller) = (visit.node(), &visit.caller);
+    let told = match (&channel, position) {
+        (Some(channel), Some(position)) => node.explain_message(caller, channel, position, &token).await,
+        (Some(_), None) => return Err(invalid("position", "Say at which position.")),
+        (None, position) => node.explain_direct(caller, &token, position).await,
+    };
+    told.map_err(|error| {
+        let is_known = node.token_detail(caller, &token).is_ok();
+        let field = match error.kind {
+            ErrorKind::NotFound if is_known => "sent_in",
+            ErrorKind::NotFound => "of",
+            _ => "position",
+        };
+        (field, error)
+    })
 }
 
 fn question(visit: &Visit) -> std::result::Result<ExplainQuestion, (&'static str, Error)> {

@@ -68,10 +68,15 @@ async fn what_became_of_a_message_is_told_fact_by_fact() {
     for said in ["What is known of it", "does not keep it any more", "subscribed to the channel", &id] {
         assert!(told.text.contains(said), "{said}: {}", told.text);
     }
+    let direct = place.post(&browser, &path, &format!("ask=message&of={id}")).await;
+    assert!(direct.status == 200 && direct.text.contains("it has none now"), "{}", direct.text);
     let hostile = words::path("\"><script>alert(1)</script>");
     for (fields, said) in [
         ("of=&sent_in=room&position=1-1".to_owned(), "Give a token"),
-        (format!("of={id}&position=1-1"), "Say in which"),
+        ("of=tok_AAAA&sent_in=room&position=1-1".to_owned(), "There is no such token"),
+        (format!("of={hostile}&sent_in=room&position=1-1"), "There is no such token"),
+        (format!("of={id}&sent_in=nowhere&position=1-1"), "There is no channel nowhere"),
+        (format!("of={id}&position=1-0"), "count from 1"),
         (format!("of={id}&sent_in=room"), "Say at which"),
         (format!("of={id}&sent_in=room&position={hostile}"), "A position is spelled"),
         (format!("of={id}&sent_in={hostile}&position=1-1"), "The channel id"),

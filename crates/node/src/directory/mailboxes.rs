@@ -62,6 +62,11 @@ impl Mailbox {
         if self.handed.epoch == epoch { self.handed.offset } else { 0 }
     }
 
+    /// When the message at a place was accepted, if it is kept.
+    pub(crate) fn accepted_at(&self, position: Position) -> Option<UnixMillis> {
+        self.messages.get(&position).map(|(_, kept)| kept.record.at)
+    }
+
     /// Rows of the messages of other epochs.
     pub(crate) fn of_other_epochs(&self, epoch: u64) -> impl Iterator<Item = u64> {
         self.messages.iter().filter(move |(position, _)| position.epoch != epoch).map(|(_, (row, _))| *row)

@@ -43,22 +43,38 @@ pub(crate) struct Known {
     pub(crate) reason: Option<Arc<str>>,
 }
 
+/// An answer as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct KeptAnswer {
+    pub(crate) known: Known,
+    /// When it was given.
+    pub(crate) at: Monotonic,
+    /// From when on it is not used again.
+    pub(crate) until: Monotonic,
+}
+
 /// The answers.
 #[derive(Debug, Default)]
-pub(crate) struct Answers(Mutex<HashMap<Named, (Known, Monotonic)>>);
+pub(crate) struct Answers(Mutex<HashMap<Named, KeptAnswer>>);
 
 impl Answers {
     /// The answer, if one is kept that is still good at `now`.
     pub(crate) fn find(&self, named: &Named, now: Monotonic) -> Option<Known> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.get(named) {
-            Some((known, until)) if now < *until => Some(known.clone()),
+            Some(found) if now < found.until => Some(found.known.clone()),
             Some(_) => {
                 kept.remove(named);
                 None
             }
             None => None,
         }
+    }
+
+    /// The answer that [`Answers::find`] would find, with its times. It changes nothing.
+    pub(crate) fn look(&self, named: &Named, now: Monotonic) -> Option<KeptAnswer> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(named).filter(|found| now < found.until).cloned()
     }
 
     /// Keeps an answer for so long.
@@ -68,7 +84,7 @@ impl Answers {
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= ANSWERS_MAX && !kept.contains_key(&named) {
-            kept.retain(|_, (_, until)| now < *until);
+            kept.retain(|_, found| now < found.until);
             if kept.len() >= ANSWERS_MAX {
                 let any: Vec<_> = kept.keys().take(ROOM).cloned().collect();
                 for one in any {
@@ -76,7 +92,7 @@ impl Answers {
                 }
             }
         }
-        kept.insert(named, (known, now.plus(for_ms)));
+        kept.insert(named, KeptAnswer { known, at: now, until: now.plus(for_ms) });
     }
 }
 
@@ -105,6 +121,9 @@ mod tests {
         answers.keep(named(1, 1), yes(), Monotonic(10), 100);
         answers.keep(named(2, 1), yes(), Monotonic(10), 0);
         assert_eq!(answers.find(&named(1, 1), Monotonic(109)), Some(yes()));
+        let looked_at = KeptAnswer { known: yes(), at: Monotonic(10), until: Monotonic(110) };
+        assert_eq!(answers.look(&named(1, 1), Monotonic(109)), Some(looked_at));
+        assert_eq!((answers.look(&named(1, 1), Monotonic(110)), answers.0.lock().unwrap().len()), (None, 1));
         for other in [
             named(1, 2),
             named(2, 1),

@@ -79,6 +79,11 @@ impl Breaker {
         }
     }
 
+    /// Until when nobody is asked, if that is so now; while it is tried by one question, until now.
+    pub(crate) fn rests_until(&self, now: Monotonic) -> Option<Monotonic> {
+        self.open.as_ref().filter(|open| open.probing || now < open.until).map(|open| open.until.max(now))
+    }
+
     /// Whether the hook rests.
     pub(crate) fn is_open(&self) -> bool {
         self.open.is_some()
@@ -114,7 +119,10 @@ mod tests {
             assert!(!breaker.answered(), "it was not open");
         }
         let mut breaker = opened();
+        assert_eq!(breaker.rests_until(at(REST_MS - 1)), Some(at(REST_MS)));
         assert_eq!((breaker.pass(at(REST_MS - 1)), breaker.is_open()), (Pass::Rest, true));
+        assert_eq!((breaker.rests_until(at(REST_MS)), breaker.pass(at(REST_MS))), (None, Pass::Probe));
+        assert_eq!(breaker.rests_until(at(REST_MS + 7)), Some(at(REST_MS + 7)), "others wait for what the probe tells");
     }
 
     #[test]

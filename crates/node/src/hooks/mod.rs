@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 use tollgate_core::clock::Monotonic;
 use tollgate_core::ids::ProjectId;
 
-pub(crate) use answers::{Answers, Asker, Known, Named};
+pub(crate) use answers::{Answers, Asker, KeptAnswer, Known, Named};
 pub(crate) use breaker::{Breaker, Pass};
 pub(crate) use question::{Answer, Message, Question, answer_of, body_of};
 
@@ -38,6 +38,12 @@ impl Hooks {
     /// Whether a project's hook failed so often that it is not asked.
     pub(crate) fn rests(&self, project: ProjectId, url: &str) -> bool {
         self.breaker(project, url, |breaker| breaker.is_open())
+    }
+
+    /// Until when a project's hook is not asked, if that is so now. It changes nothing.
+    pub(crate) fn rests_until(&self, project: ProjectId, url: &str, now: Monotonic) -> Option<Monotonic> {
+        let breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.get(&project).filter(|(known, _)| known == url).and_then(|(_, breaker)| breaker.rests_until(now))
     }
 
     /// How many hooks rest.

@@ -53,6 +53,13 @@ impl Directs {
         let known = self.tokens.get(&token).map(|(_, past)| past.position());
         known.filter(|known| known.epoch == start.epoch).unwrap_or(start)
     }
+
+    /// Where a token's direct messages are, and what is kept of them.
+    pub(super) fn standing(&self, token: TokenId, session: ConnectionId, run: u32) -> (Position, Option<&Past>) {
+        let last = self.position(token, session, run);
+        let past = self.tokens.get(&token).map(|(_, past)| past);
+        (last, past.filter(|past| past.position() == last))
+    }
 }
 
 /// Direct messages that came before it was known where they begin.

@@ -76,6 +76,7 @@ impl Shard {
             }
             Request::Inspect(inspection) => self.inspect(*inspection),
             Request::Standing(question) => self.tell_standing(*question),
+            Request::Directs(question) => self.tell_directs(*question),
             Request::Settle(reply) => {
                 let _caller_left = reply.send(self.last_cut_at);
             }

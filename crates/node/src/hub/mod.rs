@@ -44,8 +44,8 @@ pub use inspection::{Inspection, Only};
 pub use link::Renewal;
 pub use outbox::Written;
 pub use shard::{Outlet, Shard, Waiting};
-pub use standing::StandingQuestion;
-pub(crate) use standing::StandingSeen;
+pub use standing::{DirectsQuestion, StandingQuestion};
+pub(crate) use standing::{DirectsSeen, StandingSeen};
 pub use words::{PeerWord, Request};
 
 /// Which shard.

@@ -74,6 +74,12 @@ impl Past {
         self.position.offset + 1 - self.kept.len() as u64
     }
 
+    /// When the message at a position was accepted, if it is kept.
+    pub(super) fn accepted_at(&self, position: Position) -> Option<UnixMillis> {
+        let place = position.offset.checked_sub(self.first()).filter(|_| position.epoch == self.position.epoch)?;
+        self.kept.get(usize::try_from(place).ok()?).map(|kept| kept.publication.at)
+    }
+
     /// The next message: gives it its place, and keeps it as the settings say.
     pub(super) fn push(&mut self, publication: &Publication, settings: &ChannelSettings) {
         self.position.offset += 1;

@@ -1,9 +1,10 @@
-//! How one connection stands in one channel: whether it is in, and what waits for it there and for its socket. It reads, and changes nothing.
+//! How one connection stands: what waits for its socket, and in one channel whether it is in, and what waits for it there. And where a token's direct
+//! messages stand that are kept in memory. It reads, and changes nothing.
 
 use tokio::sync::oneshot;
-use tollgate_core::clock::Monotonic;
+use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::delivery::Position;
-use tollgate_core::ids::ChannelKey;
+use tollgate_core::ids::{ChannelKey, ProjectId, TokenId};
 
 use super::ConnectionKey;
 use super::shard::Shard;
@@ -12,7 +13,8 @@ use super::shard::Shard;
 #[derive(Debug)]
 pub struct StandingQuestion {
     pub(crate) connection: ConnectionKey,
-    pub(crate) channel: ChannelKey,
+    /// Without one, what waits for its socket is all that is asked.
+    pub(crate) channel: Option<ChannelKey>,
     /// Nothing of a connection that is gone, or is ending.
     pub(crate) reply: oneshot::Sender<Option<StandingSeen>>,
 }
@@ -30,11 +32,43 @@ pub(crate) struct StandingSeen {
     pub(crate) moved_at: Option<Monotonic>,
 }
 
+/// The question to a token's home about its direct messages, where no mailbox keeps them.
+#[derive(Debug)]
+pub struct DirectsQuestion {
+    pub(crate) project: ProjectId,
+    pub(crate) token: TokenId,
+    /// Which is asked about; without one, the last.
+    pub(crate) position: Option<Position>,
+    /// Nothing of a token without a session: nothing of it is kept.
+    pub(crate) reply: oneshot::Sender<Option<DirectsSeen>>,
+}
+
+/// The answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DirectsSeen {
+    /// The last one's place.
+    pub(crate) last: Position,
+    /// When the one that was asked about was accepted, if it is kept.
+    pub(crate) at: Option<UnixMillis>,
+}
+
 impl Shard {
+    /// Answers it.
+    pub(super) fn tell_directs(&self, question: DirectsQuestion) {
+        let DirectsQuestion { project, token, position, reply } = question;
+        let session = self.directory.session_of(project, token).and_then(|(_, session)| session);
+        let seen = session.map(|session| {
+            let run = self.directory.mailbox_run(project).0;
+            let (last, past) = self.directs.standing(token, session, run);
+            DirectsSeen { last, at: past.and_then(|past| past.accepted_at(position.unwrap_or(last))) }
+        });
+        let _caller_left = reply.send(seen);
+    }
+
     /// Answers it.
     pub(super) fn tell_standing(&mut self, question: StandingQuestion) {
         let StandingQuestion { connection, channel, reply } = question;
-        let place = self.locals.find(&channel);
+        let place = channel.and_then(|channel| self.locals.find(&channel));
         let seen = self.link(connection).filter(|link| link.is_connected()).map(|link| {
             let held = link.subscriptions.iter().find(|held| Some(held.channel) == place).copied();
             let outbox = link.outbox.as_ref();

@@ -13,7 +13,7 @@ use tollgate_core::ports::broker::{History, PublishHow};
 use super::inspection::Inspection;
 use super::past::Beginning;
 use super::presence::Face;
-use super::standing::StandingQuestion;
+use super::standing::{DirectsQuestion, StandingQuestion};
 use super::{ConnectionKey, ConnectionRef, FormatIndex, Frames, ShardIndex};
 
 /// A request from an operation, or from the store's change feed.
@@ -67,8 +67,10 @@ pub enum Request {
     CloseAll(Vec<ConnectionKey>, CloseReason, oneshot::Sender<(usize, Option<Monotonic>)>),
     /// Tell of connections here what fits. Answers how far it looked.
     Inspect(Box<Inspection>),
-    /// To a connection's shard: how it stands in a channel, and what waits for it.
+    /// To a connection's shard: what waits for it, and how it stands in a channel.
     Standing(Box<StandingQuestion>),
+    /// To a token's home: where its direct messages stand that no mailbox keeps.
+    Directs(Box<DirectsQuestion>),
     /// Answers once everything asked before has taken effect on this shard, with the last time that it closed a connection that may not come back.
     Settle(oneshot::Sender<Option<Monotonic>>),
     /// To a channel's home: answers once everything about the channel that was asked before has taken effect on that shard, joining included.

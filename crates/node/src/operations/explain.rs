@@ -1,7 +1,7 @@
 //! Why a token may do something, or may not: the decisions that its client would meet, in their order, each with what it fell by.
 //!
 //! Nothing is decided here. What a text proves is `recognise`'s, whether a token works `presented`'s, what it may do `weighing`'s: the same calls that the
-//! client's own request makes. An access hook is not asked; it is said that it would be.
+//! client's own request makes. An access hook is not asked; it is said that it would be, or what is kept of it (`explain_hook`).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,11 +12,10 @@ use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::grants::{Grant, Operation};
 use tollgate_core::ids::{ChannelId, TokenId};
 use tollgate_core::model::{Capabilities, ChannelType};
-use tollgate_core::records::HookQuestion;
 
 use super::bearers::Wish;
 use super::clients::has_room;
-use super::hooks::asks;
+use super::explain_hook::{HookMet, concluded};
 use super::presented::{Place, TokenRefused, refused_by};
 use super::recognise::Recognised;
 use super::weighing::{self, Weighed};
@@ -185,21 +184,21 @@ pub struct Explanation {
 
 /// The steps so far.
 #[derive(Default)]
-struct Trace {
+pub(super) struct Trace {
     steps: Vec<ExplainedStep>,
     token: Option<TokenId>,
 }
 
 impl Trace {
-    fn held(&mut self, what: ExplainStep, said: impl Into<String>) {
+    pub(super) fn held(&mut self, what: ExplainStep, said: impl Into<String>) {
         self.steps.push(ExplainedStep { what, held: ExplainHeld::Held, said: said.into(), advice: None });
     }
 
-    fn unknown(&mut self, what: ExplainStep, said: impl Into<String>) {
+    pub(super) fn unknown(&mut self, what: ExplainStep, said: impl Into<String>) {
         self.steps.push(ExplainedStep { what, held: ExplainHeld::Unknown, said: said.into(), advice: None });
     }
 
-    fn failed(
+    pub(super) fn failed(
         mut self,
         what: ExplainStep,
         told: &'static str,
@@ -210,7 +209,7 @@ impl Trace {
         Explanation { verdict: ExplainVerdict::No, told: Some(told), steps: self.steps, token: self.token }
     }
 
-    fn done(self, verdict: ExplainVerdict) -> Explanation {
+    pub(super) fn done(self, verdict: ExplainVerdict) -> Explanation {
         Explanation { verdict, told: None, steps: self.steps, token: self.token }
     }
 }
@@ -275,8 +274,8 @@ impl Node {
         let standing = Standing { grants, subscribed: records.is_subscribed(id, channel) };
         let caller = Caller::Token { project: entry.project.id, token: id };
         let weighed = weigh(&caller, &room, standing, question.wish, over_rest);
-        let hook = self.hook_asked(&records, question.wish, weighed);
-        Ok(conclude(trace, &room, grants, weighed, question.wish, hook))
+        let met = self.hook_met(&entry, &records, id, Some(channel), (question.wish, Some(weighed)));
+        Ok(conclude(trace, &room, grants, weighed, question.wish, &met))
     }
 
     /// Which token a text names, and what it proves; nothing proven where it is an id.
@@ -348,30 +347,13 @@ impl Node {
         if question.over_rest {
             return trace.done(ExplainVerdict::Yes);
         }
-        let room = entry.read().token(id).map_or(Ok(()), has_room);
-        if let Err(error) = room {
+        let records = entry.read();
+        if let Err(error) = records.token(id).map_or(Ok(()), has_room) {
             let advice = "End one of its connections, or raise the token's limit.";
             return trace.failed(ExplainStep::Room, error.kind.code(), error.detail, Some(advice));
         }
         trace.held(ExplainStep::Room, "It has room for another connection.");
-        if asks(entry, HookQuestion::Connect, false) {
-            trace.unknown(ExplainStep::Hook, "The project's access hook is asked about connections.");
-            return trace.done(ExplainVerdict::HookDecides);
-        }
-        trace.done(ExplainVerdict::Yes)
-    }
-
-    /// Whether somebody outside is asked, after our rules; nothing where our rules have said no, and false where there is nobody.
-    fn hook_asked(&self, records: &Records, wish: ExplainWish, weighed: Weighed) -> Option<bool> {
-        let has = |question: HookQuestion| {
-            let hook = records.settings.as_ref().and_then(|kept| kept.record.hook.as_ref());
-            hook.is_some_and(|hook| hook.questions.contains(&question))
-        };
-        match (weighed, wish) {
-            (Weighed::AskHook(_), _) => Some(has(HookQuestion::Subscribe) || self.hook.is_there()),
-            (Weighed::Allowed(_), ExplainWish::Publish) => has(HookQuestion::Publish).then_some(true),
-            _ => None,
-        }
+        concluded(trace, &self.hook_met(entry, &records, id, None, (question.wish, None)))
     }
 }
 
@@ -422,7 +404,7 @@ fn conclude(
     grants: Option<&[Grant]>,
     weighed: Weighed,
     wish: ExplainWish,
-    hook: Option<bool>,
+    met: &HookMet,
 ) -> Explanation {
     let said = |by: Rule| sentence(by, room, grants);
     match weighed {
@@ -432,22 +414,11 @@ fn conclude(
                 let (told, advice) = (ErrorKind::WrongState.code(), "Switch on the channel's setting `presence`.");
                 return trace.failed(ExplainStep::Keeps, told, "The channel does not keep who is there.", Some(advice));
             }
-            if hook.is_some() {
-                trace.unknown(ExplainStep::Hook, "The project's access hook is asked about each message.");
-                return trace.done(ExplainVerdict::HookDecides);
-            }
-            trace.done(ExplainVerdict::Yes)
-        }
-        Weighed::AskHook(by) if hook == Some(true) => {
-            trace.held(ExplainStep::Right, said(by));
-            trace.unknown(ExplainStep::Hook, "The access hook is asked who may into this private channel.");
-            trace.done(ExplainVerdict::HookDecides)
+            concluded(trace, met)
         }
         Weighed::AskHook(by) => {
             trace.held(ExplainStep::Right, said(by));
-            let advice = "Subscribe the token from your backend, give it a capability, or set an access hook.";
-            let nobody = "A private channel: the access hook would be asked, and there is none.";
-            trace.failed(ExplainStep::Hook, ErrorKind::NotGranted.code(), nobody, Some(advice))
+            concluded(trace, met)
         }
         Weighed::NotSubscribed => {
             let nobody =

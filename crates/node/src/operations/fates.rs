@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-use tollgate_core::CloseReason;
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{HistoryFrom, HistoryQuery, PresentedSecret};
@@ -17,21 +15,21 @@ use tollgate_core::ports::store::AuditQuery;
 
 use super::explain::ExplainHeld;
 use super::history::HistoryView;
+use super::reached::{Sent, live_of};
 use super::tokens::no_such_token;
 use crate::Node;
 use crate::directory::{ProjectEntry, TokenEntry};
-use crate::hub::{ConnectionRef, Request, StandingQuestion, StandingSeen};
 
-/// Most live connections, and most ended ones, that an answer tells of.
-const CONNECTIONS_TOLD_MAX: usize = 32;
 /// Most entries of the audit log that are looked at for when it was subscribed.
 const ENTRIES_LOOKED_AT: usize = 50;
 
 /// What is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FateStepKind {
-    /// Whether the channel has the message still.
+    /// Whether the channel, or the mailbox, has the message still.
     Kept,
+    /// Whether a client of the token acknowledged it; of direct messages in mailboxes.
+    Acknowledged,
     /// Whether the token worked when the message was sent.
     Works,
     /// Whether the token is subscribed to the channel.
@@ -52,6 +50,7 @@ impl FateStepKind {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Kept => "kept",
+            Self::Acknowledged => "acknowledged",
             Self::Works => "works",
             Self::Subscribed => "subscribed",
             Self::Echo => "echo",
@@ -89,6 +88,8 @@ pub struct MessageTold {
 pub struct MessageFate {
     /// The token.
     pub token: TokenId,
+    /// Where the message stands; nothing where there is none yet.
+    pub position: Option<Position>,
     /// When the message was accepted, if that is known still.
     pub at: Option<UnixMillis>,
     /// What it was.
@@ -98,27 +99,20 @@ pub struct MessageFate {
 }
 
 /// The facts so far, and whether the caller may see which connection is meant.
-struct Facts {
-    steps: Vec<FateStep>,
-    sees_connections: bool,
+pub(super) struct Facts {
+    pub(super) steps: Vec<FateStep>,
+    pub(super) sees_connections: bool,
 }
 
 impl Facts {
-    fn note(&mut self, what: FateStepKind, held: ExplainHeld, said: impl Into<String>) {
+    pub(super) fn note(&mut self, what: FateStepKind, held: ExplainHeld, said: impl Into<String>) {
         self.steps.push(FateStep { what, held, said: said.into(), connection: None });
     }
 
-    fn note_of(&mut self, what: FateStepKind, held: ExplainHeld, said: String, connection: ConnectionId) {
+    pub(super) fn note_of(&mut self, what: FateStepKind, held: ExplainHeld, said: String, connection: ConnectionId) {
         let connection = self.sees_connections.then_some(connection);
         self.steps.push(FateStep { what, held, said, connection });
     }
-}
-
-/// A live connection of the token.
-struct Live {
-    connection: ConnectionRef,
-    id: ConnectionId,
-    since: UnixMillis,
 }
 
 impl Node {
@@ -156,22 +150,22 @@ impl Node {
             let records = entry.read();
             let found = records.token(token).ok_or_else(no_such_token)?;
             worked(found, at, &mut facts);
-            let live = found.live_connections().iter();
-            live.map(|one| Live { connection: one.connection, id: one.id, since: one.since }).collect::<Vec<_>>()
+            live_of(found)
         };
         let (held, said) = self.subscribed(caller, &entry, token, channel, at).await;
         facts.note(FateStepKind::Subscribed, held, said);
         if let Some(found) = &found {
             echoed(found, token, &mut facts);
         }
-        let there = self.tell_live(&key, position, at, live, &mut facts).await;
+        let sent = Sent { channel: Some(&key), position, at, comes_again: false };
+        let there = self.tell_live(&sent, live, &mut facts).await;
         self.tell_ended(token, at, there, &mut facts);
         let message = found.filter(|_| self.authorize(caller, Action::ReadChannels).is_ok());
         let message = message.map(|found| {
             let sender = found.extra.as_ref().and_then(|extra| extra.token);
             MessageTold { event: found.event, sender }
         });
-        Ok(MessageFate { token, at, message, steps: facts.steps })
+        Ok(MessageFate { token, position: Some(position), at, message, steps: facts.steps })
     }
 
     /// The message at a position, if it is kept.
@@ -241,78 +235,10 @@ impl Node {
         let found = entries.into_iter().find(|entry| entry.draft.detail.as_deref().is_some_and(is_it));
         found.map(|entry| entry.draft.at)
     }
-
-    /// Tells of the live connections; answers whether one was there when the message was sent, or nothing if that is not known.
-    async fn tell_live(
-        &self,
-        key: &ChannelKey,
-        position: Position,
-        at: Option<UnixMillis>,
-        live: Vec<Live>,
-        facts: &mut Facts,
-    ) -> bool {
-        let count = live.len();
-        let mut was_there = false;
-        for one in live.into_iter().take(CONNECTIONS_TOLD_MAX) {
-            if let Some(at) = at.filter(|at| *at < one.since) {
-                let said = format!(
-                    "It came at {}, after the message of {at}: it was written the message only if its client asked to go on from before it.",
-                    one.since
-                );
-                facts.note_of(FateStepKind::Connection, ExplainHeld::Unknown, said, one.id);
-                continue;
-            }
-            was_there |= at.is_some();
-            let (reply, answer) = oneshot::channel();
-            let question = StandingQuestion { connection: one.connection.key, channel: key.clone(), reply };
-            let asked = self.hub.ask(one.connection.shard, Request::Standing(Box::new(question))).await;
-            let seen = if asked { answer.await.ok().flatten() } else { None };
-            let moved_at = seen.and_then(|seen| seen.moved_at).map(|moved_at| self.unix_of(moved_at));
-            let (held, said) = standing(seen, moved_at, position, at);
-            facts.note_of(FateStepKind::Connection, held, said, one.id);
-        }
-        if let Some(more) = count.checked_sub(CONNECTIONS_TOLD_MAX).filter(|more| *more > 0) {
-            let said = format!("And {more} more connections, which are not looked at here.");
-            facts.note(FateStepKind::Connection, ExplainHeld::Unknown, said);
-        }
-        was_there
-    }
-
-    /// Tells of the connections that were there when the message was sent and have ended since, and if nobody was there.
-    fn tell_ended(&self, token: TokenId, at: Option<UnixMillis>, was_there: bool, facts: &mut Facts) {
-        let Some(at) = at else { return };
-        let (ended, remembered_since) = self.directory.departures_of(token, at);
-        let there: Vec<_> = ended.iter().filter(|one| one.since <= at).collect();
-        for one in there.iter().rev().take(CONNECTIONS_TOLD_MAX) {
-            let said = format!(
-                "It was there from {} to {}, and ended because {} (`{}`). What had not been written to its socket by then was not delivered over it.",
-                one.since,
-                one.ended_at,
-                because(one.reason),
-                one.reason.word()
-            );
-            facts.note_of(FateStepKind::Ended, ExplainHeld::Unknown, said, one.connection);
-        }
-        if let Some(more) = there.len().checked_sub(CONNECTIONS_TOLD_MAX).filter(|more| *more > 0) {
-            let said = format!("And {more} more that ended before these.");
-            facts.note(FateStepKind::Ended, ExplainHeld::Unknown, said);
-        }
-        let (held, said) = if was_there || !there.is_empty() {
-            (ExplainHeld::Held, "A connection of it was there when the message was sent.".to_owned())
-        } else if remembered_since > at {
-            let said = format!(
-                "Which connections ended before {remembered_since} is not remembered: one may have been there."
-            );
-            (ExplainHeld::Unknown, said)
-        } else {
-            (ExplainHeld::Failed, "No connection of it was there when the message was sent.".to_owned())
-        };
-        facts.note(FateStepKind::Present, held, said);
-    }
 }
 
 /// Whether the token worked when the message was sent, by its record as it is now.
-fn worked(token: &TokenEntry, at: Option<UnixMillis>, facts: &mut Facts) {
+pub(super) fn worked(token: &TokenEntry, at: Option<UnixMillis>, facts: &mut Facts) {
     let Some(at) = at else {
         return facts.note(FateStepKind::Works, ExplainHeld::Unknown, "Whether the token worked then is not known.");
     };
@@ -346,67 +272,4 @@ fn echoed(found: &Publication, token: TokenId, facts: &mut Facts) {
         _ => (ExplainHeld::Held, "Somebody else sent it."),
     };
     facts.note(FateStepKind::Echo, held, said);
-}
-
-/// What is said of a connection that was there before the message.
-fn standing(
-    seen: Option<StandingSeen>,
-    moved_at: Option<UnixMillis>,
-    position: Position,
-    at: Option<UnixMillis>,
-) -> (ExplainHeld, String) {
-    let Some(seen) = seen else {
-        return (ExplainHeld::Unknown, "It is just coming in, or ending.".into());
-    };
-    let Some(appended) = seen.appended else {
-        return (ExplainHeld::Failed, "It is not in the channel.".into());
-    };
-    if appended.epoch == position.epoch && appended.offset < position.offset {
-        return (
-            ExplainHeld::Failed,
-            format!("The message is still on its way to it: it has everything up to {appended}."),
-        );
-    }
-    let StandingSeen { lane_bytes, outbox_bytes, .. } = seen;
-    match (outbox_bytes, moved_at) {
-        (0, _) if lane_bytes == 0 => {
-            (ExplainHeld::Held, "It is in the channel, and everything up to now was written to its socket.".into())
-        }
-        (0, _) => (
-            ExplainHeld::Unknown,
-            format!("{lane_bytes} bytes of the channel wait to be written to it, the message perhaps among them."),
-        ),
-        (_, Some(moved)) if at.is_some_and(|at| moved < at) => (
-            ExplainHeld::Failed,
-            format!(
-                "The message waits: its client has read nothing since {moved}. {outbox_bytes} bytes wait for its socket, {lane_bytes} more in the channel."
-            ),
-        ),
-        _ => (
-            ExplainHeld::Unknown,
-            format!(
-                "Its client reads slowly: {outbox_bytes} bytes wait for its socket, {lane_bytes} more in the channel, the message perhaps among them."
-            ),
-        ),
-    }
-}
-
-/// Why a connection ended, in words.
-const fn because(reason: CloseReason) -> &'static str {
-    match reason {
-        CloseReason::InvalidCredential => "its credential did not work any more",
-        CloseReason::TokenExpired => "its token expired",
-        CloseReason::TokenRevoked => "its token was revoked or deleted",
-        CloseReason::IdentifyTimeout | CloseReason::NotIdentified => "it did not say who it was",
-        CloseReason::UnknownOperation | CloseReason::InvalidPayload => "it sent what its protocol does not have",
-        CloseReason::Idle => "nothing was heard of it any more",
-        CloseReason::SlowConsumer => "its client read too slowly",
-        CloseReason::MessageTooBig => "it sent too large a message",
-        CloseReason::ProtocolError | CloseReason::InvalidUtf8 => "it broke the rules of its transport",
-        CloseReason::RateLimited => "it sent too much",
-        CloseReason::Draining => "the server was shut down",
-        CloseReason::Dismissed => "an operator or a backend ended it",
-        CloseReason::ClientGone => "its client closed it or was cut off",
-        CloseReason::Internal => "of a defect of the server",
-    }
 }

@@ -1,6 +1,7 @@
 //! What the command line asks of a node, running or not: the requests, their answers as data, and how they are carried out. How a request
 //! reaches a running server is [`crate::control`]'s; how an answer looks to people is [`show`]'s.
 
+mod explained;
 mod keyring;
 mod operators;
 mod perform;

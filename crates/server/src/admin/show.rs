@@ -1,6 +1,7 @@
 //! How answers look: JSON for programs, columns and sentences for people.
 
 use super::Answer;
+use super::explained::explained;
 
 /// The answer as one JSON text.
 pub(crate) fn json(answer: &Answer) -> String {
@@ -79,6 +80,9 @@ fn from_api(body: &str) -> String {
         // Nothing, or lines of JSON.
         return if body.is_empty() { "Done.\n".into() } else { body.to_owned() };
     };
+    if let Some(text) = explained(&value) {
+        return text;
+    }
     let Some(all) = value.get("data").and_then(serde_json::Value::as_array) else { return fields(&value) };
     let Some(first) = all.first().and_then(serde_json::Value::as_object) else { return "There is none.\n".into() };
     let plain = |value: &serde_json::Value| !value.is_object() && !value.is_array();

@@ -49,12 +49,15 @@ pub(crate) struct ExplainMessage {
     /// The token's id, `tok_…`
     #[arg(value_name = "TOKEN_ID")]
     token: String,
-    /// In which channel it was sent
-    #[arg(value_name = "CHANNEL")]
-    channel: String,
+    /// In which channel it was sent; without one it was a direct message
+    #[arg(value_name = "CHANNEL", requires = "position")]
+    channel: Option<String>,
     /// The message's position, as `18c3f-41`
     #[arg(value_name = "POSITION")]
-    position: String,
+    position: Option<String>,
+    /// The position of the direct message, as its client was told it [default: the last]
+    #[arg(long, value_name = "POSITION", conflicts_with = "channel")]
+    direct: Option<String>,
     #[command(flatten)]
     place: Where,
 }
@@ -63,8 +66,8 @@ impl ExplainMessage {
     pub(crate) fn task(self) -> Task {
         let body = object([
             ("token", Some(Value::from(self.token))),
-            ("channel", Some(Value::from(self.channel))),
-            ("position", Some(Value::from(self.position))),
+            ("channel", self.channel.map(Value::from)),
+            ("position", self.position.or(self.direct).map(Value::from)),
         ]);
         self.place.post("/v2/explain/message", &body)
     }
