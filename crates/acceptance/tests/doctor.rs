@@ -5,10 +5,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
-use tollgate_testkit::Server;
-use tollgate_testkit::binary;
+use tollgate_testkit::{Server, Setup, binary};
 
 /// Runs it; gives its exit code and what it said.
 fn doctor(data: &Path, more: &[&str]) -> (i32, Value) {
@@ -105,4 +105,47 @@ fn where_nothing_is_nothing_is_made_and_people_are_told_in_words() {
     assert!(!data.exists());
     let said = binary::run(&["doctor", "--data-dir", data.to_str().unwrap()]);
     assert!(said.stdout.contains("warn  server") && said.stdout.contains("-> name the one"), "{said:#?}");
+}
+
+/// A certificate for `localhost` that lives 90 days and ends in so many, and its key, as files.
+fn certificate(dir: &Path, days_left: u64) -> String {
+    const DAY: Duration = Duration::from_secs(86_400);
+    let now = rcgen::date_time_ymd(1970, 1, 1) + SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    let left = u32::try_from(days_left).unwrap();
+    params.not_before = now - DAY * (90 - left);
+    params.not_after = now + DAY * left;
+    let key = rcgen::KeyPair::generate().unwrap();
+    let (certificate, key_file) = (dir.join("cert.pem"), dir.join("key.pem"));
+    fs::write(&certificate, params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(&key_file, key.serialize_pem()).unwrap();
+    mode(&key_file, 0o600);
+    format!("[tls]\ncertificate = {certificate:?}\nkey = {key_file:?}\n")
+}
+
+#[test]
+fn a_running_server_is_looked_at_as_it_really_serves() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = dir.path().join("tollgate.toml");
+    let settings = certificate(dir.path(), 3);
+    fs::write(&config, &settings).unwrap();
+    let mut server = Setup::default().config(&settings).start();
+    let with = ["--config", config.to_str().unwrap()];
+    for more in [&with[..], &[]] {
+        // Without the settings it only knows what the server says.
+        let (_, said) = doctor(&server.data(), more);
+        let network = check(&said, "network")["found"].as_str().unwrap();
+        assert!(network.contains(&server.addr.to_string()) && network.contains("TLS"), "{said:#}");
+        assert_eq!(check(&said, "certificate")["verdict"], "fail", "{said:#}");
+    }
+    server.stop();
+    for (days, verdict) in [(3, "fail"), (20, "warn"), (60, "ok")] {
+        certificate(dir.path(), days);
+        let (_, said) = doctor(&server.data(), &with);
+        assert_eq!(check(&said, "certificate")["verdict"], verdict, "{said:#}");
+    }
+    fs::write(dir.path().join("cert.pem"), "nothing").unwrap();
+    assert_eq!(check(&doctor(&server.data(), &with).1, "certificate")["verdict"], "fail");
+    let (_, said) = doctor(&server.data(), &[]);
+    assert_eq!(check(&said, "certificate")["found"], "none, without TLS", "{said:#}");
 }

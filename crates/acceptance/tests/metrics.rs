@@ -155,7 +155,7 @@ fn the_address_for_operators_has_nothing_else_and_the_other_has_no_metrics() {
         assert_eq!(ask(address, method, path).status, status, "{method} {path}");
     }
     let ready: Value = serde_json::from_slice(&ask(server.addr, "GET", "/readyz").body).unwrap();
-    assert_eq!(ready, json!({"status": "ready", "store": "ok", "shards": "ok"}));
+    assert_eq!(ready, json!({"status": "ready", "store": "ok", "disk": "ok", "shards": "ok"}));
     // Several requests on one connection, as Prometheus makes them.
     let mut http = Http::connect(operators).unwrap();
     for _ in 0..3 {
@@ -179,7 +179,9 @@ fn without_a_setting_the_command_prints_them() {
 
 #[test]
 fn a_store_that_cannot_write_is_not_ready_until_it_can() {
-    let Some(setup) = Setup::default().config(LISTEN).on_small_disk(8 * 1024 * 1024) else {
+    // So that it is the store that says no, and not the look at the disk.
+    let settings = format!("{LISTEN}\n[store]\nfree_bytes_min = 0\n");
+    let Some(setup) = Setup::default().config(&settings).on_small_disk(8 * 1024 * 1024) else {
         writeln!(std::io::stderr(), "SKIPPED a_store_that_cannot_write…: no small disk can be mounted here").unwrap();
         return;
     };
@@ -193,7 +195,7 @@ fn a_store_that_cannot_write_is_not_ready_until_it_can() {
         let reply = ask(server.addr, "GET", "/readyz");
         (reply.status, serde_json::from_slice::<Value>(&reply.body).unwrap())
     };
-    let failing = json!({"status": "unavailable", "store": "failing", "shards": "ok"});
+    let failing = json!({"status": "unavailable", "store": "failing", "disk": "ok", "shards": "ok"});
     // The store has written some room ahead of its log; until that is used up it can write.
     let large = format!(r#"{{"type":"public","state":{{"x":"{}"}}}}"#, "x".repeat(30_000));
     let mut number = 0;
@@ -212,4 +214,44 @@ fn a_store_that_cannot_write_is_not_ready_until_it_can() {
     drop(file);
     fs::remove_file(&ballast).unwrap();
     wait("room to be noticed", || readiness().0 == 200);
+}
+
+#[test]
+fn a_disk_that_is_almost_full_is_not_ready_before_the_store_fails() {
+    let readiness = |server: &Server| {
+        let reply = ask(server.addr, "GET", "/readyz");
+        (reply.status, serde_json::from_slice::<Value>(&reply.body).unwrap())
+    };
+    let low = json!({"status": "unavailable", "store": "ok", "disk": "low", "shards": "ok"});
+    // More than any disk has: seen everywhere, also where no small disk can be mounted.
+    let wants_much = format!("{LISTEN}\n[store]\nfree_bytes_min = 1125899906842624\n");
+    let server = Setup::default().config(&wants_much).start();
+    assert_eq!(readiness(&server), (503, low.clone()));
+    assert_eq!(ask(operators(&server), "GET", "/readyz").status, 503);
+    assert_eq!(ask(server.addr, "GET", "/livez").status, 200);
+    server.api().channel("room", "public", json!({}));
+    drop(server);
+
+    let settings = format!("{LISTEN}\n[store]\nfree_bytes_min = 4194304\n");
+    let Some(setup) = Setup::default().config(&settings).on_small_disk(16 * 1024 * 1024) else {
+        writeln!(std::io::stderr(), "SKIPPED half of a_disk_that_is_almost_full…: no small disk can be mounted here")
+            .unwrap();
+        return;
+    };
+    let server = setup.start();
+    assert_eq!(readiness(&server).0, 200);
+    let ballast = format!("/proc/{}/root{}/ballast", server.pid(), server.data().display());
+    let mut file = fs::File::create(&ballast).unwrap();
+    wait("a disk that fills up to be noticed", || {
+        // Until there is a little less than it wants.
+        if value(&server, "tollgate_store_free_bytes") >= 4_194_304.0 {
+            file.write_all(&[1; 65_536]).unwrap();
+        }
+        readiness(&server) == (503, low.clone())
+    });
+    server.api().channel("room", "public", json!({}));
+    assert!(value(&server, "tollgate_store_failures_total") < 1.0, "the store has not failed yet");
+    drop(file);
+    fs::remove_file(&ballast).unwrap();
+    wait("room to be noticed", || readiness(&server).0 == 200);
 }

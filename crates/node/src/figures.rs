@@ -21,13 +21,18 @@ pub struct Readiness {
     pub store: bool,
     /// Every shard took a word and answered it.
     pub shards: bool,
+    /// There is room for larger changes than the one that was tried.
+    pub disk: bool,
 }
+
+/// Tells whether there is room; may look at a disk, and is asked once a second at most.
+pub type Room = Box<dyn Fn() -> bool + Send + Sync>;
 
 impl Readiness {
     /// Whether all of them do.
     #[must_use]
     pub const fn is_ready(self) -> bool {
-        self.store && self.shards
+        self.store && self.shards && self.disk
     }
 }
 
@@ -68,7 +73,12 @@ pub struct ShardFigures<'a> {
 }
 
 impl Node {
-    /// Whether the store could make something durable, and every shard answer, within the last second. Anybody may ask, so it is not tried for
+    /// From now on the node is ready only while there is room. The first word counts.
+    pub fn mind_room(&self, room: Room) {
+        let _later_word = self.room.set(room);
+    }
+
+    /// Whether the store could make something durable, and every shard answer, within the last second; and whether there is room for more. Anybody may ask, so it is not tried for
     /// each who does.
     pub async fn readiness(&self) -> Readiness {
         let mut probed = self.probed.lock().await;
@@ -80,7 +90,9 @@ impl Node {
                     timeout(PROBE_DEADLINE, self.store.probe()),
                     timeout(PROBE_DEADLINE, self.every_shard_answers())
                 );
-                let readiness = Readiness { store: matches!(store, Ok(Ok(()))), shards: matches!(shards, Ok(true)) };
+                let disk = self.room.get().is_none_or(|room| room());
+                let readiness =
+                    Readiness { store: matches!(store, Ok(Ok(()))), shards: matches!(shards, Ok(true)), disk };
                 // From when it was found, not from when it was asked for.
                 *probed = Some((self.clock.monotonic(), readiness));
                 readiness

@@ -25,7 +25,7 @@ use tollgate_core::ports::outbound::Outbound;
 use tollgate_core::ports::store::Store;
 
 pub use directory::{KeyEntry, UsageDelta, UsageKey};
-pub use figures::{Held, Readiness, ShardFigures};
+pub use figures::{Held, Readiness, Room, ShardFigures};
 pub use hub::{
     ConnectionKey, ConnectionRef, FormatIndex, Only as ConnectionsOnly, Outlet, PeerWord, Request, Shard, ShardIndex,
     ShardParts, WireFormat, Written,
@@ -117,6 +117,8 @@ pub struct Node {
     previous_uses: operations::tokens_rotate::PreviousUses,
     /// When store and shards were last tried, and what came of it. Held while they are tried: who asks meanwhile waits for that answer.
     probed: tokio::sync::Mutex<Option<(Monotonic, figures::Readiness)>>,
+    /// Whether there is room on the disk, where somebody looks.
+    room: std::sync::OnceLock<figures::Room>,
     is_new: bool,
 }
 

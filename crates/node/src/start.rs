@@ -124,6 +124,7 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         recent: crate::operations::sessions_again::Recent::default(),
         previous_uses: crate::operations::tokens_rotate::PreviousUses::default(),
         probed: tokio::sync::Mutex::default(),
+        room: std::sync::OnceLock::new(),
         is_new,
     };
     Ok((Arc::new(node), parts))

@@ -1,5 +1,6 @@
 //! What only the real machine can give: time, chance, and the process's own limits. The one place that reads real clocks.
 
+use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -43,6 +44,11 @@ impl Entropy for SystemEntropy {
         // Linux and the BSDs only fail when the call itself is forbidden; secrets from anything weaker would be worse than an end.
         getrandom::fill(bytes).expect("invariant: the system has a random source");
     }
+}
+
+/// Room that is left for this process on the disk of a path; nothing where that cannot be told.
+pub(crate) fn free_bytes(path: &Path) -> Option<u64> {
+    rustix::fs::statvfs(path).ok().map(|found| found.f_bavail * found.f_frsize)
 }
 
 /// No memory dump of this process: it would hold secrets. A refusal is logged, not fatal.

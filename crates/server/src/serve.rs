@@ -8,6 +8,7 @@ mod premises;
 mod signals;
 mod streams;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -90,7 +91,7 @@ async fn run(config: &Arc<Config>, settings: Vec<Shown>, announce_json: bool) ->
         formats: doors::formats(),
         shards: config.shards,
     };
-    let (node, shards) = tollgate_node::start(node_parts).await?;
+    let (node, shards) = parts::start(node_parts, config, &folder).await?;
     let (project, key) = first_project(&node).await?;
     let leap = Arc::new(parts::leap(config));
     let service = parts::router(config, &node, entropy.as_ref(), traces.clone());
@@ -124,7 +125,7 @@ async fn run(config: &Arc<Config>, settings: Vec<Shown>, announce_json: bool) ->
     });
     let draining = Arc::new(AtomicBool::new(false));
     let origin = config.console.as_ref().map(|_| announce::origin(address, config.tls.is_some()));
-    let mut tasks = tend(&node, &backups, &folder, &sources, origin)?;
+    let mut tasks = tend(&node, &backups, &folder, (&sources, address), origin)?;
     tasks.spawn(renewal.unwrap_or_else(|| Box::pin(std::future::pending())));
     if let Some(bound) = operators {
         tasks.spawn(bound.serve(Arc::new(Operators { sources, draining: Arc::clone(&draining) })));
@@ -186,7 +187,7 @@ fn tend(
     node: &Arc<Node>,
     backups: &Arc<Backups>,
     folder: &DataDir,
-    sources: &Arc<Sources>,
+    (sources, address): (&Arc<Sources>, SocketAddr),
     origin: Option<String>,
 ) -> Result<JoinSet<()>, Failure> {
     let control = Listening::at(&data_dir::control_socket(folder.path()))
@@ -200,6 +201,12 @@ fn tend(
         Request::LookAtBackup { file } => Box::pin(std::future::ready(backups.look(&file))),
         // Only the server knows what all of its parts have counted.
         Request::Metrics {} => Box::pin(std::future::ready(admin::Answer::Metrics(sources.text()))),
+        Request::About {} => {
+            let certificate = sources.certificate.as_ref();
+            let (tls, certificate) = (certificate.is_some(), certificate.and_then(|one| one.good()));
+            let serving = admin::Serving { listen: address, tls, certificate };
+            Box::pin(std::future::ready(admin::about(Some(serving))))
+        }
         other => {
             let (node, origin) = (Arc::clone(&node), origin.clone());
             Box::pin(async move { admin::perform(&node, other, origin.as_deref()).await })

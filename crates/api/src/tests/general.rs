@@ -121,9 +121,10 @@ async fn b33_this_project_and_me() {
 #[tokio::test]
 async fn probes_need_no_key() {
     let door = Door::open().await;
-    for (path, answer) in
-        [("/livez", json!({"status": "alive"})), ("/readyz", json!({"status": "ready", "store": "ok", "shards": "ok"}))]
-    {
+    for (path, answer) in [
+        ("/livez", json!({"status": "alive"})),
+        ("/readyz", json!({"status": "ready", "store": "ok", "disk": "ok", "shards": "ok"})),
+    ] {
         let seen = door.call_with("GET", path, &[], "").await;
         assert_eq!((seen.status, seen.json), (200, answer));
     }
@@ -135,7 +136,10 @@ async fn probes_need_no_key() {
 async fn a_node_without_its_shards_is_not_ready() {
     let door = Door::made(ApiConfig::default(), false).await;
     let seen = door.call_with("GET", "/readyz", &[], "").await;
-    assert_eq!((seen.status, seen.json), (503, json!({"status": "unavailable", "store": "ok", "shards": "failing"})));
+    assert_eq!(
+        (seen.status, seen.json),
+        (503, json!({"status": "unavailable", "store": "ok", "disk": "ok", "shards": "failing"}))
+    );
     assert_eq!(door.call_with("GET", "/livez", &[], "").await.status, 200);
 }
 

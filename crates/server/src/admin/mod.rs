@@ -7,10 +7,13 @@ mod operators;
 mod perform;
 pub(crate) mod show;
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
+use tollgate_core::clock::UnixMillis;
 use tollgate_core::roles::Role;
 
-pub(crate) use perform::{perform, rfc3339};
+pub(crate) use perform::{about, perform, rfc3339};
 
 use crate::backup::Stand;
 
@@ -123,6 +126,9 @@ pub(crate) enum Answer {
     About {
         version: String,
         pid: u32,
+        /// Of one that serves.
+        #[serde(default)]
+        serving: Option<Serving>,
     },
     /// How a backup stands.
     Backup(Stand),
@@ -130,6 +136,15 @@ pub(crate) enum Answer {
     Metrics(String),
     /// One sentence why it was not done, starting with a code.
     Refused(String),
+}
+
+/// What a running server really does, whatever the settings say by now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Serving {
+    pub(crate) listen: SocketAddr,
+    pub(crate) tls: bool,
+    /// From when to when the certificate that it shows is good; nothing without one.
+    pub(crate) certificate: Option<(UnixMillis, UnixMillis)>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]

@@ -11,12 +11,17 @@ use tollgate_core::permissions::Permissions;
 use tollgate_core::{Error, ErrorKind};
 use tollgate_node::{KeyEntry, Node, OperatorUpdate};
 
-use super::{Answer, CreatedKey, CreatedProject, ListedKey, ListedProject, Request, RevokedKey};
+use super::{Answer, CreatedKey, CreatedProject, ListedKey, ListedProject, Request, RevokedKey, Serving};
 use super::{keyring, operators};
 
 /// Does what `request` asks for; a refusal is an answer, too. `origin` is where browsers reach the server's console, if one runs.
 pub(crate) async fn perform(node: &Arc<Node>, request: Request, origin: Option<&str>) -> Answer {
     outcome(node, request, origin).await.unwrap_or_else(|error| Answer::Refused(error.to_string()))
+}
+
+/// What this process is, and what it serves, if it does.
+pub(crate) fn about(serving: Option<Serving>) -> Answer {
+    Answer::About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id(), serving }
 }
 
 async fn outcome(node: &Arc<Node>, request: Request, origin: Option<&str>) -> tollgate_core::Result<Answer> {
@@ -73,7 +78,7 @@ async fn outcome(node: &Arc<Node>, request: Request, origin: Option<&str>) -> to
         Request::RotateKeyring { what } => keyring::rotate(node, what).await?,
         Request::RotateMasterKey { file } => keyring::rotate_master(node, &file).await?,
         Request::RetireKeyringKey { number } => keyring::retire(node, number).await?,
-        Request::About {} => Answer::About { version: env!("CARGO_PKG_VERSION").to_owned(), pid: std::process::id() },
+        Request::About {} => about(None),
         // Who has the store open carries these out.
         Request::BackUp { .. } | Request::LookAtBackup { .. } => {
             return Err(Error::new(ErrorKind::Internal, "A backup is no request to a node; this is a defect."));

@@ -12,7 +12,7 @@ pub(crate) fn json(answer: &Answer) -> String {
         Answer::Keys(all) => serde_json::to_string(all),
         Answer::Revoked(one) => serde_json::to_string(one),
         Answer::Refused(why) => serde_json::to_string(why),
-        Answer::About { version, pid } => Ok(serde_json::json!({ "version": version, "pid": pid }).to_string()),
+        Answer::About { version, pid, .. } => Ok(serde_json::json!({ "version": version, "pid": pid }).to_string()),
         Answer::Backup(stand) => serde_json::to_string(stand),
         Answer::Api { body, .. } => Ok(body.clone()),
         Answer::Said { json, .. } => Ok(json.clone()),
@@ -65,7 +65,7 @@ pub(crate) fn human(answer: &Answer) -> String {
             )
         }
         Answer::Revoked(one) => format!("Revoked the key {}. It is refused from now on.\n", one.id),
-        Answer::About { version, pid } => format!("Version {version}, process {pid}\n"),
+        Answer::About { version, pid, .. } => format!("Version {version}, process {pid}\n"),
         Answer::Backup(stand) => format!("{stand:?}\n"),
         Answer::Refused(why) => format!("{why}\n"),
         Answer::Said { text, .. } => format!("{text}\n"),

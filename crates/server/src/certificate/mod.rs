@@ -5,6 +5,7 @@ mod acme;
 mod files;
 mod stored;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::Notify;
@@ -131,6 +132,11 @@ impl Certificate {
         self.life.lock().expect(UNPOISONED).clone()
     }
 
+    /// From when to when the one that is shown is good.
+    pub(crate) fn good(&self) -> Option<(UnixMillis, UnixMillis)> {
+        self.life().map(|life| (life.not_before, life.not_after))
+    }
+
     /// When the one that is shown ends; `None` when there is none yet.
     pub(crate) fn ends(&self) -> Option<UnixMillis> {
         self.life().map(|life| life.not_after)
@@ -182,6 +188,19 @@ pub(crate) fn check(settings: &TlsSettings) -> Result<(), Failure> {
         TlsSettings::Files(files) => Ok(Life::of(&files::read(files)?).map(drop)?),
         TlsSettings::Acme(settings) => acme::trust(settings).map(drop),
     }
+}
+
+/// From when to when the certificate is good that a start would show; nothing where an authority has given none yet.
+///
+/// # Errors
+/// Why it cannot be read or used.
+pub(crate) fn good(settings: &TlsSettings, data_dir: &Path) -> Result<Option<(UnixMillis, UnixMillis)>, String> {
+    let pair = match settings {
+        TlsSettings::Files(files) => Some(files::read(files)?),
+        TlsSettings::Acme(_) => stored::certificate(data_dir)?,
+    };
+    let life = pair.as_ref().map(Life::of).transpose()?;
+    Ok(life.map(|life| (life.not_before, life.not_after)))
 }
 
 /// The file with a private key that somebody else wrote, if there is one.

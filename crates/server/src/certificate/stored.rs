@@ -6,6 +6,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use tollgate_gateway::tls::Pair;
 use zeroize::Zeroizing;
 
 /// The folder.
@@ -14,6 +15,12 @@ pub(super) struct Stored(PathBuf);
 
 pub(super) const ACCOUNT: &str = "account.json";
 pub(super) const CERTIFICATE: &str = "certificate.pem";
+
+/// The certificate that was brought last into this data folder. It makes nothing.
+pub(super) fn certificate(data_dir: &Path) -> Result<Option<Pair>, String> {
+    let Some(pem) = Stored(data_dir.join("acme")).read(CERTIFICATE) else { return Ok(None) };
+    Pair::from_pem(&pem, &pem).map(Some).map_err(|error| error.to_string())
+}
 
 impl Stored {
     /// In this data folder; made when it is not there.

@@ -89,6 +89,7 @@ pub(crate) const KEYS: &[Key] = &[
     key("outbound.allow_private", Kind::Flag),
     key("outbound.allowed_hosts", Kind::List),
     key("outbound.allow_http", Kind::Flag),
+    number("store.free_bytes_min", 0, 1 << 50),
     number("drain.spread_ms", 0, WAIT_MS_MAX),
     number("drain.deadline_ms", 0, WAIT_MS_MAX),
     key("metrics.listen", Kind::Text),

@@ -27,6 +27,8 @@ pub(crate) struct Config {
     pub(crate) native: NativeSettings,
     pub(crate) hook: Option<HookSettings>,
     pub(crate) outbound: OutboundRules,
+    /// Room on the disk below which the server is not ready; 0 for any.
+    pub(crate) free_bytes_min: u64,
     pub(crate) drain_spread_ms: u64,
     pub(crate) drain_deadline_ms: u64,
     /// Where operators read the metrics, if anywhere.
@@ -162,6 +164,7 @@ impl Config {
             },
             hook: hook(&mut layers),
             outbound: outbound(&mut layers),
+            free_bytes_min: layers.number("store.free_bytes_min"),
             drain_spread_ms: layers.number("drain.spread_ms"),
             drain_deadline_ms: layers.number("drain.deadline_ms"),
             metrics: metrics(&mut layers),

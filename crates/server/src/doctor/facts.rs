@@ -9,9 +9,9 @@ use serde_json::Value;
 use tollgate_core::clock::{Clock as _, UnixMillis};
 use tollgate_store_sqlite::Schema;
 
-use crate::admin::{Answer, Request};
+use crate::admin::{Answer, Request, Serving};
 use crate::certificate;
-use crate::config::{Config, MasterKeySource};
+use crate::config::{Config, MasterKeySource, TlsSettings};
 use crate::control::{CallError, call};
 use crate::data_dir::{self, DataDir, DataDirError};
 use crate::machine::SystemClock;
@@ -36,6 +36,8 @@ pub(super) enum Server {
     Running {
         version: String,
         pid: u32,
+        /// Nothing of a version that does not tell.
+        serving: Option<Serving>,
     },
     /// Somebody holds the folder and does not answer.
     Silent {
@@ -78,8 +80,13 @@ pub(super) struct Facts {
     pub(super) connections_max: u64,
     pub(super) cores: usize,
     pub(super) shards: usize,
+    /// What a running server listens on, else what the settings say; a port of 0 is any.
     pub(super) listen: SocketAddr,
     pub(super) tls: bool,
+    /// From when to when the certificate is good. Absent without TLS, and with an authority that has given none yet.
+    pub(super) certificate: Option<Result<(UnixMillis, UnixMillis), String>>,
+    /// Whether an authority is asked for certificates.
+    pub(super) acme: bool,
     pub(super) proxies: bool,
     pub(super) outbound_private: bool,
     pub(super) somaxconn: Option<u64>,
@@ -107,6 +114,15 @@ impl Facts {
             Server::Stopped if readable && (config_has_key(config, key_path.as_deref())) => Some(origins(config)),
             _ => None,
         };
+        let serving = match &server {
+            Server::Running { serving, .. } => serving.clone(),
+            _ => None,
+        };
+        let certificate = match (&serving, &config.tls) {
+            (Some(serving), _) => serving.certificate.map(Ok),
+            (None, Some(tls)) => certificate::good(tls, &config.data_dir).transpose(),
+            (None, None) => None,
+        };
         let pid = match server {
             Server::Running { pid, .. } => pid.to_string(),
             _ => "self".into(),
@@ -123,8 +139,10 @@ impl Facts {
             connections_max: config.limits.connections_max as u64,
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             shards: config.shards,
-            listen: config.listen,
-            tls: config.tls.is_some(),
+            listen: serving.as_ref().map_or(config.listen, |serving| serving.listen),
+            tls: serving.as_ref().map_or(config.tls.is_some(), |serving| serving.tls),
+            certificate,
+            acme: matches!(config.tls, Some(TlsSettings::Acme(_))),
             proxies: !config.proxies.trusted.is_empty(),
             outbound_private: config.outbound.allow_private,
             somaxconn: numbers("/proc/sys/net/core/somaxconn").first().copied(),
@@ -172,8 +190,8 @@ fn server(config: &Config, has_folder: bool) -> Server {
         return Server::NoFolder;
     }
     match call(&data_dir::control_socket(&config.data_dir), &Request::About {}) {
-        Ok(Answer::About { version, pid }) => Server::Running { version, pid },
-        Ok(_) => Server::Running { version: "an unknown version".into(), pid: std::process::id() },
+        Ok(Answer::About { version, pid, serving }) => Server::Running { version, pid, serving },
+        Ok(_) => Server::Running { version: "an unknown version".into(), pid: std::process::id(), serving: None },
         Err(CallError::Broken(error)) => Server::Silent { why: error.to_string() },
         Err(CallError::NobodyListens) => match DataDir::take(&config.data_dir) {
             Err(DataDirError::InUse { .. }) => Server::Silent { why: "its control socket is gone".into() },

@@ -64,7 +64,7 @@ impl Files {
         let bytes = |path: &Path| fs::metadata(path).ok().map(|found| found.len());
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");
-        let room = rustix::fs::statvfs(database).ok().map(|found| found.f_bavail * found.f_frsize);
+        let room = crate::machine::free_bytes(database);
         Self { database_bytes: bytes(database), log_bytes: bytes(Path::new(&log)).or(Some(0)), free_bytes: room }
     }
 }

@@ -9,14 +9,16 @@ use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::ports::hook::{AccessHook, NoHook};
 use tollgate_core::ports::outbound::OutboundRules;
 use tollgate_gateway::{Limits, Listeners};
-use tollgate_node::Node;
+use tollgate_node::{Node, NodeParts, ShardParts};
 use tollgate_protocol_leap::{LeapConfig, LeapCounters};
 use tollgate_protocol_native::NativeConfig;
 
 use crate::Failure;
 use crate::certificate;
 use crate::config::{Config, HookSecret, HookSettings, Secret};
+use crate::data_dir::DataDir;
 use crate::hook::{HookCounters, HookParts, HttpHook};
+use crate::machine;
 use crate::outbound::{Bounds, HttpOutbound, OutboundParts, Trust, system_resolver};
 use crate::secret_file;
 use crate::traces::Traces;
@@ -125,6 +127,19 @@ fn api(config: &Config, entropy: &dyn Entropy) -> ApiConfig {
     entropy.fill(&mut instance);
     let instance = u32::from_be_bytes(instance);
     ApiConfig { body_bytes_max: config.limits.body_bytes_max, instance, ..ApiConfig::default() }
+}
+
+/// The node, which looks at the disk before it says that it is ready.
+pub(super) async fn start(
+    parts: NodeParts,
+    config: &Config,
+    folder: &DataDir,
+) -> Result<(Arc<Node>, Vec<ShardParts>), Failure> {
+    let (node, shards) = tollgate_node::start(parts).await?;
+    let (least, database) = (config.free_bytes_min, folder.database());
+    // Where it cannot be told, the store's own try has to do.
+    node.mind_room(Box::new(move || least == 0 || machine::free_bytes(&database).is_none_or(|free| free >= least)));
+    Ok((node, shards))
 }
 
 /// The console, where it is switched on.

@@ -7,8 +7,15 @@ use tollgate_store_sqlite::Schema;
 use super::super::Verdict;
 use super::super::facts::{Disk, Facts, Place, Server};
 use super::all;
+use crate::admin::Serving;
 
 const NOW: u64 = 1_800_000_000_000;
+
+/// From when to when, in days from now.
+fn good(from: i64, until: i64) -> (UnixMillis, UnixMillis) {
+    let at = |days: i64| UnixMillis(NOW.saturating_add_signed(days * 86_400_000 + 1));
+    (at(from), at(until))
+}
 
 fn well() -> Facts {
     let place = |path: &str, mode| Place { path: path.into(), mode, owner: 7, changed: UnixMillis(NOW - 1_000) };
@@ -16,7 +23,7 @@ fn well() -> Facts {
         user: 7,
         now: UnixMillis(NOW),
         version: "1.2.3",
-        server: Server::Running { version: "1.2.3".into(), pid: 9 },
+        server: Server::Running { version: "1.2.3".into(), pid: 9, serving: None },
         folder: Some(place("data", 0o700)),
         database: Some(place("data/tollgate.db", 0o600)),
         data_bytes: 5_000,
@@ -31,6 +38,8 @@ fn well() -> Facts {
         shards: 4,
         listen: "0.0.0.0:443".parse().unwrap(),
         tls: true,
+        certificate: Some(Ok(good(-30, 60))),
+        acme: false,
         proxies: false,
         outbound_private: false,
         somaxconn: Some(4_096),
@@ -76,7 +85,7 @@ fn each_illness_is_found_by_its_check_alone() {
     type Make = fn(&mut Facts);
     let illnesses: &[(&str, Verdict, &str, Make)] = &[
         ("server", Fail, "hangs", |f| f.server = Server::Silent { why: "timed out".into() }),
-        ("server", Warn, "restart", |f| f.server = Server::Running { version: "1.2.2".into(), pid: 9 }),
+        ("server", Warn, "restart", |f| f.server = Server::Running { version: "1.2.2".into(), pid: 9, serving: None }),
         ("data folder", Fail, "chmod 700 data", |f| open(&mut f.folder, 0o750)),
         ("data folder", Warn, "same user", |f| f.folder.as_mut().unwrap().owner = 8),
         ("database", Fail, "chmod 600 data/tollgate.db", |f| open(&mut f.database, 0o644)),
@@ -102,7 +111,17 @@ fn each_illness_is_found_by_its_check_alone() {
         ("cores", Warn, "shards = 0", |f| f.shards = 8),
         ("backlog", Warn, "somaxconn=4096", |f| f.somaxconn = Some(128)),
         ("send buffers", Warn, "4194304", |f| f.tcp_wmem = Some([4_096, 16_384, 32_768])),
-        ("network", Fail, "trusted_proxies", |f| f.tls = false),
+        ("network", Fail, "trusted_proxies", |f| (f.tls, f.certificate) = (false, None)),
+        ("certificate", Warn, "tls.key", |f| f.certificate = Some(Ok(good(-70, 20)))),
+        ("certificate", Fail, "tls.key", |f| f.certificate = Some(Ok(good(-84, 6)))),
+        ("certificate", Fail, "tls.key", |f| f.certificate = Some(Ok(good(-90, -1)))),
+        ("certificate", Fail, "NTP", |f| f.certificate = Some(Ok(good(1, 90)))),
+        ("certificate", Fail, "correct", |f| f.certificate = Some(Err("no PEM".into()))),
+        ("certificate", Warn, "port 443", |f| (f.certificate, f.acme) = (None, true)),
+        ("certificate", Fail, "port 443", |f| (f.certificate, f.acme) = (Some(Ok(good(-84, 6))), true)),
+        // Those that live for six days are renewed with two left.
+        ("certificate", Warn, "tls.key", |f| f.certificate = Some(Ok(good(-5, 1)))),
+        ("certificate", Fail, "tls.key", |f| f.certificate = Some(Ok(good(-6, 0)))),
         ("origins", Fail, "name the pages", |f| origin(f, "https://*")),
         ("origins", Warn, "over https", |f| origin(f, "http://a.example")),
         ("outbound", Warn, "allowed_hosts", |f| f.outbound_private = true),
@@ -134,5 +153,22 @@ fn plain_http_is_well_where_nobody_else_or_a_proxy_listens() {
     ] {
         let facts = Facts { listen: listen.parse().unwrap(), proxies, tls: false, ..well() };
         assert_eq!(all(&facts).iter().all(|check| check.verdict == Verdict::Ok), is_well, "{listen} {proxies}");
+    }
+}
+
+#[test]
+fn the_address_is_the_one_that_is_really_listened_on() {
+    let found = |facts: &Facts| all(facts).into_iter().find(|check| check.name == "network").unwrap().found;
+    let serving = Serving { listen: "127.0.0.1:4123".parse().unwrap(), tls: false, certificate: None };
+    let server = Server::Running { version: "1.2.3".into(), pid: 9, serving: Some(serving) };
+    let listen = "127.0.0.1:4123".parse().unwrap();
+    let running = Facts { server, listen, tls: false, certificate: None, ..well() };
+    let said = found(&running);
+    assert!(said.contains("127.0.0.1:4123, where the server listens"), "{said}");
+    let any = Facts { server: Server::Stopped, listen: "127.0.0.1:0".parse().unwrap(), ..running };
+    assert!(found(&any).contains("127.0.0.1, any port"), "{}", found(&any));
+    for facts in [any, Facts { certificate: Some(Ok(good(-2, 4))), ..well() }] {
+        let check = all(&facts).into_iter().find(|check| check.name == "certificate").unwrap();
+        assert_eq!((check.verdict, check.advice), (Verdict::Ok, None), "{}", check.found);
     }
 }
