@@ -116,6 +116,63 @@ fn a_request_and_its_parts_are_in_its_callers_trace() {
 }
 
 #[test]
+fn what_is_done_later_is_linked_to_what_caused_it() {
+    let (collector, endpoint) = (Receiver::start(), Receiver::start());
+    let server = start(&collector, "sample_percent = 0");
+    let key = server.key.clone();
+    let webhook = json!({"url": format!("http://{}/told", endpoint.addr), "events": ["token.created"]});
+    server.v2("POST", "/v2/webhooks", &webhook);
+    // What nobody traces is not told later either.
+    server.v2("POST", "/v2/tokens", &json!({}));
+    assert!(!endpoint.next().headers.contains_key("traceparent"));
+
+    let mut kept = Vec::new();
+    let (status, made) = ask(&server, &key, "/v2/tokens", &json!({"name": "s3cret name"}), Some("01"));
+    assert_eq!(status, 201, "{made}");
+    let found = spans(&collector, &["POST /v2/tokens", "webhook.try"], &mut kept);
+    let (request, tried) = (&found["POST /v2/tokens"], &found["webhook.try"]);
+    let links_to = |later: &Span, cause: &Span| {
+        let [link] = later.links.as_slice() else { panic!("{later:?}") };
+        assert_eq!((&link.trace_id, &link.span_id), (&cause.trace_id, &cause.span_id));
+        assert!(later.trace_id != cause.trace_id && later.parent_span_id.is_empty(), "a trace of its own: {later:?}");
+        assert!(later.start_time_unix_nano <= later.end_time_unix_nano);
+    };
+    links_to(tried, request);
+    // Client is 3.
+    assert_eq!((tried.kind, tried.status.clone().unwrap_or_default().code), (3, 0));
+    let told = endpoint.next();
+    assert_eq!(told.headers["traceparent"], format!("00-{}-{}-01", hex(&tried.trace_id), hex(&tried.span_id)));
+    let text = |span: &Span, name: &str| {
+        let found = span.attributes.iter().find(|one| one.key == name).and_then(|one| one.value.clone()?.value);
+        found.unwrap_or_else(|| panic!("no {name}: {span:?}"))
+    };
+    assert_eq!(text(tried, "tollgate.message"), Held::StringValue(told.headers["webhook-id"].clone()));
+    assert_eq!(text(tried, "tollgate.try"), Held::IntValue(1));
+
+    // One that fails is an error there, and of the same cause.
+    endpoint.answer(Answer::status(503));
+    ask(&server, &key, "/v2/tokens", &json!({}), Some("01"));
+    let found = spans(&collector, &["POST /v2/tokens", "webhook.try"], &mut kept);
+    links_to(&found["webhook.try"], &found["POST /v2/tokens"]);
+    // Error is 2.
+    assert_eq!(found["webhook.try"].status.clone().unwrap_or_default().code, 2);
+    endpoint.answer(Answer::status(204));
+
+    let job = json!({"action": "create", "entries": [{"name": "one"}, {"name": "two"}]});
+    let (status, made) = ask(&server, &key, "/v2/jobs", &job, Some("01"));
+    assert_eq!(status, 202, "{made}");
+    let found = spans(&collector, &["POST /v2/jobs", "job.part", "store.commit"], &mut kept);
+    let part = &found["job.part"];
+    links_to(part, &found["POST /v2/jobs"]);
+    assert_eq!(text(part, "tollgate.job"), Held::StringValue(made["id"].as_str().unwrap().into()));
+    assert_eq!(text(part, "tollgate.part"), Held::IntValue(1));
+    for sent in &kept {
+        let text = String::from_utf8_lossy(&sent.body);
+        assert!(!text.contains("s3cret") && !text.contains(&key) && !text.contains("/told"), "{text}");
+    }
+}
+
+#[test]
 fn what_is_gathered_is_sent_before_the_end_and_a_silent_collector_holds_nothing_up() {
     let collector = Receiver::start();
     let mut server = start(&collector, "sample_percent = 100");

@@ -49,6 +49,16 @@ impl Collected {
         };
         let parent = self.parent.map(|parent| (parent.span, true));
         let (context, kind, failed) = (self.trace.context, SpanKind::Server, status >= 500);
-        self.trace.tracer.end(Span { context, parent, name, kind, begun_us, ended_us, attributes, failed });
+        self.trace.tracer.end(Span {
+            context,
+            parent,
+            name,
+            kind,
+            begun_us,
+            ended_us,
+            attributes,
+            cause: None,
+            failed,
+        });
     }
 }

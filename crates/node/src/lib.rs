@@ -119,6 +119,9 @@ pub struct Node {
     probed: tokio::sync::Mutex<Option<(Monotonic, figures::Readiness)>>,
     /// Whether there is room on the disk, where somebody looks.
     room: std::sync::OnceLock<figures::Room>,
+    /// Who collects what is done later, if anybody does.
+    tracer: std::sync::OnceLock<Arc<dyn tollgate_core::ports::trace::Tracer>>,
+    causes: operations::traced::Causes,
     is_new: bool,
 }
 

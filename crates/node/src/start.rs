@@ -125,6 +125,8 @@ pub async fn start(parts: NodeParts) -> Result<(Arc<Node>, Vec<ShardParts>), Sta
         previous_uses: crate::operations::tokens_rotate::PreviousUses::default(),
         probed: tokio::sync::Mutex::default(),
         room: std::sync::OnceLock::new(),
+        tracer: std::sync::OnceLock::new(),
+        causes: crate::operations::traced::Causes::default(),
         is_new,
     };
     Ok((Arc::new(node), parts))

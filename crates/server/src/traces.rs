@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use opentelemetry::trace::{SpanContext, SpanId, SpanKind as Kind, Status, TraceFlags, TraceId, TraceState};
+use opentelemetry::trace::{Link, SpanContext, SpanId, SpanKind as Kind, Status, TraceFlags, TraceId, TraceState};
 use opentelemetry::{InstrumentationScope, KeyValue};
 use opentelemetry_http::{HttpClient, HttpError};
 use opentelemetry_otlp::{WithExportConfig as _, WithHttpConfig as _};
@@ -125,12 +125,16 @@ impl Tracer for Traces {
         Some(TraceContext { trace, span: self.random(), sampled: true })
     }
 
+    fn follow(&self, cause: Option<TraceContext>) -> Option<TraceContext> {
+        self.begin(cause.map(|cause| TraceContext { trace: self.random(), ..cause }))
+    }
+
     fn part(&self, whole: TraceContext) -> TraceContext {
         TraceContext { span: self.random(), ..whole }
     }
 
     fn end(&self, span: Span) {
-        let Span { context, parent, name, kind, begun_us, ended_us, attributes, failed } = span;
+        let Span { context, parent, name, kind, begun_us, ended_us, attributes, cause, failed } = span;
         let (ids, flags) =
             ((TraceId::from_bytes(context.trace), SpanId::from_bytes(context.span)), TraceFlags::SAMPLED);
         let end_time = self.at(ended_us);
@@ -138,6 +142,11 @@ impl Tracer for Traces {
             Attribute::Text(text) => KeyValue::new(name, text),
             Attribute::Number(number) => KeyValue::new(name, i64::try_from(number).unwrap_or(i64::MAX)),
         });
+        let mut links = SpanLinks::default();
+        links.links.extend(cause.map(|cause| {
+            let (trace, span) = (TraceId::from_bytes(cause.trace), SpanId::from_bytes(cause.span));
+            Link::with_context(SpanContext::new(trace, span, flags, false, TraceState::NONE))
+        }));
         self.processor.on_end(SpanData {
             span_context: SpanContext::new(ids.0, ids.1, flags, false, TraceState::NONE),
             parent_span_id: parent.map_or(SpanId::INVALID, |(span, _)| SpanId::from_bytes(span)),
@@ -153,7 +162,7 @@ impl Tracer for Traces {
             attributes: attributes.collect(),
             dropped_attributes_count: 0,
             events: SpanEvents::default(),
-            links: SpanLinks::default(),
+            links,
             status: if failed { Status::error("") } else { Status::Unset },
             instrumentation_scope: self.scope.clone(),
         });

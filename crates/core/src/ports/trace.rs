@@ -96,16 +96,22 @@ pub struct Span {
     pub ended_us: u64,
     /// By the names of OpenTelemetry's conventions where it has some.
     pub attributes: Vec<(&'static str, Attribute)>,
+    /// What caused it, in a trace that had ended by then, perhaps.
+    pub cause: Option<TraceContext>,
     /// Whether it failed by our own fault, or that of who was called.
     pub failed: bool,
 }
 
 /// Collects spans.
 ///
-/// Contract: neither call waits. What cannot be kept is dropped and counted.
+/// Contract: no call waits. What cannot be kept is dropped and counted.
 pub trait Tracer: Send + Sync {
     /// A place for work that begins, in `parent`'s trace or one of its own; `None` when this one is not to be collected.
     fn begin(&self, parent: Option<TraceContext>) -> Option<TraceContext>;
+
+    /// A place for work that nobody waits for, in a trace of its own: collected if what caused it was, and without a known cause as
+    /// [`Tracer::begin`] decides on its own.
+    fn follow(&self, cause: Option<TraceContext>) -> Option<TraceContext>;
 
     /// A place for a part of that work.
     fn part(&self, whole: TraceContext) -> TraceContext;

@@ -21,8 +21,10 @@ use tollgate_core::ids::{DeliveryId, ProjectId, WebhookId};
 use tollgate_core::limits::{DELIVERED_MAX, DELIVERY_KEPT_MS, DELIVERY_TIMEOUT_MS, DELIVERY_TRIED_MS};
 use tollgate_core::ports::outbound::{Method, OutboundAnswer, OutboundCall, OutboundFailure};
 use tollgate_core::ports::store::{RowName, StoreError, Write};
+use tollgate_core::ports::trace::{Attribute, SpanKind};
 use tollgate_core::records::{DeliveryRecord, WebhookRecord};
 
+use super::traced::Later;
 use super::webhooks::find;
 use crate::Node;
 use crate::directory::{Kept, ProjectEntry, Records, is_waiting};
@@ -214,9 +216,15 @@ impl Node {
             webhook.map(|kept| Arc::clone(&kept.record)).zip(delivery)
         };
         let Some((webhook, delivery)) = found else { return };
-        let begun_us = self.clock.micros();
-        let tried = self.send(&webhook, &delivery).await;
+        let (begun_us, later) = (self.clock.micros(), self.begin_later(RowKind::Delivery, claim.id));
+        let tried = self.send(&webhook, &delivery, later.as_ref()).await;
         self.courier.tries.observe(self.clock.micros().saturating_sub(begun_us));
+        let told = vec![
+            ("tollgate.message", Attribute::Text(delivery.message.to_string())),
+            ("tollgate.try", Attribute::Number(u64::from(delivery.tries) + 1)),
+        ];
+        let failed = matches!(tried, Tried::Refused { .. });
+        self.end_later(later, ("webhook.try", SpanKind::Client), told, failed);
         let counter = match &tried {
             Tried::Taken => &self.counters.webhook_deliveries,
             Tried::Refused { .. } => &self.counters.webhook_tries_failed,
@@ -228,7 +236,7 @@ impl Node {
         }
     }
 
-    async fn send(&self, webhook: &WebhookRecord, delivery: &DeliveryRecord) -> Tried {
+    async fn send(&self, webhook: &WebhookRecord, delivery: &DeliveryRecord, later: Option<&Later>) -> Tried {
         let refused = |why: String| Tried::Refused { why, retry_after_s: None, is_gone: false };
         // Settings may be others than when it was registered; what its name resolves to is checked at the call.
         if let Err(failure) = self.outbound.check(&webhook.url) {
@@ -251,7 +259,11 @@ impl Node {
         let call = OutboundCall {
             method: Method::Post,
             url: webhook.url.clone(),
-            headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+            headers: headers
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value))
+                .chain(later.map(Later::header))
+                .collect(),
             body: delivery.body.clone().into_bytes(),
             timeout_ms: DELIVERY_TIMEOUT_MS,
             answer_bytes_max: 0,

@@ -10,12 +10,13 @@ use tollgate_core::credentials::RowKind;
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{JobId, KeyId, OperatorId};
 use tollgate_core::ports::store::Write;
+use tollgate_core::ports::trace::{Attribute, SpanKind};
 use tollgate_core::records::{JobRecord, JobStatus};
 
 use super::batch::{BatchAction, EntryOutcome, is_race};
 use super::jobs::{Part, open_part, part_name};
 use super::refusal;
-use super::writing::actor;
+use super::writing::{actor, with_origin};
 use crate::Node;
 use crate::directory::ProjectEntry;
 
@@ -47,7 +48,7 @@ impl Node {
             let jobs: Vec<u64> =
                 entry.read().jobs.iter().filter(|(_, job)| running(&job.record)).map(|(id, _)| *id).collect();
             for job in jobs {
-                match self.do_part(&entry, JobId::new(job)).await {
+                match self.do_traced_part(&entry, JobId::new(job)).await {
                     Ok(done) => worked |= done,
                     Err(error) => tracing::warn!(%error, job = %JobId::new(job), "a job has to wait"),
                 }
@@ -55,6 +56,19 @@ impl Node {
             }
         }
         worked
+    }
+
+    /// The same as a span, if that is collected: what it makes durable is a part of it, and what that causes names it.
+    async fn do_traced_part(&self, entry: &ProjectEntry, job: JobId) -> Result<bool> {
+        let Some(later) = self.begin_later(RowKind::Job, job.get()) else { return self.do_part(entry, job).await };
+        let part = entry.read().jobs.get(&job.get()).map_or(0, |kept| u64::from(kept.record.parts_done) + 1);
+        let done = with_origin(later.origin(), self.do_part(entry, job)).await;
+        if done != Ok(false) {
+            let told =
+                vec![("tollgate.job", Attribute::Text(job.to_string())), ("tollgate.part", Attribute::Number(part))];
+            self.end_later(Some(later), ("job.part", SpanKind::Internal), told, done.is_err());
+        }
+        done
     }
 
     /// Does the next part of a job. Answers whether anything was done.

@@ -143,6 +143,7 @@ impl Node {
         let tells = !told.is_empty();
         writes.append(&mut told);
         let part = self.part("store.commit");
+        self.note_causes(part.as_ref(), &writes);
         let done = self.store.commit(Unit { writes, audit }).await;
         // A race that was lost is no failure of the store.
         self.end_part(part, SpanKind::Internal, matches!(done, Err(StoreError::Unavailable(_))));

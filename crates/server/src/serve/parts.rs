@@ -8,6 +8,7 @@ use tollgate_console::{Console, ConsoleParts, Premises};
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::ports::hook::{AccessHook, NoHook};
 use tollgate_core::ports::outbound::OutboundRules;
+use tollgate_core::ports::trace::Tracer;
 use tollgate_gateway::{Limits, Listeners};
 use tollgate_node::{Node, NodeParts, ShardParts};
 use tollgate_protocol_leap::{LeapConfig, LeapCounters};
@@ -184,7 +185,10 @@ pub(super) fn router(
 ) -> tollgate_api::Router {
     let (node, api) = (Arc::clone(node), api(config, entropy));
     match traces {
-        Some(traces) => tollgate_api::traced_router(node, api, traces),
+        Some(traces) => {
+            node.trace_by(Arc::clone(&traces) as Arc<dyn Tracer>);
+            tollgate_api::traced_router(node, api, traces)
+        }
         None => tollgate_api::router(node, api),
     }
 }
