@@ -1,5 +1,7 @@
-//! Ready-to-paste beginnings for a token that was just made. They are shown as text and never run here; every value in one is a JSON string, which is a
-//! string of JavaScript and Rust, too, and has no `<` in it, so that no channel's name ends a script.
+//! Ready-to-paste beginnings for a token that was just made. They are shown as text and never run here. Every value in one is a string of its language;
+//! those of JavaScript are JSON, and have no `<` in them, so that no channel's name ends a script. Tests run each of them as it is printed:
+//! `conformance/console` the page, `sdks/typescript/tests/console-snippets.test.mjs` TypeScript and curl, `conformance/hop` Hop's client, and
+//! `crates/acceptance/tests/rust_sdk/snippet.rs` Rust.
 
 use askama::Template;
 
@@ -53,21 +55,21 @@ pub(crate) fn all(subject: &Subject) -> Vec<Snippet> {
         host.chars().filter(|letter| letter.is_ascii_alphanumeric() || "-.:[]".contains(*letter)).collect();
     let http_bare = format!("{http}://{host}");
     let (project, token_text, channel_text) = (quoted(project), quoted(token), quoted(channel));
-    let values = || (quoted(&http_bare), project.clone(), token_text.clone(), channel_text.clone());
-    let (http, project, token_text, channel_text) = values();
+    let http = quoted(&http_bare);
     let browser = Browser {
         ws: quoted(&format!("{ws}://{host}/connect")),
         project: project.clone(),
         token: token_text.clone(),
         channel: channel_text.clone(),
     };
-    let typescript = TypeScript {
-        http: http.clone(),
-        project: project.clone(),
-        token: token_text.clone(),
-        channel: channel_text.clone(),
+    let typescript = TypeScript { http, project: project.clone(), token: token_text.clone(), channel: channel_text };
+    // Rust writes the characters that must not be plain otherwise than JSON does.
+    let rust = Rust {
+        http: format!("{http_bare:?}"),
+        project: format!("{:?}", subject.project),
+        token: format!("{token:?}"),
+        channel: format!("{channel:?}"),
     };
-    let rust = Rust { http, project: project.clone(), token: token_text.clone(), channel: channel_text };
     let hop = Hop { leap: quoted(&format!("{ws}://{host}/ws")), project, token: token_text };
     let curl = Curl {
         http_bare,
@@ -104,13 +106,19 @@ mod tests {
             assert!(!snippet.text.is_empty(), "{}", snippet.name);
             assert!(!snippet.text.contains(channel) && !snippet.text.contains("$(x)"), "{}", snippet.text);
             let scripts = snippet.text.matches("<script>").count();
-            assert_eq!(scripts, usize::from(snippet.word == "browser"), "{}", snippet.text);
+            // Rust's stands on a page like every text from outside, which escapes it, and in no script.
+            let allowed = if snippet.word == "rust" { scripts } else { usize::from(snippet.word == "browser") };
+            assert_eq!(scripts, allowed, "{}", snippet.text);
             if snippet.word == "curl" {
                 assert!(
                     !snippet.text.contains("a'b") && snippet.text.contains("https://gate.example:8443x/"),
                     "{}",
                     snippet.text
                 );
+            } else if snippet.word == "rust" {
+                // As the compiler reads it: no `\\u003c`, which is no escape of Rust.
+                let own = r#"subscribe("a'b\"c\\d</script><script>alert(1)//\u{2028}")"#;
+                assert!(snippet.text.contains(own), "{}", snippet.text);
             } else if snippet.word != "hop" {
                 assert!(
                     snippet.text.contains(r#""a'b\"c\\d\u003c/script>\u003cscript>alert(1)//\u2028""#),

@@ -5,6 +5,7 @@ mod access;
 mod aeroplane;
 mod chat;
 mod disruption;
+mod snippet;
 
 use std::time::Duration;
 
