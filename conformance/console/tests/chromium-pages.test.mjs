@@ -58,5 +58,6 @@ test('the pages can be gone through by keyboard alone', async () => {
 	same(await page.evaluate(() => document.activeElement.id), 'find');
 	await page.keyboard.type('lob');
 	await page.keyboard.press('Enter');
-	await page.waitForURL('**/channels?prefix=lob');
+	await page.waitForURL('**/find');
+	same(await page.textContent('#found a.name'), 'lobby');
 });

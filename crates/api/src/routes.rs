@@ -168,6 +168,7 @@ pub(crate) static ROUTES: &[Route] = &[
     v2!(POST "/v2/webhooks/:webhook/deliveries/:delivery/replay" => webhooks::replay),
     v2!(POST "/v2/explain" => explain::explain),
     v2!(POST "/v2/explain/message" => explain::message),
+    v2!(POST "/v2/find" => find::find),
     v2!(GET "/v2/tokens" => tokens::list),
     v2!(POST "/v2/tokens" => tokens::create),
     v2!(POST "/v2/tokens/introspect" => introspect::introspect),

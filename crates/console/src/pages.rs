@@ -25,6 +25,7 @@ pub(crate) mod channels;
 pub(crate) mod connections;
 pub(crate) mod doors;
 pub(crate) mod explain;
+pub(crate) mod find;
 pub(crate) mod issuers;
 pub(crate) mod keys;
 mod once;

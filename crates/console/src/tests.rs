@@ -4,6 +4,7 @@
 mod believed;
 mod bulk;
 mod looking;
+mod find;
 mod owners;
 mod people;
 mod premises;

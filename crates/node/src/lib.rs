@@ -41,6 +41,7 @@ pub use operations::explain::{
     ExplainHeld, ExplainQuestion, ExplainStep, ExplainVerdict, ExplainWish, ExplainedStep, Explanation,
 };
 pub use operations::fates::{FateStep, FateStepKind, MessageFate, MessageTold};
+pub use operations::find::{Found, FoundKind};
 pub use operations::history::{HistoryView, WAIT_MS_MAX};
 pub use operations::hook_test::{HookSaid, HookTest};
 pub use operations::idempotency::Once;

@@ -58,6 +58,17 @@ enum Command {
     /// List live connections, and end one
     #[command(subcommand)]
     Connection(v2::Connection),
+    /// Find anything by an id, a name or its beginning; without a text, by what standard input has: the place of a secret
+    Find {
+        /// An id, the id of a user or channel or its beginning, or CHANNEL@POSITION
+        #[arg(value_name = "TEXT")]
+        text: Option<String>,
+        /// The project's id; may be left out while there is one project
+        #[arg(long)]
+        project: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Say why a token may do something, or may not
     Explain(v2::Explain),
     /// Say what became of a message for a token
@@ -247,6 +258,12 @@ pub(crate) enum Task {
         file: PathBuf,
         json: bool,
     },
+    /// Without a text standard input has it.
+    Find {
+        project: Option<String>,
+        text: Option<String>,
+        json: bool,
+    },
     Restore {
         file: PathBuf,
         replace: bool,
@@ -311,6 +328,7 @@ impl Cli {
             Command::Restore { file, replace, output } => Task::Restore { file, replace, json: output.json },
             Command::Migrate { check, output } => Task::Migrate { check, json: output.json },
             Command::Doctor { output } => Task::Doctor { json: output.json },
+            Command::Find { text, project, output } => Task::Find { project, text, json: output.json },
             Command::Metrics => Task::Admin { request: Request::Metrics {}, json: false },
             Command::Completions { shell } => Task::Completions { shell },
             Command::Man { out } => Task::Man { out },

@@ -10,6 +10,7 @@ mod control;
 mod data_dir;
 mod doctor;
 mod hook;
+mod find;
 mod import;
 mod inspect;
 mod machine;
@@ -88,6 +89,10 @@ fn perform(task: Task, settings: Settings) -> Result<(), Failure> {
         Task::Tail(wanted) => {
             telemetry::start_quietly();
             tail::tail(&settings.mean()?, &wanted)
+        Task::Find { project, text, json } => {
+            telemetry::start_quietly();
+            find::find(&settings.mean()?, project, text, json)
+        }
         }
         Task::Completions { shell } => Ok(announce::bytes(&cli::completions(shell))?),
         Task::Man { out } => Ok(announce::bytes(&cli::manual(out.as_deref())?)?),

@@ -33,6 +33,7 @@ pub(crate) const ROWS: &[Row] = &[
     unwritten("introspectToken", r#"{"token":"{token}"}"#),
     unwritten("explain", r#"{"token":"{token}","wish":"publish","channel":"{channel}"}"#),
     unwritten("explainMessage", r#"{"token":"{token}","channel":"{channel}","position":"1-1"}"#),
+    unwritten("find", r#"{"text":"{token}"}"#),
     unwritten("messageToken", r#"{"event":"X"}"#),
     row("subscribeToken", "{}"),
     row("unsubscribeToken", ""),

@@ -27,6 +27,7 @@ operations! {
         GET "/v2/project" getProject "any" "The key's project and its settings" () -> 200 Project;
         PATCH "/v2/project" changeProject "manage_keys" "Change the name or settings; null goes back to the default" () ProjectChange -> 200 Project;
         POST "/v2/project/hook/test" testHook "manage_keys" "Ask the access hook a made-up question, and say what it answered or why that is no answer" () HookTest -> 200 HookTested;
+        POST "/v2/find" find "any" "Find anything by an id, a secret, a name, or how a name begins: what the key may see anyway" () Find -> 200 FindResults;
     }
     "Project keys" {
         GET "/v2/keys" listKeys "manage_keys" "Keys, revoked ones too, never their secrets" ("limit", "cursor") -> 200 KeyPage;

@@ -99,6 +99,14 @@ fn introspection() -> Value {
         "held": {"type": "string", "enum": ["held", "failed", "unknown"], "description": "Whether it speaks for the message having been written to the token's clients."},
         "said": {"type": "string"}, "connection": maybe_text(),
     }));
+    let kinds =
+        ["token", "user", "channel", "message", "connection", "key", "issuer", "signing_key", "webhook", "operator"];
+    let found = answered(&json!({
+        "kind": {"type": "string", "enum": kinds},
+        "id": {"type": "string", "description": "By what it is known; a secret is never repeated."},
+        "name": {"type": "string", "description": "A name or address of it for people, or nothing."},
+        "named": {"type": "boolean", "description": "Whether the text names it; otherwise its id begins so."},
+    }));
     let words = ["jti", "token_type", "sub", "username", "scope", "client_id", "iss"];
     let mut properties = json!({
         "active": {"type": "boolean"},
@@ -129,6 +137,10 @@ fn introspection() -> Value {
             "channel": or_null(&json!({"type": "string", "minLength": 1, "maxLength": 255, "description": "Without one it was a direct message."})),
             "position": or_null(&json!({"type": "string", "description": "The message's position, as its publication was answered, and as the history has it; of a direct message as its client was told it. Without one, and without a channel, the last direct message is meant."})),
         }), &["token"]),
+        "Find": taken(&json!({
+            "text": {"type": "string", "minLength": 1, "description": "An id, a token's or key's secret, the id of a user or channel or its beginning, or `CHANNEL@POSITION`."},
+        }), &["text"]),
+        "FindResults": answered(&json!({"data": {"type": "array", "items": found}})),
         "MessageFate": answered(&json!({
             "token": {"type": "string"}, "position": maybe_text(), "at": maybe_time(),
             "event": or_null(&json!({"type": "string", "description": "With the permission to read channels."})),

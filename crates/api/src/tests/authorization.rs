@@ -28,7 +28,7 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         // Its answer holds secrets of tokens.
         ("GET", "/v1/channels/:channel/tokens") => (P::READ_LEAP_TOKENS, ""),
         ("PUT" | "DELETE", "/v1/channels/:channel/subscribers/:token") => (P::MANAGE_CHANNEL_SUBSCRIBERS, ""),
-        ("GET", "/v1/projects/@this" | "/v1/users/@me" | "/v2/project") => return None,
+        ("GET", "/v1/projects/@this" | "/v1/users/@me" | "/v2/project") | ("POST", "/v2/find") => return None,
         ("PATCH", "/v2/project") | ("POST", "/v2/project/hook/test") => (P::MANAGE_KEYS, "{}"),
         ("GET", "/v2/keys" | "/v2/keys/:key") => (P::MANAGE_KEYS, ""),
         ("POST", "/v2/keys") => (P::MANAGE_KEYS, r#"{"permissions":["read_channels"]}"#),

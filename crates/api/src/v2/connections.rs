@@ -33,6 +33,7 @@ pub(crate) async fn list(call: &Call) -> Result<Answer> {
         Some(_) => ConnectionsOnly::Anonymous,
     };
     let filter = ConnectionFilter {
+        id: None,
         token: call.id_given("token")?,
         user_id: call.filter("user_id")?,
         channel: call.filter("channel")?.map(|id| ChannelId::new(&id)).transpose()?,

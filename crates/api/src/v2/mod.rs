@@ -9,6 +9,7 @@ pub(crate) mod channel_state;
 pub(crate) mod channels;
 pub(crate) mod connections;
 pub(crate) mod explain;
+pub(crate) mod find;
 pub(crate) mod history;
 pub(crate) mod introspect;
 pub(crate) mod issuers;

@@ -44,11 +44,13 @@ struct Row {
     is_behind: bool,
 }
 
-/// What was typed: a token's id, an address or network, or a user's id.
+/// What was typed: the id of a connection or token, an address or network, or a user's id.
 fn filter(wanted: &str, typed: &Typed) -> ConnectionFilter {
     let (token, address) = (wanted.parse::<TokenId>().ok(), wanted.parse::<Network>().ok());
-    let is_user = token.is_none() && address.is_none() && !wanted.is_empty();
+    let id = wanted.parse::<ConnectionId>().ok();
+    let is_user = token.is_none() && address.is_none() && id.is_none() && !wanted.is_empty();
     ConnectionFilter {
+        id,
         token,
         user_id: is_user.then(|| wanted.to_owned()),
         channel: None,

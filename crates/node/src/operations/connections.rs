@@ -11,7 +11,7 @@ use tollgate_core::CloseReason;
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::error::{Error, Result};
-use tollgate_core::ids::{ChannelId, ConnectionId, TokenId};
+use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
 use tollgate_core::limits::{PAGE_ENTRIES_MAX, PAGE_LOOKS_MAX};
 use tollgate_core::peer::Network;
 
@@ -29,6 +29,8 @@ const LOOKS_PER_REQUEST: usize = 256;
 /// Which connections; everything that is said must fit.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionFilter {
+    /// The one with this id.
+    pub id: Option<ConnectionId>,
     /// Those of this token.
     pub token: Option<TokenId>,
     /// Those of the user with this id of the customer's.
@@ -119,7 +121,7 @@ impl Node {
         };
         let wanted = Arc::new(Wanted {
             project: entry.project.id,
-            id: None,
+            id: filter.id,
             channel: filter.channel.clone(),
             format,
             address: filter.address,
@@ -131,6 +133,9 @@ impl Node {
         let stopped = if filter.token.is_some() || filter.user_id.is_some() {
             let named = connections_of(&entry.read(), filter);
             self.look_at_named(named, &wanted, from, &mut making).await
+        } else if filter.id.is_some() {
+            making.seen.extend(self.sole(&wanted).await);
+            None
         } else {
             self.walk(&wanted, from, &mut making).await
         };
@@ -151,20 +156,30 @@ impl Node {
     pub async fn disconnect(&self, caller: &Caller, connection: ConnectionId) -> Result<()> {
         let entry = self.authorize(caller, Action::Disconnect)?;
         let project = entry.project.id;
-        let (channel, format, address, only) = (None, None, None, Only::Any);
-        let wanted = Arc::new(Wanted { project, id: Some(connection), channel, format, address, only });
-        let mut making = Making { seen: Vec::new(), limit: 1, looks: 0 };
-        let mut from = Some(0);
-        while let Some(place) = from.filter(|_| making.seen.is_empty()) {
-            making.looks = 0;
-            from = self.walk(&wanted, place, &mut making).await;
-        }
-        let Some(found) = making.seen.first() else { return Err(Error::not_found("connection", &connection)) };
+        let found = self.connection_named(project, connection).await;
+        let Some(found) = found else { return Err(Error::not_found("connection", &connection)) };
         let mut audit = self.entry_of(caller, Some(project), "connection.close", &connection);
         audit.detail = found.token.map(|token| format!("of {token}"));
         self.commit(Vec::new(), vec![audit]).await.map_err(|error| refusal(error, &connection))?;
         self.close_connections(&[found.connection], CloseReason::Dismissed).await;
         Ok(())
+    }
+
+    /// The live connection with this id.
+    pub(super) async fn connection_named(&self, project: ProjectId, connection: ConnectionId) -> Option<Seen> {
+        let (channel, format, address, only) = (None, None, None, Only::Any);
+        self.sole(&Arc::new(Wanted { project, id: Some(connection), channel, format, address, only })).await
+    }
+
+    /// The one that is meant, however many have to be looked at.
+    async fn sole(&self, wanted: &Arc<Wanted>) -> Option<Seen> {
+        let mut making = Making { seen: Vec::new(), limit: 1, looks: 0 };
+        let mut from = Some(0);
+        while let Some(place) = from.filter(|_| making.seen.is_empty()) {
+            making.looks = 0;
+            from = self.walk(wanted, place, &mut making).await;
+        }
+        making.seen.pop()
     }
 
     /// Walks the shards' tables from a place on; answers where it stopped, or nothing at the end of the last.

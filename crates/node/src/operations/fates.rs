@@ -169,7 +169,7 @@ impl Node {
     }
 
     /// The message at a position, if it is kept.
-    async fn message_at(&self, key: &ChannelKey, position: Position) -> Result<Option<Publication>> {
+    pub(super) async fn message_at(&self, key: &ChannelKey, position: Position) -> Result<Option<Publication>> {
         let invalid = |why: String| Error::new(ErrorKind::InvalidInput, why);
         let Some(before) = position.offset.checked_sub(1) else {
             return Err(invalid("The messages of a channel count from 1; this position is before the first.".into()));

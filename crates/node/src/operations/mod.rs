@@ -19,6 +19,7 @@ pub(crate) mod events;
 pub(crate) mod explain;
 mod explain_hook;
 pub(crate) mod fates;
+pub(crate) mod find;
 mod foreign;
 pub(crate) mod history;
 pub(crate) mod hook_test;

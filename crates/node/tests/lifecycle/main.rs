@@ -10,6 +10,7 @@ mod direct_fates;
 mod explain;
 mod explain_hook;
 mod fates;
+mod find;
 mod histories;
 mod hooks;
 mod issuers;

@@ -66,6 +66,8 @@ fn commands_become_tasks() {
         ),
         ("token inspect --json", Task::Inspect { project: None, json: true }),
         ("token introspect", Task::Inspect { project: None, json: false }),
+        ("find a%b --json", Task::Find { project: None, text: Some("a%b".into()), json: true }),
+        ("find --project p", Task::Find { project: Some("p".into()), text: None, json: false }),
         ("metrics", admin(Request::Metrics {}, false)),
         ("completions zsh", Task::Completions { shell: clap_complete::Shell::Zsh }),
         ("man --out d", Task::Man { out: Some("d".into()) }),
