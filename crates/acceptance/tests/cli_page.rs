@@ -35,6 +35,7 @@ fn the_lines_of_the_page_run() {
         "\"active\":false",
         "said  backend  {\"text\"",
         "The audit log is intact",
+        "CONNECTIONS       IN/S",
     ] {
         assert!(out.contains(said), "{said}\n{out}\n{err}");
     }

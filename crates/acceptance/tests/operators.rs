@@ -1,6 +1,8 @@
 //! The console's operators from the outside: the first link, the command line, and what a start says.
 #![allow(clippy::unwrap_used)]
 
+use std::net::SocketAddr;
+
 use serde_json::Value;
 use tollgate_testkit::binary::run;
 use tollgate_testkit::{Http, Reply, Server, Setup};
@@ -64,6 +66,65 @@ fn the_link_of_the_start_makes_the_owner_and_then_there_is_none() {
 fn a_server_without_console_prints_no_link() {
     let server = Setup::default().config("[console]\nenabled = false\n").start();
     assert_eq!(server.console, None);
+}
+
+#[test]
+fn a_console_of_its_own_address_is_only_there() {
+    let server = Setup::default().config("[console]\nlisten = \"127.0.0.1:0\"\n").start();
+    let (own, link) = (server.console_listen.unwrap(), server.console.clone().unwrap());
+    assert!(link.starts_with(&format!("http://{own}/console/set-up#tgi_")) && own != server.addr, "{link}");
+    let code = link.split_once('#').unwrap().1;
+    server.remember(code);
+    let ask = |address: SocketAddr, method: &str, path: &str, more: &[(&str, &str)], body: Option<&str>| {
+        let host = address.to_string();
+        let headers = [&[("Host", host.as_str()), ("Accept", "text/html")], more].concat();
+        Http::connect(address).unwrap().request(method, path, &headers, body.map(str::as_bytes)).unwrap()
+    };
+    for (path, here, there) in [
+        ("/", 303, 404),
+        ("/console/", 303, 404),
+        ("/console/sign-in", 200, 404),
+        ("/console/assets/none", 404, 404),
+        ("/consoles", 404, 404),
+        ("/livez", 404, 200),
+        ("/v2/channels", 404, 401),
+        ("/connect", 404, 426),
+        ("/metrics", 404, 404),
+    ] {
+        assert_eq!(ask(own, "GET", path, &[], None).status, here, "{path} of its own");
+        assert_eq!(ask(server.addr, "GET", path, &[], None).status, there, "{path} of the clients");
+    }
+    let same = [("Sec-Fetch-Site", "same-origin"), ("Content-Type", "application/x-www-form-urlencoded")];
+    let fields = format!("code={code}&username=ada&password={PASSWORD}&again={PASSWORD}");
+    assert_eq!(ask(server.addr, "POST", "/console/set-up", &same, Some(&fields)).status, 404);
+    let entered = ask(own, "POST", "/console/set-up", &same, Some(&fields));
+    let cookie = entered.header("set-cookie").unwrap();
+    assert!(
+        cookie.starts_with("__Host-tollgate=") && cookie.contains("; Secure; HttpOnly; SameSite=Strict; Path=/"),
+        "{cookie}"
+    );
+    let cookie = [("Cookie", cookie.split_once(';').unwrap().0), ("Sec-Fetch-Site", "none")];
+    let page = format!("/console/p/{}/", server.project);
+    assert_eq!(ask(own, "GET", &page, &cookie, None).status, 200);
+    assert_eq!(ask(server.addr, "GET", &page, &cookie, None).status, 404);
+    // Whose sign-ins fail is counted by the address of the socket: nobody's word for it is taken.
+    let wrong = format!("username=ada&password=wrong+{PASSWORD}");
+    let told: Vec<u16> = (0..8)
+        .map(|at| {
+            let forged = format!("10.0.0.{at}");
+            let headers = [&same[..], &[("X-Forwarded-For", forged.as_str())]].concat();
+            ask(own, "POST", "/console/sign-in", &headers, Some(&wrong)).status
+        })
+        .collect();
+    assert!(told.contains(&429), "{told:?}");
+    let found = server.command(&["operator", "invite", "bo", "--role", "viewer", "--json"]);
+    assert!(found["link"].as_str().unwrap().starts_with(&format!("http://{own}/console/set-up#")), "{found}");
+    // An address that is taken is said by the setting's name.
+    let (file, data) = (server.dir().path().join("other.toml"), server.dir().path().join("other"));
+    std::fs::write(&file, format!("[console]\nlisten = \"{own}\"\n")).unwrap();
+    let (file, data) = (file.to_str().unwrap(), data.to_str().unwrap());
+    let taken = run(&["serve", "--listen", "127.0.0.1:0", "--config", file, "--data-dir", data]);
+    assert!(!taken.ok && taken.stderr.contains("console.listen: cannot listen on"), "{taken:?}");
 }
 
 #[test]

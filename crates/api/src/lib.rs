@@ -39,6 +39,7 @@ use tollgate_node::Node;
 pub use percent::decode as percent_decode;
 pub use service::Router;
 pub use timing::{RouteFigures, STATUS_CLASSES};
+pub use v2::audit::audit_line;
 
 /// Limits of HTTP bodies, and what makes request ids unique.
 #[derive(Clone, Copy, Debug)]

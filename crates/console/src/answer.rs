@@ -3,13 +3,14 @@
 use askama::Template;
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION, REFERRER_POLICY, SET_COOKIE,
-    STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION,
+    REFERRER_POLICY, SET_COOKIE, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderValue, Response, StatusCode};
-use http_body_util::Full;
 use tollgate_core::peer::Known;
 use tollgate_core::{Error, ErrorKind};
+
+use crate::body::{AnswerBody, Part};
 
 /// What pages may load and do: our own files, and nothing else. No inline script or style, no frame, no other origin.
 pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -18,14 +19,14 @@ pub(crate) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
 const HTML: &str = "text/html; charset=utf-8";
 
 /// The whole answer; the connection takes it as it is.
-pub(crate) type Reply = Response<Full<Bytes>>;
+pub(crate) type Reply = Response<AnswerBody>;
 
 /// An answer on its way.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     headers: Vec<(HeaderName, HeaderValue)>,
-    body: Bytes,
+    body: AnswerBody,
     may_be_kept: bool,
     /// To somebody who is signed in: its connection is one of a known client.
     is_of_known: bool,
@@ -35,6 +36,7 @@ pub(crate) struct Answer {
 
 impl Answer {
     fn new(status: StatusCode, body: Bytes) -> Self {
+        let body = AnswerBody::whole(body);
         Self { status, headers: Vec::new(), body, may_be_kept: false, is_of_known: false, took_us: None }
     }
 
@@ -68,6 +70,15 @@ impl Answer {
         let mut answer = Self::new(StatusCode::OK, Bytes::from_static(body));
         answer.may_be_kept = true;
         answer.with(CONTENT_TYPE, HeaderValue::from_static(content_type))
+    }
+
+    /// A file to keep, in parts. `name` is of letters, digits, `-`, `_` and `.`.
+    pub(crate) fn download(content_type: &'static str, name: &str, first: Part) -> Self {
+        let mut answer = Self::new(StatusCode::OK, Bytes::new());
+        answer.body = AnswerBody::parts(first);
+        let kept = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+        let kept = kept.unwrap_or(HeaderValue::from_static("attachment"));
+        answer.with(CONTENT_TYPE, HeaderValue::from_static(content_type)).with(CONTENT_DISPOSITION, kept)
     }
 
     pub(crate) fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -110,7 +121,7 @@ impl Answer {
             ),
             (HeaderName::from_static("x-robots-tag"), "noindex"),
         ];
-        let mut reply = Response::new(Full::new(self.body));
+        let mut reply = Response::new(self.body);
         *reply.status_mut() = self.status;
         if self.is_of_known {
             reply.extensions_mut().insert(Known);

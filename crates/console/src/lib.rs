@@ -8,6 +8,7 @@
 
 mod answer;
 mod assets;
+mod body;
 mod confirm;
 mod cookie;
 mod diff;
@@ -26,6 +27,7 @@ mod service;
 mod sessions;
 mod snippets;
 mod spans;
+mod surroundings;
 mod visit;
 mod words;
 mod works;
@@ -38,9 +40,11 @@ use std::sync::Arc;
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_node::Node;
 
+pub use body::AnswerBody;
 pub use figures::{ConsoleFigures, PageFigures};
 pub use premises::{About, Finding, Premises, SettingShown, Verdict};
 pub use service::Console;
+pub use surroundings::{Condition, Part, Pulse, Stretch, Surroundings};
 
 /// What the console needs of the server.
 pub struct ConsoleParts {
@@ -52,6 +56,8 @@ pub struct ConsoleParts {
     pub entropy: Arc<dyn Entropy>,
     /// The server that it stands in.
     pub premises: Arc<dyn Premises>,
+    /// The server around it.
+    pub surroundings: Arc<dyn Surroundings>,
     /// What it was told.
     pub settings: ConsoleSettings,
 }

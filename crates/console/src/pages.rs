@@ -32,6 +32,7 @@ mod once;
 pub(crate) mod operators;
 pub(crate) mod overview;
 pub(crate) mod projects;
+pub(crate) mod pulse;
 pub(crate) mod revoke;
 pub(crate) mod server;
 pub(crate) mod settings;

@@ -33,6 +33,7 @@ use crate::request_id::RequestIds;
 use crate::routes::{self, Found, ROUTES, Route, Run};
 use crate::rules::{self, Broken};
 use crate::sessions::{Doing, Lives, Sessions};
+use crate::surroundings::Surroundings;
 use crate::visit::{Knock, Known, Visit, no_such};
 use crate::works::Works;
 use crate::{ConsoleParts, ConsoleSettings, cookie, pages, refused};
@@ -56,6 +57,7 @@ pub(crate) struct House {
     pub(crate) assets: Assets,
     pub(crate) figures: Figures,
     pub(crate) premises: Arc<dyn Premises>,
+    pub(crate) surroundings: Arc<dyn Surroundings>,
     settings: ConsoleSettings,
     sessions: Mutex<Sessions>,
     works: Mutex<Works>,
@@ -72,7 +74,7 @@ impl Console {
     /// A console without anybody in it.
     #[must_use]
     pub fn new(parts: ConsoleParts) -> Self {
-        let ConsoleParts { node, clock, entropy, premises, settings } = parts;
+        let ConsoleParts { node, clock, entropy, premises, surroundings, settings } = parts;
         let lives = Lives { idle_ms: settings.idle_ms, whole_ms: settings.session_ms };
         let sessions = Mutex::new(Sessions::new(lives));
         let request_ids = RequestIds::new(settings.instance);
@@ -83,6 +85,7 @@ impl Console {
             assets: Assets::new(),
             figures: Figures::new(),
             premises,
+            surroundings,
             settings,
             sessions,
             works: Mutex::default(),

@@ -1,24 +1,27 @@
 //! The whole console without a socket: every route through every rule, over a real node with a store in memory.
 #![allow(clippy::unwrap_used)]
 
+mod audit;
 mod believed;
 mod bulk;
-mod looking;
 mod find;
+mod looking;
 mod owners;
 mod people;
 mod premises;
+mod pulse;
 mod rules;
 mod settings;
 mod templates;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body_util::{BodyExt as _, Full};
 use tollgate_core::CloseReason;
+use tollgate_core::audit::AuditEntry;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
 use tollgate_core::command::{Connected, Notice, PresentedSecret, Renewed};
@@ -33,7 +36,9 @@ use tollgate_node::{ConnectionKey, NewOperator, Node, NodeParts, Outlet, SignedI
 
 use crate::cookie::Drawn;
 use crate::sessions::Session;
-use crate::{About, Console, ConsoleParts, ConsoleSettings, Finding, Premises, SettingShown, Verdict};
+use crate::{
+    About, Console, ConsoleParts, ConsoleSettings, Finding, Part, Premises, Pulse, SettingShown, Surroundings, Verdict,
+};
 
 const NOW: u64 = 1_795_379_121_073;
 const IDLE_MS: u64 = 3_600_000;
@@ -125,6 +130,26 @@ impl Premises for Told {
     }
 }
 
+/// What is told of the server.
+#[derive(Default)]
+struct Around {
+    pulse: Mutex<Pulse>,
+    health: Mutex<Vec<Part>>,
+}
+
+impl Surroundings for Around {
+    fn pulse(&self) -> Pulse {
+        self.pulse.lock().unwrap().clone()
+    }
+    fn health(&self) -> Pending<'_, Vec<Part>> {
+        let parts = self.health.lock().unwrap().clone();
+        Box::pin(std::future::ready(parts))
+    }
+    fn audit_line(&self, entry: &AuditEntry) -> String {
+        format!("{} {} {}", entry.sequence, entry.draft.action, entry.draft.subject)
+    }
+}
+
 /// A server without sockets, with one project and a console.
 struct Place {
     console: Console,
@@ -136,6 +161,8 @@ struct Place {
     entropy: Arc<Counting>,
     /// What was called, and what calls are answered.
     outbound: Arc<RecordingOutbound>,
+    around: Arc<Around>,
+    store: Arc<MemoryStore>,
 }
 
 /// An answer.
@@ -157,8 +184,9 @@ impl Place {
     async fn open() -> Self {
         let (entropy, clock) = (Arc::new(Counting::default()), Arc::new(TestClock::default()));
         let outbound = Arc::new(RecordingOutbound::default());
+        let store = Arc::new(MemoryStore::default());
         let parts = NodeParts {
-            store: Arc::new(MemoryStore::default()),
+            store: store.clone(),
             master_key: MasterKey::generate(entropy.as_ref()),
             clock: clock.clone(),
             entropy: entropy.clone(),
@@ -179,15 +207,27 @@ impl Place {
         let (project, _) = node.create_project(&Caller::Operator, "first").await.unwrap();
         let settings =
             ConsoleSettings { hosts: Vec::new(), idle_ms: IDLE_MS, session_ms: SESSION_MS, tls: false, instance: 7 };
+        let around = Arc::new(Around::default());
         let parts = ConsoleParts {
             node: node.clone(),
             clock: clock.clone(),
             entropy: entropy.clone(),
             premises: Arc::new(Told),
+            surroundings: around.clone(),
             settings,
         };
         let people = people(&node).await;
-        Self { console: Console::new(parts), node, project: project.id, people, clock, entropy, outbound }
+        Self {
+            console: Console::new(parts),
+            node,
+            project: project.id,
+            people,
+            clock,
+            entropy,
+            outbound,
+            around,
+            store,
+        }
     }
 
     /// A session of the operator with this role.

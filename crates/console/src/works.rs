@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
@@ -39,7 +40,35 @@ pub(crate) struct About {
 pub(crate) enum State {
     Running,
     Done(Facts),
+    /// It was done, and what it found is bad: a heading, and what.
+    Alarm(&'static str, String),
     Failed(String),
+}
+
+/// What a work that was done came to.
+#[derive(Clone, Debug)]
+pub(crate) enum Came {
+    Well(Facts),
+    Alarm(&'static str, String),
+}
+
+/// How far a work is that counts by itself; of nothing as long as it does not.
+#[derive(Debug, Default)]
+pub(crate) struct Far {
+    done: AtomicU64,
+    of: AtomicU64,
+}
+
+impl Far {
+    pub(crate) fn tell(&self, done: u64, of: u64) {
+        self.done.store(done.min(of), Ordering::Relaxed);
+        self.of.store(of, Ordering::Relaxed);
+    }
+
+    pub(crate) fn read(&self) -> Option<(u64, u64)> {
+        let (done, of) = (self.done.load(Ordering::Relaxed), self.of.load(Ordering::Relaxed));
+        (of > 0).then_some((done.min(of), of))
+    }
 }
 
 /// One work.
@@ -48,6 +77,7 @@ pub(crate) struct Work {
     pub(crate) number: u64,
     pub(crate) about: About,
     pub(crate) begun: Monotonic,
+    pub(crate) far: Arc<Far>,
     state: Mutex<(State, Option<Monotonic>)>,
 }
 
@@ -98,6 +128,23 @@ impl Works {
     where
         F: Future<Output = Result<Facts>> + Send + 'static,
     {
+        self.begin_telling(about, Arc::default(), clock, async move { doing.await.map(Came::Well) })
+    }
+
+    /// The same for one that says itself how far it is, and may find what is bad.
+    ///
+    /// # Errors
+    /// `limit_reached` while too many run.
+    pub(crate) fn begin_telling<F>(
+        &mut self,
+        about: About,
+        far: Arc<Far>,
+        clock: &Arc<dyn Clock>,
+        doing: F,
+    ) -> Result<u64>
+    where
+        F: Future<Output = Result<Came>> + Send + 'static,
+    {
         let now = clock.monotonic();
         while self.tasks.try_join_next().is_some() {}
         self.forget(now);
@@ -107,12 +154,13 @@ impl Works {
         }
         self.last += 1;
         let state = Mutex::new((State::Running, None));
-        let work = Arc::new(Work { number: self.last, about, begun: now, state });
+        let work = Arc::new(Work { number: self.last, about, begun: now, far, state });
         self.kept.push_back(Arc::clone(&work));
         let unless = Unless { work, clock: Arc::clone(clock) };
         self.tasks.spawn(with_origin(origin(), async move {
             let state = match doing.await {
-                Ok(facts) => State::Done(facts),
+                Ok(Came::Well(facts)) => State::Done(facts),
+                Ok(Came::Alarm(heading, what)) => State::Alarm(heading, what),
                 Err(error) => State::Failed(error.detail),
             };
             unless.work.end(state, unless.clock.monotonic());
@@ -146,8 +194,6 @@ impl Works {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use tokio::sync::oneshot;
     use tollgate_core::clock::UnixMillis;
 

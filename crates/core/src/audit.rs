@@ -66,6 +66,22 @@ pub struct ChainHead {
     pub mac: [u8; 32],
 }
 
+/// How far a proof of the log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// Up to here, from the entry before the first that is kept; the last that was written is `head`.
+    On {
+        /// The last entry that is proven.
+        at: ChainHead,
+        /// The sequence before the first that is kept.
+        base: u64,
+        /// The last sequence of all.
+        head: u64,
+    },
+    /// All of it: where it begins (the entry before the first kept one) and ends.
+    End(ChainHead, ChainHead),
+}
+
 impl ChainHead {
     /// Before the first entry.
     pub const START: Self = Self { sequence: 0, mac: [0; 32] };

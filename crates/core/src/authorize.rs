@@ -115,6 +115,8 @@ pub enum Action {
     ReadAudit,
     /// Invite, change and delete the server's operators.
     ManageOperators,
+    /// See how the whole server does: its load, its health.
+    SeeServer,
 }
 
 impl Action {
@@ -148,13 +150,14 @@ impl Action {
         Self::SeeWebhooks,
         Self::ReadAudit,
         Self::ManageOperators,
+        Self::SeeServer,
     ];
 
     /// The permission that a project key needs for this; `None` is never for project keys.
     #[must_use]
     pub const fn permission(self) -> Option<Permissions> {
         Some(match self {
-            Self::AdministerProjects | Self::ManageOperators => return None,
+            Self::AdministerProjects | Self::ManageOperators | Self::SeeServer => return None,
             Self::ReadProject => Permissions::NONE,
             Self::CreateChannel => Permissions::CREATE_CHANNEL,
             Self::ReadChannels => Permissions::READ_CHANNELS,

@@ -60,6 +60,29 @@ impl Observed {
         self.buckets.iter_mut().zip(&other.buckets).for_each(|(sum, one)| *sum += one);
         self.sum_us += other.sum_us;
     }
+
+    /// What was counted after `earlier` was read from the same histogram.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut rest = self.clone();
+        rest.buckets.iter_mut().zip(&earlier.buckets).for_each(|(one, before)| *one = one.saturating_sub(*before));
+        rest.sum_us = rest.sum_us.saturating_sub(earlier.sum_us);
+        rest
+    }
+
+    /// What so many of a thousand did not exceed, in microseconds: the end of the bucket that they reach into, `u64::MAX` for the last, which has
+    /// no end. `None` where nothing was counted.
+    #[must_use]
+    pub fn within_us(&self, of_thousand: u64) -> Option<u64> {
+        let count = self.count();
+        let wanted = (u128::from(count) * u128::from(of_thousand)).div_ceil(1_000).max(1);
+        let mut seen = 0;
+        let reached = self.buckets.iter().position(|bucket| {
+            seen += u128::from(*bucket);
+            seen >= wanted
+        });
+        reached.filter(|_| count > 0).map(|bucket| BOUNDS_US.get(bucket).copied().unwrap_or(u64::MAX))
+    }
 }
 
 #[cfg(test)]
@@ -87,5 +110,24 @@ mod tests {
         let mut sum = one.read();
         sum.add(&other.read());
         assert_eq!((sum.count(), sum.sum_us, sum.buckets[0], sum.buckets[2]), (3, 450, 2, 1));
+    }
+
+    #[test]
+    fn what_most_did_not_exceed_is_of_the_time_between_two_readings() {
+        let histogram = Histogram::default();
+        assert_eq!(histogram.read().within_us(500), None);
+        (0..1_000).for_each(|_| histogram.observe(9_000_000));
+        let before = histogram.read();
+        assert_eq!(before.since(&before).within_us(990), None, "nothing since");
+        (0..98).for_each(|_| histogram.observe(80));
+        (0..2).for_each(|_| histogram.observe(700));
+        let rest = histogram.read().since(&before);
+        assert_eq!((rest.count(), rest.sum_us), (100, 98 * 80 + 1_400));
+        let table = [(0, 100), (500, 100), (980, 100), (981, 1_000), (990, 1_000), (1_000, 1_000)];
+        for (of_thousand, us) in table {
+            assert_eq!(rest.within_us(of_thousand), Some(us), "{of_thousand}");
+        }
+        histogram.observe(u64::MAX / 2);
+        assert_eq!(histogram.read().since(&before).within_us(1_000), Some(u64::MAX));
     }
 }

@@ -48,7 +48,8 @@ impl Role {
             | Action::SeeKeys
             | Action::SeeWebhooks
             | Action::IntrospectTokens
-            | Action::ReadAudit => Self::Viewer,
+            | Action::ReadAudit
+            | Action::SeeServer => Self::Viewer,
             Action::CreateChannel
             | Action::ChangeChannel
             | Action::DeleteChannel
@@ -115,6 +116,7 @@ SeeKeys             veo
 SeeWebhooks         veo
 ReadAudit           veo
 ManageOperators       o
+SeeServer           veo
 ";
 
     #[test]

@@ -41,7 +41,8 @@ impl Proxies {
     }
 
     /// The client of a request that came over a socket from `socket`.
-    pub(crate) fn client(&self, socket: IpAddr, headers: &HeaderMap) -> ClientAddress {
+    #[must_use]
+    pub fn client(&self, socket: IpAddr, headers: &HeaderMap) -> ClientAddress {
         let mut known = socket.to_canonical();
         if !self.is_trusted(known) {
             return ClientAddress(known);

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use tollgate_core::Result;
+use tollgate_core::authorize::{self, Action, Caller};
 use tollgate_core::histogram::Observed;
 
 use crate::Node;
@@ -73,6 +75,14 @@ pub struct ShardFigures<'a> {
 }
 
 impl Node {
+    /// Whether this caller may see how the whole server does. What is told here tells of all projects together.
+    ///
+    /// # Errors
+    /// `forbidden`.
+    pub fn may_see_server(&self, caller: &Caller) -> Result<()> {
+        authorize::whole_server(caller, Action::SeeServer)
+    }
+
     /// From now on the node is ready only while there is room. The first word counts.
     pub fn mind_room(&self, room: Room) {
         let _later_word = self.room.set(room);

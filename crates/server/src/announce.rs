@@ -15,6 +15,8 @@ pub(crate) struct Ready<'a> {
     pub(crate) project: &'a str,
     /// Only on the first start.
     pub(crate) key: Option<&'a str>,
+    /// Where the console is, if it has an address of its own.
+    pub(crate) console: Option<SocketAddr>,
     /// The code that makes the console's first owner, as long as there is none.
     pub(crate) invitation: Option<&'a str>,
 }
@@ -27,6 +29,8 @@ struct Line<'a> {
     project: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    console_listen: Option<String>,
     /// Once there is an owner nobody needs to be told.
     #[serde(skip_serializing_if = "Option::is_none")]
     console: Option<String>,
@@ -55,15 +59,18 @@ pub(crate) fn origin(listen: SocketAddr, tls: bool) -> String {
 }
 
 impl Ready<'_> {
+    /// Where browsers reach the console.
     fn origin(&self) -> String {
-        origin(self.listen, self.tls)
+        origin(self.console.unwrap_or(self.listen), self.tls)
     }
 
     /// The line of `--announce json`.
     pub(crate) fn json(self) -> String {
         let metrics = self.metrics.map(|address| address.to_string());
         let console = self.invitation.map(|code| link(&self.origin(), code));
-        let line = Line { listen: self.listen.to_string(), metrics, project: self.project, key: self.key, console };
+        let console_listen = self.console.map(|address| address.to_string());
+        let listen = self.listen.to_string();
+        let line = Line { listen, metrics, project: self.project, key: self.key, console_listen, console };
         serde_json::to_string(&line).expect("invariant: texts become JSON") + "\n"
     }
 
@@ -76,7 +83,7 @@ impl Ready<'_> {
             Some(code) => {
                 format!("  Console  {}\n           (opens once, and makes you its owner)\n", link(&self.origin(), code))
             }
-            None => String::new(),
+            None => self.console.map(|_| format!("  Console  {}/console/\n", self.origin())).unwrap_or_default(),
         };
         let head = format!(
             "\nTollgate is ready.\n\n  Address  {http}://{reach}\n{console}  Native   {ws}://{reach}/connect\n  Leap     {ws}://{reach}/ws\n  Project  {project}\n"
@@ -135,6 +142,7 @@ mod tests {
             metrics: None,
             project: "project_a",
             key,
+            console: None,
             invitation: None,
         }
     }
@@ -181,5 +189,14 @@ mod tests {
             "{}",
             first.json()
         );
+        let own = Ready { console: Some("127.0.0.1:9".parse().unwrap()), tls: false, ..first };
+        assert!(
+            own.json()
+                .contains(r#","console_listen":"127.0.0.1:9","console":"http://127.0.0.1:9/console/set-up#tgi_x"}"#),
+            "{}",
+            own.json()
+        );
+        let later = Ready { invitation: None, ..own }.human();
+        assert!(later.contains("  Console  http://127.0.0.1:9/console/\n"), "{later}");
     }
 }

@@ -125,6 +125,17 @@ enum Command {
     },
     /// Print what the running server counts, as Prometheus reads it
     Metrics,
+    /// Show how the running server does, line by line, until it is ended: connections, messages, latencies of the last ten seconds, and what is not well
+    Top {
+        /// Seconds between two lines
+        #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        every: u64,
+        /// End after so many lines
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Check or show the settings
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -247,6 +258,12 @@ pub(crate) enum Task {
         project: Option<String>,
         json: bool,
     },
+    /// Without a text standard input has it.
+    Find {
+        project: Option<String>,
+        text: Option<String>,
+        json: bool,
+    },
     /// Creates the tokens that a file describes, as a background job.
     Import {
         project: Option<String>,
@@ -256,12 +273,6 @@ pub(crate) enum Task {
     },
     BackUp {
         file: PathBuf,
-        json: bool,
-    },
-    /// Without a text standard input has it.
-    Find {
-        project: Option<String>,
-        text: Option<String>,
         json: bool,
     },
     Restore {
@@ -277,6 +288,7 @@ pub(crate) enum Task {
         json: bool,
     },
     Tail(crate::tail::Tail),
+    Top(crate::top::Top),
     CheckConfig,
     PrintConfig,
     Completions {
@@ -316,6 +328,7 @@ impl Cli {
             Command::Token(command) => command.task(),
             Command::User(command) => command.task(),
             Command::Connection(command) => command.task(),
+            Command::Find { text, project, output } => Task::Find { project, text, json: output.json },
             Command::Explain(command) => command.task(),
             Command::ExplainMessage(command) => command.task(),
             Command::Issuer(command) => command.task(),
@@ -328,7 +341,9 @@ impl Cli {
             Command::Restore { file, replace, output } => Task::Restore { file, replace, json: output.json },
             Command::Migrate { check, output } => Task::Migrate { check, json: output.json },
             Command::Doctor { output } => Task::Doctor { json: output.json },
-            Command::Find { text, project, output } => Task::Find { project, text, json: output.json },
+            Command::Top { every, count, output } => {
+                Task::Top(crate::top::Top { every_s: every, count, json: output.json })
+            }
             Command::Metrics => Task::Admin { request: Request::Metrics {}, json: false },
             Command::Completions { shell } => Task::Completions { shell },
             Command::Man { out } => Task::Man { out },

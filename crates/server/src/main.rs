@@ -3,14 +3,15 @@
 mod admin;
 mod announce;
 mod backup;
+mod beside;
 mod certificate;
 mod cli;
 mod config;
 mod control;
 mod data_dir;
 mod doctor;
-mod hook;
 mod find;
+mod hook;
 mod import;
 mod inspect;
 mod machine;
@@ -19,11 +20,13 @@ mod migrate;
 mod opened;
 mod outbound;
 mod progress;
+mod pulse;
 mod scrub;
 mod secret_file;
 mod serve;
 mod tail;
 mod telemetry;
+mod top;
 mod totals;
 mod traces;
 
@@ -86,13 +89,17 @@ fn perform(task: Task, settings: Settings) -> Result<(), Failure> {
             telemetry::start_quietly();
             inspect::inspect(&settings.mean()?, project, json)
         }
-        Task::Tail(wanted) => {
-            telemetry::start_quietly();
-            tail::tail(&settings.mean()?, &wanted)
         Task::Find { project, text, json } => {
             telemetry::start_quietly();
             find::find(&settings.mean()?, project, text, json)
         }
+        Task::Tail(wanted) => {
+            telemetry::start_quietly();
+            tail::tail(&settings.mean()?, &wanted)
+        }
+        Task::Top(wanted) => {
+            telemetry::start_quietly();
+            top::top(&settings.mean()?, &wanted)
         }
         Task::Completions { shell } => Ok(announce::bytes(&cli::completions(shell))?),
         Task::Man { out } => Ok(announce::bytes(&cli::manual(out.as_deref())?)?),

@@ -3,6 +3,7 @@
 
 mod doors;
 mod front;
+mod own;
 mod parts;
 mod premises;
 mod signals;
@@ -29,12 +30,14 @@ use crate::config::{Config, Secret, Shown};
 use crate::control::Listening;
 use crate::data_dir::{self, DataDir};
 use crate::machine::{self, SystemClock, SystemEntropy};
-use crate::metrics::{Bound, Operators, Sources};
+use crate::metrics::{Operators, Sources};
 use crate::opened::Opened;
+use crate::pulse::Vitals;
 use crate::telemetry;
 use crate::totals::Totals;
 use crate::traces::Traces;
 use front::Front;
+use own::OwnAddresses;
 pub(crate) use parts::check_files;
 use premises::ThisServer;
 use signals::{Asked, Signals};
@@ -74,10 +77,8 @@ async fn run(config: &Arc<Config>, settings: Vec<Shown>, announce_json: bool) ->
     let outbound = parts::outbound(&config.outbound, &clock)?;
     let outbound_counters = outbound.counters();
     let traces = parts::traces(config, &clock, &entropy)?;
-    let operators = match config.metrics {
-        Some(address) => Some(Bound::at(address).await?),
-        None => None,
-    };
+    let own = OwnAddresses::take(config).await?;
+    let (metrics, own_console) = (own.metrics()?, own.console()?);
     let Opened { folder, store, master_key } = Opened::open(config, folder, entropy.as_ref()).await?;
     store.measure_by(Arc::clone(&clock));
 
@@ -98,13 +99,15 @@ async fn run(config: &Arc<Config>, settings: Vec<Shown>, announce_json: bool) ->
     let native = Arc::new(parts::native(config));
     let doors = Arc::new(doors::doors(Arc::clone(&leap), Arc::clone(&native)));
     let (node_of_gateway, proxies, router) = (Arc::clone(&node), config.proxies.clone(), service.clone());
-    let metrics = operators.as_ref().map(Bound::address).transpose()?;
-    let premises = ThisServer::new(config, settings, address, metrics, node.now());
-    let console = parts::console(config, &node, &clock, &entropy, Arc::new(premises));
-    let service = Front { router: service, console: console.clone() };
+    let premises = ThisServer::new(config, settings, address, (metrics, own_console), node.now());
+    let vitals = Arc::new(Vitals::new(&node, &store, &clock, folder.database()));
+    let console = parts::console(config, &node, &clock, &entropy, &vitals, Arc::new(premises));
+    let service = Front { router: service, console: console.clone().filter(|_| own_console.is_none()) };
     let backups = Arc::new(Backups::new(Arc::clone(&store), Arc::clone(&clock)));
-    let setup = Setup { listeners, tls, limits, clock, node: node_of_gateway, shards, service, doors, proxies };
+    let setup =
+        Setup { listeners, tls: tls.clone(), limits, clock, node: node_of_gateway, shards, service, doors, proxies };
     let gateway = Gateway::start(setup)?;
+    vitals.serves(gateway.occupancy());
     let totals = Arc::new(Totals {
         node: Arc::clone(&node),
         gateway: Arc::clone(gateway.counters()),
@@ -116,7 +119,7 @@ async fn run(config: &Arc<Config>, settings: Vec<Shown>, announce_json: bool) ->
     let sources = Arc::new(Sources {
         totals: Arc::clone(&totals),
         router,
-        console,
+        console: console.clone(),
         store: Arc::clone(&store),
         occupancy: gateway.occupancy(),
         certificate: certificate.clone(),
@@ -124,15 +127,14 @@ async fn run(config: &Arc<Config>, settings: Vec<Shown>, announce_json: bool) ->
         started: node.now(),
     });
     let draining = Arc::new(AtomicBool::new(false));
-    let origin = config.console.as_ref().map(|_| announce::origin(address, config.tls.is_some()));
-    let mut tasks = tend(&node, &backups, &folder, (&sources, address), origin)?;
+    let origin =
+        config.console.as_ref().map(|_| announce::origin(own_console.unwrap_or(address), config.tls.is_some()));
+    let mut tasks = tend(&node, &backups, &folder, (&sources, address), vitals, origin)?;
     tasks.spawn(renewal.unwrap_or_else(|| Box::pin(std::future::pending())));
-    if let Some(bound) = operators {
-        tasks.spawn(bound.serve(Arc::new(Operators { sources, draining: Arc::clone(&draining) })));
-    }
-
-    let key = key.as_ref().map(Secret::expose);
-    let ready = Ready { listen: address, tls: config.tls.is_some(), metrics, project: &project, key, invitation: None };
+    let operators = Operators { sources, draining: Arc::clone(&draining) };
+    own.serve(&mut tasks, operators, console, tls);
+    let (key, tls) = (key.as_ref().map(Secret::expose), config.tls.is_some());
+    let ready = Ready { listen: address, tls, metrics, project: &project, key, console: own_console, invitation: None };
     announce(config, &node, ready, announce_json).await?;
     tracing::info!(listen = %address, shards = config.shards, data_dir = %folder.path().display(), "serving");
 
@@ -188,6 +190,7 @@ fn tend(
     backups: &Arc<Backups>,
     folder: &DataDir,
     (sources, address): (&Arc<Sources>, SocketAddr),
+    vitals: Arc<Vitals>,
     origin: Option<String>,
 ) -> Result<JoinSet<()>, Failure> {
     let control = Listening::at(&data_dir::control_socket(folder.path()))
@@ -195,6 +198,7 @@ fn tend(
     let mut tasks = JoinSet::new();
     tasks.spawn(Arc::clone(node).upkeep());
     tasks.spawn(Arc::clone(node).issuers_upkeep());
+    tasks.spawn(Arc::clone(&vitals).keep());
     let (node, backups, sources) = (Arc::clone(node), Arc::clone(backups), Arc::clone(sources));
     tasks.spawn(control.serve(Arc::new(move |request| match request {
         Request::BackUp { file } => Box::pin(std::future::ready(backups.begin(&file))),
@@ -206,6 +210,10 @@ fn tend(
             let (tls, certificate) = (certificate.is_some(), certificate.and_then(|one| one.good()));
             let serving = admin::Serving { listen: address, tls, certificate };
             Box::pin(std::future::ready(admin::about(Some(serving))))
+        }
+        Request::Pulse {} => {
+            let vitals = Arc::clone(&vitals);
+            Box::pin(async move { vitals.told().await })
         }
         other => {
             let (node, origin) = (Arc::clone(&node), origin.clone());

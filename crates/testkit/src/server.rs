@@ -84,6 +84,7 @@ impl Setup {
         let server = Server {
             addr: announced["listen"].as_str().unwrap().parse().unwrap(),
             metrics: announced["metrics"].as_str().map(|address| address.parse().unwrap()),
+            console_listen: announced["console_listen"].as_str().map(|address| address.parse().unwrap()),
             console: announced["console"].as_str().map(str::to_owned),
             project: announced["project"].as_str().unwrap().to_owned(),
             secrets: Mutex::new(Vec::new()),
@@ -153,6 +154,8 @@ pub struct Server {
     pub key: String,
     /// Where it tells operators of itself, if its settings say so; as of the first start.
     pub metrics: Option<SocketAddr>,
+    /// Where the console is, if it has an address of its own.
+    pub console_listen: Option<SocketAddr>,
     /// The link that makes the console's first owner; as of the first start.
     pub console: Option<String>,
     setup: Setup,

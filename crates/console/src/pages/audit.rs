@@ -1,20 +1,31 @@
-//! The audit log: of a project for everybody who may read it, of the whole server for owners; and proving that nobody changed it.
+//! The audit log: of a project for everybody who may read it, of the whole server for owners; taking it along, and proving that nobody changed it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use askama::Template;
 use tollgate_core::Result;
 use tollgate_core::audit::{AuditEntry, AuditOutcome};
+use tollgate_core::authorize::Caller;
 use tollgate_core::clock::UnixMillis;
+use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::AuditQuery;
 
+use super::works;
 use crate::answer::Answer;
+use crate::body::Part;
 use crate::form::{Form, Typed};
 use crate::frame::Frame;
+use crate::service::House;
 use crate::visit::Visit;
 use crate::words::{self, Moment};
+use crate::works::{About, Came, Far};
 
 const PAGE: usize = 50;
+/// Entries of the export that are in memory at once.
+const EXPORT_STEP: usize = 1_000;
+/// What the work is called that proves the chain.
+pub(crate) const VERIFYING: &str = "Verifying the audit log";
 /// Beginnings that can be chosen.
 const ACTIONS: [&str; 13] = [
     "token.",
@@ -43,8 +54,12 @@ struct Page {
     rows: Vec<Row>,
     is_first: bool,
     next: Option<String>,
-    proved: Option<Proved>,
+    /// The filters' fields, which an export takes along.
+    kept: [&'static str; 6],
 }
+
+/// The fields of the filters.
+const FILTERS: [&str; 6] = ["who", "on", "what", "outcome", "since", "until"];
 
 struct Row {
     number: String,
@@ -61,46 +76,70 @@ struct Row {
     request: String,
 }
 
-/// What proving came to.
-struct Proved {
-    is_intact: bool,
-    said: String,
-    head: String,
-}
-
-fn path(visit: &Visit) -> String {
+/// Where the log is that this page is about.
+pub(crate) fn path(visit: &Visit) -> String {
     if visit.project.is_some() { visit.at("/audit") } else { "/console/server/audit".to_owned() }
 }
 
 /// `GET …/audit` and `GET /console/server/audit`.
 pub(crate) async fn show(visit: &Visit) -> Result<Answer> {
-    page(visit, &visit.query, None).await
+    page(visit, &visit.query).await
 }
 
-/// `POST …/audit/verify`.
+/// `POST …/audit/verify`: a work, whose page says how far it is. The chain is one for the whole server.
 pub(crate) async fn verify(visit: &Visit) -> Result<Answer> {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let proved = match visit.node().verify_audit(&visit.caller).await? {
-        Ok((start, end)) => Proved {
-            is_intact: true,
-            said: format!(
-                "{} entries, {} to {}, were proved just now.",
-                words::count(end.sequence - start.sequence),
-                words::count(start.sequence + 1),
-                words::count(end.sequence)
-            ),
-            head: hex(&end.mac),
-        },
-        Err(broken) => Proved { is_intact: false, said: format!("{broken}."), head: String::new() },
+    let about = About {
+        operator: visit.session.signed_in.operator,
+        project: visit.project,
+        what: VERIFYING,
+        on: "Each entry of the whole server is compared with the one before it, by a key that only this server has."
+            .to_owned(),
+        counts: false,
     };
-    page(visit, &Form::default(), Some(proved)).await
+    let (node, caller, far) = (Arc::clone(visit.node()), visit.caller, Arc::new(Far::default()));
+    let telling = Arc::clone(&far);
+    works::begin_telling(visit, about, far, async move {
+        let proved = node.verify_audit_telling(&caller, &|done, of| telling.tell(done, of)).await?;
+        Ok(match proved {
+            Ok((start, end)) => Came::Well(vec![
+                ("Intact", "Nothing was changed, removed, moved or added.".to_owned()),
+                ("Entries", words::count(end.sequence - start.sequence)),
+                ("From", words::count(start.sequence + 1)),
+                ("To", words::count(end.sequence)),
+                ("Its end, to be kept elsewhere", end.mac.iter().map(|byte| format!("{byte:02x}")).collect()),
+            ]),
+            Err(broken) => Came::Alarm("Not intact", format!("The audit log is not what was written: {broken}.")),
+        })
+    })
 }
 
-async fn page(visit: &Visit, asked: &Form, proved: Option<Proved>) -> Result<Answer> {
+/// `POST …/audit/export`: what the page's filters fit, oldest first, as lines of JSON like those of `/v2/audit/export`. A page at a time is read and
+/// sent, as fast as it is taken.
+pub(crate) async fn export(visit: &Visit) -> Result<Answer> {
+    let first = AuditQuery { newest_first: false, limit: EXPORT_STEP, ..query(visit, &visit.form) };
+    let whose = visit.project.map_or_else(|| "server".to_owned(), |project| project.to_string());
+    let name = format!("tollgate-audit-{whose}-{}.jsonl", &visit.now().to_string()[..10]);
+    // Read before the answer begins, so that a refusal is one.
+    let part = lines(Arc::clone(&visit.house), visit.caller, first).await?;
+    Ok(Answer::download("application/x-ndjson", &name, part))
+}
+
+/// A part of the export, and the one behind it, which is read when this one was taken.
+fn lines(house: Arc<House>, caller: Caller, query: AuditQuery) -> Pending<'static, Result<Part>> {
+    Box::pin(async move {
+        let entries = house.node.audit(&caller, query.clone()).await?;
+        let text: String = entries.iter().map(|entry| house.surroundings.audit_line(entry) + "\n").collect();
+        let last = entries.last().filter(|_| entries.len() == query.limit).map(|last| last.sequence);
+        let more = last.map(|last| lines(house, caller, AuditQuery { after: Some(last), ..query }));
+        Ok(Part { bytes: text.into(), more })
+    })
+}
+
+/// What the filters ask for.
+fn query(visit: &Visit, asked: &Form) -> AuditQuery {
     let text = |name: &str| asked.filled(name).map(str::to_owned);
     let day = |name: &str| asked.filled(name).and_then(|day| UnixMillis::from_rfc3339(&format!("{day}T00:00:00Z")));
-    let after = asked.filled("after").and_then(|after| after.parse().ok());
-    let query = AuditQuery {
+    AuditQuery {
         project: visit.project,
         subject: text("on"),
         actor: text("who"),
@@ -112,10 +151,13 @@ async fn page(visit: &Visit, asked: &Form, proved: Option<Proved>) -> Result<Ans
         },
         since: day("since"),
         until: day("until"),
-        after,
-        newest_first: true,
-        limit: PAGE + 1,
-    };
+        ..AuditQuery::default()
+    }
+}
+
+async fn page(visit: &Visit, asked: &Form) -> Result<Answer> {
+    let after = asked.filled("after").and_then(|after| after.parse().ok());
+    let query = AuditQuery { after, newest_first: true, limit: PAGE + 1, ..query(visit, asked) };
     let mut entries = visit.node().audit(&visit.caller, query).await?;
     let more = entries.len() > PAGE;
     entries.truncate(PAGE);
@@ -123,7 +165,7 @@ async fn page(visit: &Visit, asked: &Form, proved: Option<Proved>) -> Result<Ans
         visit.node().operator_names(&visit.caller)?.into_iter().map(|(id, name)| (id.to_string(), name)).collect();
     let path = path(visit);
     let next = entries.last().filter(|_| more).map(|last| {
-        let kept = ["who", "on", "what", "outcome", "since", "until"]
+        let kept = FILTERS
             .into_iter()
             .filter_map(|name| asked.filled(name).map(|value| format!("{name}={}&", words::path(value))));
         format!("{path}?{}after={}", kept.collect::<String>(), last.sequence)
@@ -136,7 +178,7 @@ async fn page(visit: &Visit, asked: &Form, proved: Option<Proved>) -> Result<Ans
         rows: entries.iter().map(|entry| row(visit, entry, &names)).collect(),
         is_first: after.is_none(),
         next,
-        proved,
+        kept: FILTERS,
         path,
     };
     Answer::page(&page)

@@ -1,4 +1,4 @@
-//! The first page: what goes on in the project now, what to look at, and what to do first.
+//! The first page: how the server does, what went on in the project, what to look at, and what to do first.
 
 use askama::Template;
 use tollgate_core::Result;
@@ -7,6 +7,7 @@ use tollgate_core::ports::store::AuditQuery;
 use tollgate_core::records::UsageBucket;
 use tollgate_node::TokenFilter;
 
+use super::pulse;
 use crate::answer::Answer;
 use crate::frame::Frame;
 use crate::plot::{self, Curve};
@@ -31,7 +32,7 @@ struct Overview {
     told: String,
     refusals: Vec<Refusals>,
     alerts: Vec<Alert>,
-    health: Vec<Health>,
+    pulse: Option<pulse::Shown>,
     latest: Vec<Entry>,
     steps: Vec<Step>,
 }
@@ -52,12 +53,6 @@ struct Refusals {
 struct Alert {
     detail: String,
     since: Moment,
-}
-
-struct Health {
-    what: &'static str,
-    is_good: bool,
-    word: &'static str,
 }
 
 struct Entry {
@@ -113,7 +108,7 @@ pub(crate) async fn show(visit: &Visit) -> Result<Answer> {
         told: format!("Messages each minute over the last hour: at most {} in one", words::count(top)),
         refusals: refusals(&minutes, now),
         alerts: alerts(visit)?,
-        health: health(visit).await,
+        pulse: pulse::of_server(visit).await,
         latest: latest(visit).await?,
         steps: steps(visit)?,
     };
@@ -159,13 +154,6 @@ fn alerts(visit: &Visit) -> Result<Vec<Alert>> {
         detail: record.detail,
     };
     Ok(held.map(|alert| show(alert.record)).collect())
-}
-
-async fn health(visit: &Visit) -> Vec<Health> {
-    let ready = visit.node().readiness().await;
-    [("Store", ready.store), ("Delivery", ready.shards)]
-        .map(|(what, is_good)| Health { what, is_good, word: if is_good { "Ready" } else { "Does not answer" } })
-        .into()
 }
 
 async fn latest(visit: &Visit) -> Result<Vec<Entry>> {

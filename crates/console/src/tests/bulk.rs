@@ -28,7 +28,7 @@ fn revoked_of(place: &Place, user: &str) -> usize {
 }
 
 /// The page of a work, when it has ended.
-async fn ended(place: &Place, browser: &Browser, path: &str) -> Seen {
+pub(super) async fn ended(place: &Place, browser: &Browser, path: &str) -> Seen {
     let waits = async {
         loop {
             let seen = place.get(browser, path).await;

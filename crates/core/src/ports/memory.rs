@@ -15,12 +15,15 @@ use super::store::{
     AuditQuery, AuditStore, Change, Changes, ChannelStore, Row, RowName, StateChange, Store, StoreError, StoreResult,
     Subject, SubscriptionStore, Unit, Vault, Write,
 };
-use crate::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey};
+use crate::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey, Proof};
 use crate::clock::UnixMillis;
 use crate::ids::{ChannelId, ProjectId, TokenId};
 use crate::json::JsonObject;
 use crate::limits::CHANNEL_STATE_BYTES_MAX;
 use crate::model::{Capabilities, Channel, ChannelSettings, DURABLE_RUNS_MAX, Subscription};
+
+/// Entries of the audit log that one step of a proof takes.
+const PROOF_STEP: usize = 100;
 
 /// A store that forgets everything when it is dropped.
 #[derive(Debug, Default)]
@@ -38,6 +41,16 @@ impl MemoryStore {
         let mut records = std::mem::take(&mut *self.lock().expect("invariant: the observer did not panic"));
         records.attached = None;
         Self { records: Mutex::new(records) }
+    }
+
+    /// Changes an entry of the audit log, as somebody could who has the file: for tests of what finds it. Answers whether there is one.
+    ///
+    /// # Panics
+    /// If the observer panicked.
+    pub fn tamper_with_audit(&self, sequence: u64) -> bool {
+        let mut records = self.lock().expect("invariant: the observer did not panic");
+        let found = records.audit.iter_mut().find(|entry| entry.sequence == sequence);
+        found.map(|entry| entry.draft.actor.push('x')).is_some()
     }
 
     /// Does `work` as one unit: under the lock, when the answer is awaited. Work must refuse before it changes anything.
@@ -197,11 +210,17 @@ impl AuditStore for MemoryStore {
         })
     }
 
-    fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>> {
-        self.unit(|records| {
-            let key = records.key();
-            let end = records.audit.iter().try_fold(records.base, |head, entry| key.follow(head, entry));
-            Ok(end.map(|end| (records.base, end)))
+    fn prove_audit(&self, at: ChainHead) -> Pending<'_, StoreResult<Result<Proof, ChainBreak>>> {
+        self.unit(move |records| {
+            let (key, base) = (records.key(), records.base);
+            let from = if at.sequence < base.sequence { base } else { at };
+            let mut rest = records.audit.iter().filter(|entry| entry.sequence > from.sequence);
+            let on = rest.by_ref().take(PROOF_STEP).try_fold(from, |head, entry| key.follow(head, entry));
+            let last = records.audit.back().map_or(base.sequence, |last| last.sequence);
+            Ok(on.map(|on| match rest.next() {
+                Some(_) => Proof::On { at: on, base: base.sequence, head: last },
+                None => Proof::End(base, on),
+            }))
         })
     }
 

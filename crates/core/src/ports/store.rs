@@ -22,7 +22,7 @@
 use std::sync::Arc;
 
 use super::Pending;
-use crate::audit::{AuditDraft, AuditEntry, AuditOutcome, ChainBreak, ChainHead, LedgerKey};
+use crate::audit::{AuditDraft, AuditEntry, AuditOutcome, ChainBreak, ChainHead, LedgerKey, Proof};
 use crate::clock::UnixMillis;
 use crate::command::Published;
 use crate::credentials::RowKind;
@@ -411,7 +411,20 @@ pub trait AuditStore: Send + Sync {
     fn audit_entries(&self, query: AuditQuery) -> Pending<'_, StoreResult<Vec<AuditEntry>>>;
     /// Proves the chain from its first kept entry to its end. `Ok(Err)` says what is wrong, `Ok(Ok)` where it begins (the entry before the first
     /// kept one) and ends. Works in steps, so that the store goes on meanwhile.
-    fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>>;
+    fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>> {
+        Box::pin(async move {
+            let mut at = ChainHead::START;
+            loop {
+                match self.prove_audit(at).await? {
+                    Ok(Proof::On { at: on, .. }) => at = on,
+                    Ok(Proof::End(base, head)) => return Ok(Ok((base, head))),
+                    Err(broken) => return Ok(Err(broken)),
+                }
+            }
+        })
+    }
+    /// One step of that, on from an entry that is proven; [`ChainHead::START`] begins. What is not kept any more by then needs no proof.
+    fn prove_audit(&self, at: ChainHead) -> Pending<'_, StoreResult<Result<Proof, ChainBreak>>>;
     /// Forgets the oldest entries up to and without the first that is not before `before`, at most `limit` of them; answers how many.
     /// What is left stays provable from a note of where it begins. `Damaged` when what is to go cannot be proven: no evidence goes with it.
     fn prune_audit(&self, before: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>>;

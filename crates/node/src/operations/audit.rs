@@ -1,6 +1,6 @@
 //! The audit log as people read it: queries, proof, retention.
 
-use tollgate_core::audit::{AuditEntry, ChainBreak, ChainHead};
+use tollgate_core::audit::{AuditEntry, ChainBreak, ChainHead, Proof};
 use tollgate_core::authorize::{self, Action, Caller};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ports::store::AuditQuery;
@@ -36,10 +36,33 @@ impl Node {
         &self,
         caller: &Caller,
     ) -> Result<std::result::Result<(ChainHead, ChainHead), ChainBreak>> {
+        self.verify_audit_telling(caller, &|_, _| ()).await
+    }
+
+    /// The same for somebody who waits: `told` hears how many entries are proven, of how many.
+    ///
+    /// # Errors
+    /// `forbidden`, `unavailable`.
+    pub async fn verify_audit_telling(
+        &self,
+        caller: &Caller,
+        told: &(dyn Fn(u64, u64) + Send + Sync),
+    ) -> Result<std::result::Result<(ChainHead, ChainHead), ChainBreak>> {
         if authorize::whole_server(caller, Action::AdministerProjects).is_err() {
             self.authorize(caller, Action::ReadAudit)?;
         }
-        self.store.verify_audit().await.map_err(|error| refusal(error, &"the audit log"))
+        let mut from = ChainHead::START;
+        loop {
+            let step = self.store.prove_audit(from).await.map_err(|error| refusal(error, &"the audit log"))?;
+            match step {
+                Ok(Proof::On { at, base, head }) => {
+                    told(at.sequence.saturating_sub(base), head.saturating_sub(base));
+                    from = at;
+                }
+                Ok(Proof::End(base, head)) => return Ok(Ok((base, head))),
+                Err(broken) => return Ok(Err(broken)),
+            }
+        }
     }
 
     /// Forgets entries that every project has kept long enough. The chain has one order for all projects, so that the longest wish counts, and

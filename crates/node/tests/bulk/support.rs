@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use tollgate_core::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey};
+use tollgate_core::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey, Proof};
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
 use tollgate_core::command::PresentedSecret;
@@ -190,8 +190,8 @@ impl AuditStore for SlowStore {
     fn audit_entries(&self, query: AuditQuery) -> Pending<'_, StoreResult<Vec<AuditEntry>>> {
         self.inner.audit_entries(query)
     }
-    fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>> {
-        self.inner.verify_audit()
+    fn prove_audit(&self, at: ChainHead) -> Pending<'_, StoreResult<Result<Proof, ChainBreak>>> {
+        self.inner.prove_audit(at)
     }
     fn prune_audit(&self, before: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>> {
         self.inner.prune_audit(before, limit)

@@ -90,6 +90,8 @@ pub(crate) enum Request {
     },
     /// What the running server has counted.
     Metrics {},
+    /// How the running server does.
+    Pulse {},
 }
 
 /// A part of the keyring.

@@ -83,7 +83,7 @@ async fn outcome(node: &Arc<Node>, request: Request, origin: Option<&str>) -> to
         Request::BackUp { .. } | Request::LookAtBackup { .. } => {
             return Err(Error::new(ErrorKind::Internal, "A backup is no request to a node; this is a defect."));
         }
-        Request::Metrics {} => {
+        Request::Metrics {} | Request::Pulse {} => {
             return Err(Error::new(
                 ErrorKind::Unavailable,
                 "No server runs on this data folder, so nothing is counted.",

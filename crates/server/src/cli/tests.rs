@@ -68,6 +68,8 @@ fn commands_become_tasks() {
         ("token introspect", Task::Inspect { project: None, json: false }),
         ("find a%b --json", Task::Find { project: None, text: Some("a%b".into()), json: true }),
         ("find --project p", Task::Find { project: Some("p".into()), text: None, json: false }),
+        ("top", Task::Top(crate::top::Top { every_s: 2, count: None, json: false })),
+        ("top --every 5 --count 1 --json", Task::Top(crate::top::Top { every_s: 5, count: Some(1), json: true })),
         ("metrics", admin(Request::Metrics {}, false)),
         ("completions zsh", Task::Completions { shell: clap_complete::Shell::Zsh }),
         ("man --out d", Task::Man { out: Some("d".into()) }),

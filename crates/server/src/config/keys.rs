@@ -94,6 +94,7 @@ pub(crate) const KEYS: &[Key] = &[
     number("drain.deadline_ms", 0, WAIT_MS_MAX),
     key("metrics.listen", Kind::Text),
     key("console.enabled", Kind::Flag),
+    key("console.listen", Kind::Text),
     key("console.hosts", Kind::List),
     number("console.idle_ms", 300_000, DAY_MS),
     number("console.session_ms", 900_000, 30 * DAY_MS),

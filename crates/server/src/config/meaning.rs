@@ -81,6 +81,8 @@ pub(crate) struct TlsFiles {
 /// How people look at the server.
 #[derive(Debug)]
 pub(crate) struct ConsoleSettings {
+    /// Its own address, if it is not on that of the clients.
+    pub(crate) listen: Option<SocketAddr>,
     /// Names by which it may be reached; empty is any.
     pub(crate) hosts: Vec<String>,
     pub(crate) idle_ms: u64,
@@ -176,6 +178,15 @@ impl Config {
             let reason = "would send credentials in clear over the network: set tls.certificate and tls.key, or acme.domains, or \
                           allow_plain_http = true if something in front speaks TLS, or listen on 127.0.0.1";
             layers.refuse("listen", reason);
+        }
+        let own = config.console.as_ref().and_then(|console| console.listen);
+        if config.tls.is_none()
+            && own.is_some_and(|address| !address.ip().is_loopback())
+            && !layers.flag("allow_plain_http")
+        {
+            let reason = "would send passwords in clear over the network: set tls.certificate and tls.key, or acme.domains, or \
+                          allow_plain_http = true if something in front speaks TLS, or listen on 127.0.0.1";
+            layers.refuse("console.listen", reason);
         }
         if config.drain_spread_ms > config.drain_deadline_ms {
             layers.refuse(
@@ -450,18 +461,23 @@ fn outbound(layers: &mut Layers) -> OutboundRules {
 }
 
 fn metrics(layers: &mut Layers) -> Option<SocketAddr> {
-    let text = layers.text("metrics.listen");
+    beside(layers, "metrics.listen", "127.0.0.1:9464")
+}
+
+/// An address beside that of the clients.
+fn beside(layers: &mut Layers, setting: &'static str, such_as: &str) -> Option<SocketAddr> {
+    let text = layers.text(setting);
     if text.is_empty() {
         return None;
     }
     let Ok(address) = text.parse::<SocketAddr>() else {
-        layers.refuse("metrics.listen", "must be an IP address and a port, such as \"127.0.0.1:9464\", or empty");
+        layers.refuse(setting, format!("must be an IP address and a port, such as {such_as:?}, or empty"));
         return None;
     };
     if address == layers.text("listen").parse().expect("invariant: the table lets only addresses in")
         && address.port() != 0
     {
-        layers.refuse("metrics.listen", "is the address of the clients already: choose another port");
+        layers.refuse(setting, "is the address of the clients already: choose another port");
     }
     Some(address)
 }
@@ -472,7 +488,13 @@ fn console(layers: &mut Layers) -> Option<ConsoleSettings> {
         layers.refuse("console.idle_ms", format!("must not be longer than console.session_ms, which is {session_ms}"));
     }
     let hosts = layers.list("console.hosts").to_vec();
-    layers.flag("console.enabled").then_some(ConsoleSettings { hosts, idle_ms, session_ms })
+    let listen = beside(layers, "console.listen", "127.0.0.1:8081");
+    let taken =
+        listen.is_some_and(|address| address.port() != 0 && layers.text("metrics.listen").parse() == Ok(address));
+    if taken {
+        layers.refuse("console.listen", "is the address of the metrics already: choose another port");
+    }
+    layers.flag("console.enabled").then_some(ConsoleSettings { listen, hosts, idle_ms, session_ms })
 }
 
 fn traces(layers: &mut Layers) -> Option<TraceSettings> {

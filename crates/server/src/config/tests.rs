@@ -42,7 +42,7 @@ fn the_defaults_mean_a_local_server() {
     );
     assert_eq!((config.native.ping_ms, config.native.timeout_ms), (25_000, 10_000));
     assert_eq!(config.metrics, None);
-    assert!(config.console.is_some_and(|console| console.hosts.is_empty()));
+    assert!(config.console.is_some_and(|console| console.hosts.is_empty() && console.listen.is_none()));
 }
 
 #[test]
@@ -127,6 +127,14 @@ fn one_problem_each() {
         ("[leap]\nmove_to = \"http://h/ws\"", &[], "must be a ws:// or wss:// address"),
         ("[metrics]\nlisten = \"localhost:9464\"", &[], "must be an IP address and a port"),
         ("[metrics]\nlisten = \"127.0.0.1:8080\"", &[], "is the address of the clients already"),
+        ("[console]\nlisten = \"localhost\"", &[], "must be an IP address and a port, such as \"127.0.0.1:8081\""),
+        ("[console]\nlisten = \"127.0.0.1:8080\"", &[], "is the address of the clients already"),
+        (
+            "[metrics]\nlisten = \"127.0.0.1:9\"\n[console]\nlisten = \"127.0.0.1:9\"",
+            &[],
+            "is the address of the metrics already",
+        ),
+        ("[console]\nlisten = \"10.0.0.1:8081\"", &[], "would send passwords in clear over the network"),
         ("[console]\nsession_ms = 1800000", &[], "must not be longer than console.session_ms, which is 1800000"),
         ("[log]\nformat = \"xml\"", &[], "must be one of: human, json"),
         ("[log]\nlevel = \"\"", &[], "must be error, warn"),

@@ -3,88 +3,42 @@
 //! no connection.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tower_service::Service;
 
 use super::{Sources, text};
-use crate::Failure;
-
-/// Connections at a time; more wait to be accepted.
-const CONNECTIONS_MAX: usize = 32;
-/// How long a connection may take to its next request.
-const IDLE_MAX: Duration = Duration::from_secs(30);
-/// After an accept that failed.
-const PAUSE: Duration = Duration::from_millis(100);
 
 type Answer = Response<Full<Bytes>>;
 
-/// The address, taken and not served yet.
-#[derive(Debug)]
-pub(crate) struct Bound(TcpListener);
-
-/// Who answers there.
+/// Who answers there. A handle: cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Operators {
     pub(crate) sources: Arc<Sources>,
     /// The server has been asked to stop.
     pub(crate) draining: Arc<AtomicBool>,
 }
 
-impl Bound {
-    /// Takes the address, or says what stands against it.
-    pub(crate) async fn at(address: SocketAddr) -> Result<Self, Failure> {
-        let bound = TcpListener::bind(address).await;
-        bound.map(Self).map_err(|error| format!("metrics.listen: cannot listen on {address}: {error}").into())
+impl Service<Request<Incoming>> for Operators {
+    type Response = Answer;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answer, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
 
-    /// Where it is, with the port that was free if any was asked for.
-    pub(crate) fn address(&self) -> Result<SocketAddr, Failure> {
-        Ok(self.0.local_addr()?)
-    }
-
-    /// Serves until dropped.
-    pub(crate) async fn serve(self, operators: Arc<Operators>) {
-        let mut running = JoinSet::new();
-        loop {
-            while running.len() >= CONNECTIONS_MAX {
-                running.join_next().await;
-            }
-            while running.try_join_next().is_some() {}
-            match self.0.accept().await {
-                Ok((stream, _)) => {
-                    running.spawn(connection(stream, Arc::clone(&operators)));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "the address for operators cannot accept");
-                    sleep(PAUSE).await;
-                }
-            }
-        }
-    }
-}
-
-async fn connection(stream: TcpStream, operators: Arc<Operators>) {
-    let answer = service_fn(move |request| {
-        let operators = Arc::clone(&operators);
-        async move { Ok::<_, Infallible>(operators.answer(request).await) }
-    });
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(IDLE_MAX);
-    if let Err(error) = builder.serve_connection(TokioIo::new(stream), answer).await {
-        tracing::debug!(%error, "a connection of an operator ended");
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let operators = self.clone();
+        Box::pin(async move { Ok(operators.answer(request).await) })
     }
 }
 

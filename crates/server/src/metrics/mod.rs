@@ -32,8 +32,9 @@ use crate::certificate::Certificate;
 use crate::hook::HookCounters;
 use crate::outbound::OutboundCounters;
 use crate::totals::Totals;
-pub(crate) use listen::{Bound, Operators};
-use process::{Files, Process};
+pub(crate) use listen::Operators;
+pub(crate) use process::Files;
+use process::Process;
 
 /// Where everything is read from.
 pub(crate) struct Sources {

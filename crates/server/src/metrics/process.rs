@@ -18,10 +18,10 @@ pub(super) struct Process {
 
 /// The files of the store.
 #[derive(Debug, Default)]
-pub(super) struct Files {
-    pub(super) database_bytes: Option<u64>,
-    pub(super) log_bytes: Option<u64>,
-    pub(super) free_bytes: Option<u64>,
+pub(crate) struct Files {
+    pub(crate) database_bytes: Option<u64>,
+    pub(crate) log_bytes: Option<u64>,
+    pub(crate) free_bytes: Option<u64>,
 }
 
 impl Process {
@@ -60,7 +60,7 @@ fn open_descriptors() -> Option<u64> {
 }
 
 impl Files {
-    pub(super) fn of(database: &Path) -> Self {
+    pub(crate) fn of(database: &Path) -> Self {
         let bytes = |path: &Path| fs::metadata(path).ok().map(|found| found.len());
         let mut log = database.as_os_str().to_owned();
         log.push("-wal");

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CACHE_CONTROL, HeaderValue, LOCATION};
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 use tollgate_api::Router;
-use tollgate_console::Console;
+use tollgate_console::{AnswerBody, Console};
 use tower_service::Service;
 
 /// The whole of plain HTTP.
@@ -22,9 +22,9 @@ pub(super) struct Front {
 }
 
 impl Service<Request<Incoming>> for Front {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<FrontBody>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = Answering;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
@@ -32,10 +32,64 @@ impl Service<Request<Incoming>> for Front {
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
         match &mut self.console {
-            Some(console) if Console::has(request.uri().path()) => console.call(request),
-            Some(_) if is_somebody_looking(&request) => Box::pin(std::future::ready(Ok(to_the_console()))),
-            _ => self.router.call(request),
+            Some(console) if Console::has(request.uri().path()) => Answering::Console(console.call(request)),
+            Some(_) if is_somebody_looking(&request) => {
+                Answering::Router(Box::pin(std::future::ready(Ok(to_the_console()))))
+            }
+            _ => Answering::Router(self.router.call(request)),
         }
+    }
+}
+
+type FrontBody = Either<Full<Bytes>, AnswerBody>;
+type Pending<S> = <S as Service<Request<Incoming>>>::Future;
+
+/// An answer on its way, from either.
+pub(super) enum Answering {
+    Router(Pending<Router>),
+    Console(Pending<Console>),
+}
+
+impl Future for Answering {
+    type Output = Result<Response<FrontBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Router(answer) => {
+                answer.as_mut().poll(context).map(|answer| answer.map(|answer| answer.map(Either::Left)))
+            }
+            Self::Console(answer) => {
+                answer.as_mut().poll(context).map(|answer| answer.map(|answer| answer.map(Either::Right)))
+            }
+        }
+    }
+}
+
+/// The console on an address of its own, where nothing else is.
+#[derive(Clone)]
+pub(super) struct ConsoleAlone(pub(super) Console);
+
+impl Service<Request<Incoming>> for ConsoleAlone {
+    type Response = Response<FrontBody>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let answer = match request.uri().path() {
+            path if Console::has(path) => return Answering::Console(self.0.call(request)),
+            "/" => to_the_console(),
+            _ => {
+                let mut answer = Response::new(Full::from("Here is /console/.\n"));
+                *answer.status_mut() = StatusCode::NOT_FOUND;
+                answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+                answer
+            }
+        };
+        Answering::Router(Box::pin(std::future::ready(Ok(answer))))
     }
 }
 

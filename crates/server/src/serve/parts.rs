@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tollgate_api::ApiConfig;
-use tollgate_console::{Console, ConsoleParts, Premises};
+use tollgate_console::{Console, ConsoleParts, Premises, Surroundings};
 use tollgate_core::clock::{Clock, Entropy};
 use tollgate_core::ports::hook::{AccessHook, NoHook};
 use tollgate_core::ports::outbound::OutboundRules;
@@ -21,6 +21,7 @@ use crate::data_dir::DataDir;
 use crate::hook::{HookCounters, HookParts, HttpHook};
 use crate::machine;
 use crate::outbound::{Bounds, HttpOutbound, OutboundParts, Trust, system_resolver};
+use crate::pulse::Vitals;
 use crate::secret_file;
 use crate::traces::Traces;
 
@@ -149,6 +150,7 @@ pub(super) fn console(
     node: &Arc<Node>,
     clock: &Arc<dyn Clock>,
     entropy: &Arc<dyn Entropy>,
+    surroundings: &Arc<Vitals>,
     premises: Arc<dyn Premises>,
 ) -> Option<Console> {
     let settings = config.console.as_ref()?;
@@ -162,7 +164,8 @@ pub(super) fn console(
         instance: u32::from_be_bytes(instance),
     };
     let (node, clock, entropy) = (Arc::clone(node), Arc::clone(clock), Arc::clone(entropy));
-    Some(Console::new(ConsoleParts { node, clock, entropy, premises, settings }))
+    let surroundings: Arc<dyn Surroundings> = surroundings.clone();
+    Some(Console::new(ConsoleParts { node, clock, entropy, premises, surroundings, settings }))
 }
 
 /// What collects traces, where the settings name a collector.

@@ -25,17 +25,23 @@ pub(super) struct ThisServer {
 }
 
 impl ThisServer {
-    /// `listen` and `metrics` are where it listens in fact, whatever ports the settings left open.
+    /// Where it listens in fact, whatever ports the settings left open: for clients, and beside that the metrics and a console of its own.
     pub(super) fn new(
         config: &Arc<Config>,
         settings: Vec<Shown>,
         listen: SocketAddr,
-        metrics: Option<SocketAddr>,
+        (metrics, console): (Option<SocketAddr>, Option<SocketAddr>),
         started: UnixMillis,
     ) -> Self {
-        let (clients, scheme) =
-            if config.tls.is_some() { ("Clients and console, TLS", "https") } else { ("Clients and console", "http") };
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let clients = match (config.tls.is_some(), console.is_some()) {
+            (true, true) => "Clients, TLS",
+            (true, false) => "Clients and console, TLS",
+            (false, true) => "Clients",
+            (false, false) => "Clients and console",
+        };
         let mut listeners = vec![(clients, format!("{scheme}://{listen}"))];
+        listeners.extend(console.map(|address| ("Console", format!("{scheme}://{address}/console/"))));
         listeners.extend(metrics.map(|address| ("Metrics", format!("http://{address}/metrics"))));
         let shown = |Shown { name, value, from }| SettingShown { name, value, from };
         let about = About {

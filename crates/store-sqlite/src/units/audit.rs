@@ -1,6 +1,6 @@
 //! The audit log: written in the order of commits, read and proven in steps that let other units of work through.
 
-use tollgate_core::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead};
+use tollgate_core::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, Proof};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ports::Pending;
 use tollgate_core::ports::store::{AuditQuery, AuditStore, StoreResult};
@@ -27,17 +27,8 @@ impl AuditStore for SqliteStore {
         })
     }
 
-    fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>> {
-        Box::pin(async move {
-            let mut at = ChainHead::START;
-            loop {
-                match self.unit(move |work| verify_step(work, at)).await? {
-                    Ok(Step::Go(on)) => at = on,
-                    Ok(Step::End(base, head)) => return Ok(Ok((base, head))),
-                    Err(broken) => return Ok(Err(broken)),
-                }
-            }
-        })
+    fn prove_audit(&self, at: ChainHead) -> Pending<'_, StoreResult<Result<Proof, ChainBreak>>> {
+        self.unit(move |work| verify_step(work, at))
     }
 
     fn prune_audit(&self, before: UnixMillis, limit: usize) -> Pending<'_, StoreResult<u64>> {
@@ -156,13 +147,8 @@ fn read_step(work: &mut Work<'_>, query: AuditQuery) -> Result<(Vec<AuditEntry>,
     Ok((entries, after.map(|after| AuditQuery { after: Some(after), limit, ..query })))
 }
 
-enum Step {
-    Go(ChainHead),
-    End(ChainHead, ChainHead),
-}
-
 /// Follows the chain for one step, from an entry that is proven.
-fn verify_step(work: &mut Work<'_>, at: ChainHead) -> Result<Result<Step, ChainBreak>, Failure> {
+fn verify_step(work: &mut Work<'_>, at: ChainHead) -> Result<Result<Proof, ChainBreak>, Failure> {
     let db = work.db;
     let books = work.books()?;
     let (base, head) = (books.totals.base, books.totals.head);
@@ -183,13 +169,13 @@ fn verify_step(work: &mut Work<'_>, at: ChainHead) -> Result<Result<Step, ChainB
         };
     }
     if count == STEP_ENTRIES_MAX {
-        return Ok(Ok(Step::Go(at)));
+        return Ok(Ok(Proof::On { at, base: base.sequence, head: head.sequence }));
     }
     if find(db, "SELECT 1 FROM audit WHERE sequence <= ?1", (signed(base.sequence),), |_| Ok(()))?.is_some() {
         return Ok(Err(ChainBreak::Gap { expected: base.sequence + 1, found: base.sequence }));
     }
     Ok(if at == head {
-        Ok(Step::End(base, head))
+        Ok(Proof::End(base, head))
     } else if at.sequence == head.sequence {
         Err(ChainBreak::Changed(at.sequence))
     } else {
