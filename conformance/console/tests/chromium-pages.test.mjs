@@ -12,6 +12,7 @@ before(async () => {
 	page = await place.owner();
 	await place.server.command('channel', 'create', 'lobby', '--type', 'public');
 	await place.server.command('token', 'create', '--user', 'ann', '--channel', 'lobby');
+	await place.server.command('project', 'set', '--hook-url', 'https://backend.example.com/', '--hook-question', 'publish');
 });
 after(async () => {
 	await place?.close();
@@ -38,6 +39,7 @@ test('every page that can be walked to is there and without a fault', { timeout:
 	}
 	same(faults, []);
 	ok(seen.size >= 15, `pages: ${[...seen]}`);
+	for (const one of ['/settings/hook/remove', '/server/about', '/server/projects', '/server/audit']) ok([...seen].some((path) => path.endsWith(one)), one);
 });
 
 test('the pages can be gone through by keyboard alone', async () => {
