@@ -100,6 +100,9 @@ fn filled(server: &Server) -> BTreeMap<&'static str, String> {
     for made in [&webhook, &key] {
         server.remember(made["secret"].as_str().unwrap_or_default());
     }
+    let hook = json!({"hook": {"url": "http://127.0.0.1:9/hook", "questions": ["publish"]}});
+    let changed = server.v2("PATCH", "/v2/project", &hook);
+    server.remember(changed["settings"]["hook"]["secret"].as_str().unwrap_or_default());
     post("/v2/signing-keys/rotate", json!({}));
     let signing = server.v2("GET", "/v2/signing-keys", &Value::Null);
     let kid = text(&signing["data"][0], "kid");
