@@ -187,7 +187,8 @@ where
 
     async fn serve(self) -> io::Result<()> {
         let ShardParts { shard, requests, peers, .. } = self.parts;
-        let engine = Engine::new(shard, self.node, self.clock, Arc::clone(&self.limits), Arc::clone(&self.counters));
+        let (limits, counters) = (Arc::clone(&self.limits), Arc::clone(&self.counters));
+        let engine = Engine::new(shard, Inboxes { requests, peers }, self.node, self.clock, limits, counters);
         let handshakes = self.limits.tls_handshakes_per_shard_max;
         let draining = self.draining.clone();
         let http = Http::new(self.service, self.doors, self.limits, self.counters, self.proxies, draining);
@@ -201,7 +202,7 @@ where
         });
         let listener = TcpListener::from_std(self.socket)?;
         let accepting = tokio::task::spawn_local(entrance.accept(listener, self.draining.clone()));
-        run(engine, Inboxes { requests, peers }, self.draining, &self.admission).await;
+        run(engine, self.draining, &self.admission).await;
         accepting.abort();
         Ok(())
     }

@@ -16,7 +16,7 @@ use tollgate_node::{ConnectionKey, Node, Shard};
 use tollgate_protocol::{Dialect, Effect, Frame};
 
 use super::outlet::{Sockets, Work};
-use super::runner::Runner;
+use super::runner::{Inboxes, Runner};
 use super::table::{Connection, Table};
 use super::traffic::Traffic;
 use super::{reader, watcher};
@@ -43,6 +43,7 @@ pub(crate) struct Engine {
     pub(super) limits: Arc<Limits>,
     pub(super) counters: Arc<Counters>,
     pub(super) node: Arc<Node>,
+    pub(super) inboxes: Inboxes,
     pub(super) runner: Runner,
     pub(super) me: Weak<RefCell<Engine>>,
     pub(super) is_draining: bool,
@@ -56,6 +57,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn new(
         shard: Shard,
+        inboxes: Inboxes,
         node: Arc<Node>,
         clock: Arc<dyn Clock>,
         limits: Arc<Limits>,
@@ -72,6 +74,7 @@ impl Engine {
                 limits,
                 counters,
                 node,
+                inboxes,
                 runner: Runner::default(),
                 me: Weak::clone(me),
                 is_draining: false,

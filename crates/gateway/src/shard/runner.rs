@@ -1,14 +1,16 @@
 //! The shard's own task: takes words from the inboxes, walks the passes chunk by chunk, keeps the time, and drains.
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tollgate_core::CloseReason;
 use tollgate_core::clock::Monotonic;
-use tollgate_node::{ConnectionKey, PeerWord, Request};
+use tollgate_node::hub::{Hub, Resident, reside};
+use tollgate_node::{ConnectionKey, PeerWord, Request, ShardIndex};
 
 use super::engine::Engine;
 use super::outlet::Work;
@@ -27,6 +29,8 @@ const SOON_MS: u64 = 2;
 pub(super) struct Runner {
     woken: Rc<Notify>,
     sleeps_until: Option<Monotonic>,
+    /// Requests that may be taken at once before it has its turn: as many as it takes in one, for the same reason.
+    at_once: usize,
 }
 
 /// A drain under way.
@@ -43,13 +47,33 @@ pub(crate) struct Inboxes {
     pub(crate) peers: mpsc::Receiver<PeerWord>,
 }
 
+impl Inboxes {
+    /// Nobody takes anything from them any more; whoever waits for an answer is told.
+    fn end(&mut self) {
+        self.requests.close();
+        self.peers.close();
+        while self.requests.try_recv().is_ok() {}
+        while self.peers.try_recv().is_ok() {}
+    }
+}
+
+/// Operations on the shard's own thread ask it here.
+struct Here(Weak<RefCell<Engine>>);
+
+impl Resident for Here {
+    fn take(&self, hub: &Hub, shard: ShardIndex, request: Request) -> Option<Request> {
+        let Some(engine) = self.0.upgrade() else { return Some(request) };
+        match engine.try_borrow_mut() {
+            Ok(mut engine) => engine.take_at_once(hub, shard, request),
+            // An operation that the shard itself began, at work.
+            Err(_) => Some(request),
+        }
+    }
+}
+
 /// Runs until the gateway has drained.
-pub(crate) async fn run(
-    engine: Rc<RefCell<Engine>>,
-    mut inboxes: Inboxes,
-    mut draining: watch::Receiver<bool>,
-    node: &Admission,
-) {
+pub(crate) async fn run(engine: Rc<RefCell<Engine>>, mut draining: watch::Receiver<bool>, node: &Admission) {
+    reside(Rc::new(Here(Rc::downgrade(&engine))));
     let woken = Rc::clone(&engine.borrow().runner.woken);
     let mut stalls_at = engine.borrow().now.plus(STALLS_EVERY_MS);
     let mut drain: Option<Drain> = None;
@@ -60,7 +84,8 @@ pub(crate) async fn run(
             let mut engine = engine.borrow_mut();
             engine.runner.sleeps_until = None;
             engine.tick();
-            engine.take_words(&mut inboxes);
+            engine.runner.at_once = WORDS_PER_TURN;
+            engine.take_words();
             engine.pass();
             engine.wake_hub();
             if engine.now >= stalls_at {
@@ -75,6 +100,7 @@ pub(crate) async fn run(
                 let drain = drain.get_or_insert_with(|| engine.begin_drain());
                 if engine.drain(drain, node) {
                     engine.report();
+                    engine.inboxes.end();
                     return;
                 }
             }
@@ -96,8 +122,12 @@ pub(crate) async fn run(
             () = woken.notified() => {}
             _drain = draining.changed(), if drain.is_none() => {}
             () = alarm.as_mut() => {}
-            Some(request) = inboxes.requests.recv(), if takes_requests => engine.borrow_mut().take_request(request),
-            Some(word) = inboxes.peers.recv(), if takes_peers => engine.borrow_mut().take_peer_word(word),
+            Some(request) = poll_fn(|context| engine.borrow_mut().inboxes.requests.poll_recv(context)), if takes_requests => {
+                engine.borrow_mut().take_request(request);
+            }
+            Some(word) = poll_fn(|context| engine.borrow_mut().inboxes.peers.poll_recv(context)), if takes_peers => {
+                engine.borrow_mut().take_peer_word(word);
+            }
         }
     }
 }
@@ -125,21 +155,41 @@ impl Engine {
         if is_draining || !self.shard.accepts_requests() { timer.min(self.now.plus(SOON_MS)) } else { timer }
     }
 
-    fn take_words(&mut self, inboxes: &mut Inboxes) {
+    fn take_words(&mut self) {
         self.shard.retry();
         for _ in 0..WORDS_PER_TURN {
-            let Some(word) = self.shard.accepts_peer_words().then(|| inboxes.peers.try_recv().ok()).flatten() else {
+            let Some(word) = self.shard.accepts_peer_words().then(|| self.inboxes.peers.try_recv().ok()).flatten()
+            else {
                 break;
             };
             self.take_peer_word(word);
         }
         for _ in 0..WORDS_PER_TURN {
-            let Some(request) = self.shard.accepts_requests().then(|| inboxes.requests.try_recv().ok()).flatten()
+            let Some(request) = self.shard.accepts_requests().then(|| self.inboxes.requests.try_recv().ok()).flatten()
             else {
                 break;
             };
             self.take_request(request);
         }
+    }
+
+    /// A request of an operation on this thread: behind all that waits in the inbox, or given back.
+    fn take_at_once(&mut self, hub: &Hub, shard: ShardIndex, request: Request) -> Option<Request> {
+        if self.runner.at_once == 0 || self.inboxes.requests.is_closed() || !self.shard.is_at(hub, shard) {
+            return Some(request);
+        }
+        self.runner.at_once -= 1;
+        self.tick();
+        self.take_words();
+        let takes = self.shard.accepts_requests() && self.inboxes.requests.is_empty();
+        let given_back = if takes {
+            self.take_request(request);
+            None
+        } else {
+            Some(request)
+        };
+        self.wake_runner();
+        given_back
     }
 
     fn take_request(&mut self, request: Request) {
@@ -230,3 +280,6 @@ impl Engine {
         usize::try_from(evenly.max(at_least)).unwrap_or(usize::MAX).min(connections)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,7 @@ mod pass;
 mod past;
 mod presence;
 mod renewal;
+mod resident;
 mod shard;
 mod standing;
 mod usage;
@@ -43,6 +44,7 @@ pub(crate) use inspection::{Inspected, InspectionPlace, Seen, Wanted};
 pub use inspection::{Inspection, Only};
 pub use link::Renewal;
 pub use outbox::Written;
+pub use resident::{Resident, reside};
 pub use shard::{Outlet, Shard, Waiting};
 pub use standing::{DirectsQuestion, StandingQuestion};
 pub(crate) use standing::{DirectsSeen, StandingSeen};
@@ -188,12 +190,14 @@ impl Hub {
 
     /// Sends a request, waiting while the shard has too much to do. False when the shard has ended.
     pub(crate) async fn ask(&self, shard: ShardIndex, request: Request) -> bool {
+        let Some(request) = resident::take(self, shard, request) else { return true };
         self.requests[usize::from(shard.0)].send(request).await.is_ok()
     }
 
-    /// Sends a request if there is room, and gives it back if not. Nobody is overtaken who waits: room goes to them first. One to a shard that has ended is
+    /// Sends a request if there is room, and gives it back if not. On the shard's own thread it is carried out here and now, if it may be. Nobody is overtaken who waits: room goes to them first. One to a shard that has ended is
     /// dropped, and whoever waits for its answer is told.
     pub(crate) fn ask_now(&self, shard: ShardIndex, request: Request) -> Option<Box<Request>> {
+        let request = resident::take(self, shard, request)?;
         match self.requests[usize::from(shard.0)].try_send(request) {
             Err(mpsc::error::TrySendError::Full(request)) => Some(Box::new(request)),
             Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => None,

@@ -139,6 +139,12 @@ impl Shard {
         }
     }
 
+    /// Whether it is this one of this hub.
+    #[must_use]
+    pub fn is_at(&self, hub: &Hub, index: ShardIndex) -> bool {
+        self.index == index && std::ptr::eq(&raw const *self.hub, hub)
+    }
+
     /// Tells the time; to be called before the other calls of a turn.
     pub const fn set_now(&mut self, now: Monotonic) {
         self.now = now;
