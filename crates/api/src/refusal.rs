@@ -38,11 +38,12 @@ pub(crate) enum Door {
 impl Door {
     /// The door that a path belongs to, whether it has a route or not.
     pub(crate) fn of(path: &str) -> Self {
-        let mut segments = path.split('/').filter(|segment| !segment.is_empty());
-        match segments.next() {
+        let path = path.trim_start_matches('/');
+        let end = path.bytes().position(|byte| byte == b'/').unwrap_or(path.len());
+        match &path[..end] {
             // `/connect` and what is under it speak our own protocol; where they are not opened, the words are ours, too.
-            Some("v2" | "connect") => Self::V2,
-            Some("api" | ".amity.co") => Self::SocialPlus,
+            "v2" | "connect" => Self::V2,
+            "api" | ".amity.co" => Self::SocialPlus,
             _ => Self::Hop,
         }
     }

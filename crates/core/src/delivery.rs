@@ -64,18 +64,24 @@ impl fmt::Display for Position {
         // Every publication is answered with one, and most protocols send it along: so by hand, in one piece.
         let mut text = [0; 16 + 1 + 20];
         let mut first = text.len();
-        for (mut number, radix) in [(self.offset, 10), (self.epoch, 16)] {
-            if first < text.len() {
-                first -= 1;
-                text[first] = b'-';
+        let (mut offset, mut epoch) = (self.offset, self.epoch);
+        // A loop for each radix: by one that is not known beforehand the processor has to divide.
+        loop {
+            first -= 1;
+            text[first] = b'0' + (offset % 10) as u8;
+            offset /= 10;
+            if offset == 0 {
+                break;
             }
-            loop {
-                first -= 1;
-                text[first] = b"0123456789abcdef"[(number % radix) as usize];
-                number /= radix;
-                if number == 0 {
-                    break;
-                }
+        }
+        first -= 1;
+        text[first] = b'-';
+        loop {
+            first -= 1;
+            text[first] = b"0123456789abcdef"[(epoch & 0xf) as usize];
+            epoch >>= 4;
+            if epoch == 0 {
+                break;
             }
         }
         f.write_str(std::str::from_utf8(&text[first..]).map_err(|_| fmt::Error)?)

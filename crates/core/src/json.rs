@@ -5,27 +5,51 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
-use bytes::Bytes;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::error::{Error, ErrorKind};
 use crate::limits::JSON_DEPTH_MAX;
 
+/// Checked text: a word of our own, or somebody's.
+#[derive(Clone)]
+enum Text {
+    Own(&'static str),
+    Shared(Arc<str>),
+}
+
+impl Text {
+    fn as_str(&self) -> &str {
+        match self {
+            Text::Own(text) => text,
+            Text::Shared(text) => text,
+        }
+    }
+}
+
+impl PartialEq for Text {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for Text {}
+
 /// Any JSON value, as its text. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct JsonValue(Bytes);
+pub struct JsonValue(Text);
 
 /// A JSON object, as its text. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
-pub struct JsonObject(Bytes);
+pub struct JsonObject(Text);
 
 impl JsonValue {
     /// The value `null`.
     #[must_use]
     pub const fn null() -> Self {
-        Self(Bytes::from_static(b"null"))
+        Self(Text::Own("null"))
     }
 
     /// Checks that `text` is one JSON value of at most `bytes_max` bytes, nested at most 128 deep.
@@ -43,13 +67,13 @@ impl JsonValue {
     /// `payload_too_large` when it is too long, `invalid_body` when it is nested too deep.
     pub fn from_raw(raw: &RawValue, bytes_max: usize) -> Result<Self, Error> {
         check(raw.get(), bytes_max)?;
-        Ok(Self(Bytes::copy_from_slice(raw.get().as_bytes())))
+        Ok(Self(Text::Shared(raw.get().into())))
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        text(&self.0)
+        self.0.as_str()
     }
 }
 
@@ -57,7 +81,7 @@ impl JsonObject {
     /// The object `{}`.
     #[must_use]
     pub const fn empty() -> Self {
-        Self(Bytes::from_static(b"{}"))
+        Self(Text::Own("{}"))
     }
 
     /// Checks that `text` is one JSON object of at most `bytes_max` bytes, nested at most 128 deep.
@@ -78,20 +102,20 @@ impl JsonObject {
         if !raw.get().starts_with('{') {
             return Err(Error::new(ErrorKind::InvalidBody, "A JSON object is needed here, like {\"key\": 1}."));
         }
-        Ok(Self(Bytes::copy_from_slice(raw.get().as_bytes())))
+        Ok(Self(Text::Shared(raw.get().into())))
     }
 
     /// The text of an object that a store kept for us. Only for text that [`JsonObject::as_str`] gave.
     #[must_use]
     pub fn from_stored(text: String) -> Self {
         debug_assert!(text.starts_with('{'), "stored text of an object");
-        Self(text.into())
+        Self(Text::Shared(text.into()))
     }
 
     /// The text.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        text(&self.0)
+        self.0.as_str()
     }
 
     /// This object with the top-level keys of `patch` put in place of its own. Keys that `patch` lacks stay; `null` is a value
@@ -110,7 +134,7 @@ impl JsonObject {
                 None => entries.push((key, value)),
             }
         }
-        let mut merged = String::with_capacity(self.0.len() + patch.0.len());
+        let mut merged = String::with_capacity(self.as_str().len() + patch.as_str().len());
         merged.push('{');
         for (index, (key, value)) in entries.iter().enumerate() {
             if index > 0 {
@@ -122,7 +146,7 @@ impl JsonObject {
         }
         merged.push('}');
         check(&merged, bytes_max)?;
-        Ok(Self(merged.into()))
+        Ok(Self(Text::Shared(merged.into())))
     }
 
     /// This object patched as RFC 7396 says: `null` takes a key away, an object is patched into an object, anything else is put in place.
@@ -132,12 +156,12 @@ impl JsonObject {
     pub fn merge_patch(&self, patch: &Self, bytes_max: usize) -> Result<Self, Error> {
         let merged = patched(self.entries(), patch.entries());
         check(&merged, bytes_max)?;
-        Ok(Self(merged.into()))
+        Ok(Self(Text::Shared(merged.into())))
     }
 
     /// The top-level entries, the last of equal keys winning.
     fn entries(&self) -> Vec<(String, &RawValue)> {
-        let mut deserializer = serde_json::Deserializer::from_slice(&self.0);
+        let mut deserializer = serde_json::Deserializer::from_str(self.as_str());
         deserializer.deserialize_map(Entries).expect("invariant: the text was checked to be an object")
     }
 }
@@ -239,10 +263,6 @@ impl<'de> Visitor<'de> for Entries {
         }
         Ok(entries)
     }
-}
-
-fn text(bytes: &Bytes) -> &str {
-    std::str::from_utf8(bytes).expect("invariant: checked JSON text is UTF-8")
 }
 
 fn not_json(error: &serde_json::Error) -> Error {
@@ -366,7 +386,7 @@ macro_rules! show_size {
         /// Shows only the size: values are the users' and do not belong in logs.
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!(stringify!($name), "({} bytes)"), self.0.len())
+                write!(f, concat!(stringify!($name), "({} bytes)"), self.as_str().len())
             }
         }
     )*};

@@ -19,7 +19,8 @@ mod rows;
 mod tokens;
 mod usage;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tollgate_core::CloseReason;
@@ -121,7 +122,8 @@ pub struct KeyEntry {
 #[derive(Default)]
 struct Keys {
     by_id: BTreeMap<KeyId, KeyEntry>,
-    by_hash: HashMap<[u8; 32], KeyId>,
+    /// By the hashes of secrets that this server made.
+    by_hash: NumberMap<[u8; 32], KeyId>,
 }
 
 /// The directory. Share it as `Arc`.
@@ -335,6 +337,11 @@ impl Directory {
             };
             self.usage.add(&self.counters, deltas.map(dated));
         }
+    }
+
+    /// Counts a request that was let in now.
+    pub(crate) fn requested(&self, key: UsageKey, address: Option<IpAddr>, now: UnixMillis) {
+        self.usage.add_request(&self.counters, key, address, now);
     }
 
     /// When a token last had a connection, as far as it was not kept yet.

@@ -58,15 +58,17 @@ impl UsageDelta {
         if self.addresses.is_empty() {
             self.addresses.reserve_exact(other.addresses.len().min(USAGE_ADDRESSES_MAX));
         }
-        for address in other.addresses {
-            if self.addresses.contains(&address) {
-                continue;
-            }
-            if self.addresses.len() < USAGE_ADDRESSES_MAX {
-                self.addresses.push(address);
-            } else {
-                self.addresses_more = self.addresses_more.saturating_add(1);
-            }
+        other.addresses.into_iter().for_each(|address| self.came_from(address));
+    }
+
+    fn came_from(&mut self, address: IpAddr) {
+        if self.addresses.contains(&address) {
+            return;
+        }
+        if self.addresses.len() < USAGE_ADDRESSES_MAX {
+            self.addresses.push(address);
+        } else {
+            self.addresses_more = self.addresses_more.saturating_add(1);
         }
     }
 }
@@ -88,6 +90,26 @@ impl UsageSums {
                 Entry::Occupied(sum) => sum.into_mut().add(delta),
                 Entry::Vacant(_) if is_full => counters.usage_lost.add(1),
                 Entry::Vacant(place) => place.insert(Box::default()).add(delta),
+            }
+        }
+    }
+
+    /// Adds a request: what comes most often by far, without a sum of its own.
+    pub(super) fn add_request(&self, counters: &Counters, key: UsageKey, address: Option<IpAddr>, at: UnixMillis) {
+        let mut sums = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match sums.get_mut(&key) {
+            Some(sum) => {
+                sum.requests = sum.requests.saturating_add(1);
+                sum.last_at = sum.last_at.max(at);
+                address.into_iter().for_each(|address| sum.came_from(address));
+            }
+            None => {
+                drop(sums);
+                let addresses = address.into_iter().collect();
+                self.add(
+                    counters,
+                    [(key, UsageDelta { requests: 1, addresses, last_at: at, ..UsageDelta::default() })],
+                );
             }
         }
     }
@@ -122,6 +144,18 @@ mod tests {
         assert_eq!((taken.len(), &*taken[&key]), (2, &delta(3, 1, 7)));
         assert_eq!(taken[&key].addresses.capacity(), 1, "a storm of connections makes as many sums");
         assert!(sums.take().is_empty());
+    }
+
+    #[test]
+    fn requests_are_summed_as_any_other_use() {
+        let (sums, counters, key) = (UsageSums::default(), Counters::default(), (ProjectId::new(1), None));
+        for (address, at) in [(Some(1), 5), (Some(2), 9), (Some(1), 7), (None, 8)] {
+            let address = address.map(|address| IpAddr::from([10, 0, 0, address]));
+            sums.add_request(&counters, key, address, UnixMillis(at));
+        }
+        let (sum, addresses) = (&sums.take()[&key], [1, 2].map(|address| IpAddr::from([10, 0, 0, address])));
+        assert_eq!((sum.requests, sum.last_at, &sum.addresses[..]), (4, UnixMillis(9), &addresses[..]));
+        assert_eq!(sum.seen_at, None, "a request is no connection");
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Node {
                 publication.at = self.now();
             }
         }
-        self.place(&entry, named.key, publication, how).await.map(Ok)
+        self.place(&entry, named.key, None, publication, how).await.map(Ok)
     }
 
     /// Publishes a batch for a client; each message has an outcome of its own.

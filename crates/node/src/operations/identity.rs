@@ -39,7 +39,7 @@ impl Node {
         let entry = project.map(|project| self.project(project)).transpose()?;
         let presented = self.genuine(entry.as_ref(), secret).await?;
         self.works(&presented, Some(place))?;
-        self.note_request(presented.entry.project.id, Some(presented.recognised.claims.token));
+        self.note_request(presented.entry.project.id, Some(presented.recognised.claims.token), self.now());
         Ok(Caller::Token { project: presented.entry.project.id, token: presented.recognised.claims.token })
     }
 

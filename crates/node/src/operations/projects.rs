@@ -70,7 +70,7 @@ impl Node {
             return Err(self.failed_authentication(None, "unknown_key", error));
         };
         self.key_uses.note(&key, now);
-        self.note_request(key.project, None);
+        self.note_request(key.project, None, now);
         Ok(Caller::ProjectKey { project: key.project, key: key.id, permissions: key.record.permissions })
     }
 

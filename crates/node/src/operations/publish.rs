@@ -37,8 +37,9 @@ impl Node {
             Caller::Token { project, token } => self.allow_token(project, token, &channel, Wish::Publish)?,
             _ => self.authorize(caller, Action::Publish)?,
         };
-        let kind = entry.read().channel(&channel).map(|found| found.snapshot.kind);
-        let kind = kind.ok_or_else(|| Error::not_found("channel", &channel))?;
+        let known =
+            entry.read().channel(&channel).map(|found| (found.snapshot.kind, found.snapshot.settings.history.durable));
+        let (kind, is_durable) = known.ok_or_else(|| Error::not_found("channel", &channel))?;
         let key = ChannelKey { project: entry.project.id, channel };
         let (mut publication, how) = self.publication(&entry, &key, caller, None, message)?;
         match (self.publish_hooked(*caller, &key, kind, &publication).await?, *caller) {
@@ -50,7 +51,7 @@ impl Node {
             }
             (Hooked::Allowed | Hooked::NotAsked, _) => {}
         }
-        self.place(&entry, key, publication, how).await
+        self.place(&entry, key, Some(is_durable), publication, how).await
     }
 
     /// Publishes messages, one after another; each has an outcome of its own.
@@ -69,17 +70,20 @@ impl Node {
         Ok(outcomes)
     }
 
-    /// Gives a message of an allowed caller its place: the home's, or the store's where the history is durable.
+    /// Gives a message of an allowed caller its place: the home's, or the store's where the history is durable, as it was when the channel was looked up
+    /// if it was. Who was wrong about that is told so, and looks again.
     pub(super) async fn place(
         &self,
         entry: &Arc<ProjectEntry>,
         key: ChannelKey,
+        mut known: Option<bool>,
         publication: Publication,
         how: PublishHow,
     ) -> Result<Published> {
         for _ in 0..OFFERS_MAX {
-            let known = entry.read().channel(&key.channel).map(|found| found.snapshot.settings.history.durable);
-            let is_durable = known.ok_or_else(|| Error::not_found("channel", &key.channel))?;
+            let looked_up = || entry.read().channel(&key.channel).map(|found| found.snapshot.settings.history.durable);
+            let is_durable =
+                known.take().or_else(looked_up).ok_or_else(|| Error::not_found("channel", &key.channel))?;
             if is_durable {
                 let (project, channel) = (key.project, key.channel.clone());
                 match self.store.append(project, channel, publication.clone(), how.once).await {
@@ -107,9 +111,9 @@ impl Node {
         check_options(&options)?;
         let token = if let Caller::Token { token, .. } = *caller { Some(token) } else { None };
         let records = entry.read();
-        let echoes = options
-            .echo
-            .unwrap_or_else(|| records.channel(&key.channel).is_none_or(|found| found.snapshot.settings.echo));
+        let echoes = || records.channel(&key.channel).is_none_or(|found| found.snapshot.settings.echo);
+        // Who is not to hear it.
+        let left_out = connection.filter(|_| !options.echo.unwrap_or_else(echoes));
         // Two publishers may choose the same id: it is theirs alone. Whoever has no token is told from others by its connection.
         let once = options.id.as_ref().map(|id| {
             let publisher = match (*caller, connection) {
@@ -119,12 +123,11 @@ impl Node {
             let hash = fingerprint(&[publisher.as_bytes(), id.as_bytes()]);
             *hash.first_chunk().expect("invariant: a hash has more bytes")
         });
-        let connection = connection.filter(|_| !echoes);
         let user = token.and_then(|token| records.user_name_of(token));
         drop(records);
         let id = options.id.map(Arc::<str>::from);
-        if token.is_some() || connection.is_some() || id.is_some() {
-            publication.extra = Some(Arc::new(Extra { token, user, connection, id }));
+        if token.is_some() || left_out.is_some() || id.is_some() {
+            publication.extra = Some(Arc::new(Extra { token, user, connection: left_out, id }));
         }
         Ok((publication, PublishHow { once, key: options.key.map(Arc::from) }))
     }

@@ -71,10 +71,8 @@ impl Minutes {
 
 impl Node {
     /// A request was let in.
-    pub(super) fn note_request(&self, project: ProjectId, token: Option<TokenId>) {
-        let addresses = origin_address().into_iter().collect();
-        let delta = UsageDelta { requests: 1, addresses, ..UsageDelta::default() };
-        self.directory.used([((project, token), delta)]);
+    pub(super) fn note_request(&self, project: ProjectId, token: Option<TokenId>, now: UnixMillis) {
+        self.directory.requested((project, token), origin_address(), now);
     }
 
     /// A connection or a request was refused, with this code. Of whom no project is known, nothing is counted here.
