@@ -27,6 +27,9 @@ use crate::units::{Failure, execute, find};
 /// The format of what is written.
 const VERSION: u8 = 1;
 
+/// Bytes of what is written, at most: the format, two ends of the audit log, a sequence, and the parts.
+const CONTENT_BYTES_MAX: usize = 1 + 2 * 40 + 8 + PARTS * 41;
+
 /// How many records of a kind there are, and the sum of their terms: a number of 256 bits, its lowest 64 first.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Total {
@@ -79,13 +82,16 @@ pub(crate) struct Totals {
 pub(crate) struct Books {
     key: LedgerKey,
     pub(crate) totals: Totals,
+    /// What was written last of each part: a group changes one or two of them.
+    tags: [Option<(Total, [u8; 32])>; PARTS],
 }
 
 impl Books {
     /// Books without a record.
     pub(crate) fn new(key: LedgerKey) -> Self {
         let (parts, start) = ([Total::EMPTY; PARTS], ChainHead::START);
-        Self { key, totals: Totals { parts, head: start, base: start, last_channel: 0 } }
+        let totals = Totals { parts, head: start, base: start, last_channel: 0 };
+        Self { key, totals, tags: [None; PARTS] }
     }
 
     pub(crate) fn key(&self) -> &LedgerKey {
@@ -128,25 +134,29 @@ impl Books {
     }
 
     /// Writes the books.
-    pub(crate) fn write(&self, db: &Connection) -> Result<(), Failure> {
+    pub(crate) fn write(&mut self, db: &Connection) -> Result<(), Failure> {
         let content = self.content();
         let mac = self.key.mac(b"books", &[&content]);
         execute(db, "INSERT OR REPLACE INTO books (only_row, content, mac) VALUES (1, ?1, ?2)", (content, mac))?;
         Ok(())
     }
 
-    fn content(&self) -> Vec<u8> {
+    fn content(&mut self) -> Vec<u8> {
         let totals = &self.totals;
-        let mut content = vec![VERSION];
+        let mut content = Vec::with_capacity(CONTENT_BYTES_MAX);
+        content.push(VERSION);
         for head in [totals.head, totals.base] {
             content.extend(head.sequence.to_be_bytes());
             content.extend(head.mac);
         }
         content.extend(totals.last_channel.to_be_bytes());
-        for (part, total) in Part::all().zip(&totals.parts).filter(|(_, total)| **total != Total::EMPTY) {
+        let parts = Part::all().zip(&totals.parts).zip(&mut self.tags);
+        for ((part, total), known) in parts.filter(|((_, total), _)| **total != Total::EMPTY) {
             content.push(part.number());
             content.extend(total.count.to_be_bytes());
-            content.extend(total.tag(part, &self.key));
+            let tag = known.filter(|(of, _)| of == total).map_or_else(|| total.tag(part, &self.key), |(_, tag)| tag);
+            *known = Some((*total, tag));
+            content.extend(tag);
         }
         content
     }

@@ -15,6 +15,9 @@ use crate::open::LOG_PAGES;
 /// Zeros written at a time, in bytes: some sixty small commits' worth, for about a millisecond of the writer's time.
 const STEP_BYTES: usize = 1024 * 1024;
 
+/// What a step is written from, piece by piece: a buffer as large as a step would be mapped, filled and unmapped for each.
+static ZEROS: [u8; STEP_BYTES_MIN] = [0; STEP_BYTES_MIN];
+
 /// The first step is smaller, and each one at most as long as the log is: who writes little pays little.
 const STEP_BYTES_MIN: usize = 64 * 1024;
 
@@ -62,8 +65,14 @@ impl Room {
             return Ok(());
         }
         let step = usize::try_from(length).unwrap_or(STEP_BYTES).clamp(STEP_BYTES_MIN, STEP_BYTES);
-        file.write_all_at(&vec![0; step], length)?;
-        self.prepared = length + step as u64;
+        let end = length + step as u64;
+        let mut at = length;
+        while at < end {
+            let left = usize::try_from(end - at).unwrap_or(STEP_BYTES).min(ZEROS.len());
+            file.write_all_at(&ZEROS[..left], at)?;
+            at += left as u64;
+        }
+        self.prepared = end;
         Ok(())
     }
 }
