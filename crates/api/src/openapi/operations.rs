@@ -151,7 +151,7 @@ operations! {
         POST "/v2/webhooks/:webhook/deliveries/:delivery/replay" replayDelivery "manage_keys" "Send a message again, under its id" () -> 202 Delivery;
     }
     "Audit" {
-        GET "/v2/audit" listAudit "read_audit" "Entries, the latest first" ("limit", "cursor", "order", "subject", "actor", "action", "outcome", "since", "until") -> 200 AuditPage;
+        GET "/v2/audit" listAudit "read_audit" "Entries, the latest first; a page may be short and yet have a next one" ("limit", "cursor", "order", "subject", "actor", "action", "outcome", "since", "until") -> 200 AuditPage;
         GET "/v2/audit/export" exportAudit "read_audit" "Up to 1,000 entries as JSON lines, the oldest first" ("after", "subject", "actor", "action", "outcome", "since", "until") -> 200 Lines;
         GET "/v2/audit/verify" verifyAudit "read_audit" "Prove that no entry was changed, dropped, moved or added" () -> 200 AuditProof;
     }

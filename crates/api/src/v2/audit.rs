@@ -7,7 +7,7 @@ use tollgate_core::ports::store::AuditQuery;
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::AUDIT_PAGE_MAX;
 
-use super::{Page, Time};
+use super::{Page, Time, cursor};
 use crate::answer::Answer;
 use crate::call::Call;
 
@@ -43,10 +43,11 @@ pub(crate) async fn list(call: &Call) -> Result<Answer> {
     let (limit, after) = call.paging()?;
     let newest_first = call.word("order", ["desc", "asc"])?.unwrap_or(0) == 0;
     let query = AuditQuery { after, newest_first, limit: (limit + 1).min(AUDIT_PAGE_MAX), ..filter(call)? };
-    let entries = call.node.audit(&call.caller, query).await?;
-    let page = Page::cut(entries, limit, |entry| entry.sequence);
+    let found = call.node.search_audit(&call.caller, query).await?;
+    let page = Page::cut(found.entries, limit, |entry| entry.sequence);
     let data = page.data.iter().map(show).collect();
-    Ok(Answer::json(StatusCode::OK, &Page { data, next_cursor: page.next_cursor }))
+    let next_cursor = page.next_cursor.or(found.stopped.map(|(to, _)| cursor(to)));
+    Ok(Answer::json(StatusCode::OK, &Page { data, next_cursor }))
 }
 
 /// JSON lines, oldest first, at most 1,000 of them: the last line's `sequence` goes into `after` for the next.

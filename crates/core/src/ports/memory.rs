@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use self::records::Records;
 use super::Pending;
 use super::store::{
-    AuditQuery, AuditStore, Change, Changes, ChannelStore, Row, RowName, StateChange, Store, StoreError, StoreResult,
-    Subject, SubscriptionStore, Unit, Vault, Write,
+    AuditFound, AuditQuery, AuditStore, Change, Changes, ChannelStore, Row, RowName, StateChange, Store, StoreError,
+    StoreResult, Subject, SubscriptionStore, Unit, Vault, Write,
 };
 use crate::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, LedgerKey, Proof};
 use crate::clock::UnixMillis;
@@ -207,6 +207,36 @@ impl AuditStore for MemoryStore {
             } else {
                 entries.filter(fitting).take(query.limit()).cloned().collect()
             })
+        })
+    }
+
+    fn search_audit(&self, query: AuditQuery, looks_max: u64) -> Pending<'_, StoreResult<AuditFound>> {
+        self.unit(move |records| {
+            let is_beyond = |entry: &&AuditEntry| match query.after {
+                Some(after) if query.newest_first => entry.sequence < after,
+                Some(after) => entry.sequence > after,
+                None => true,
+            };
+            let forward = (!query.newest_first).then(|| records.audit.iter());
+            let backward = query.newest_first.then(|| records.audit.iter().rev());
+            let all = forward.into_iter().flatten().chain(backward.into_iter().flatten());
+            let mut rest = all.filter(is_beyond).peekable();
+            let mut found = AuditFound::default();
+            let mut looks = 0;
+            while let Some(entry) = rest.next() {
+                looks += 1;
+                if query.admits(entry) {
+                    found.entries.push(entry.clone());
+                }
+                if found.entries.len() == query.limit() {
+                    break;
+                }
+                if looks >= looks_max && rest.peek().is_some() {
+                    found.stopped = Some((entry.sequence, entry.draft.at));
+                    break;
+                }
+            }
+            Ok(found)
         })
     }
 

@@ -206,6 +206,16 @@ impl AuditQuery {
     }
 }
 
+/// What a search of the audit log came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFound {
+    /// Entries that fit, in the order that was asked for.
+    pub entries: Vec<AuditEntry>,
+    /// How far it came, if it stopped before there were as many as asked for and before the end: the sequence to go on behind (as
+    /// [`AuditQuery::after`]), and when that entry was written.
+    pub stopped: Option<(u64, UnixMillis)>,
+}
+
 /// One committed change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -409,6 +419,9 @@ pub trait SubscriptionStore: Send + Sync {
 pub trait AuditStore: Send + Sync {
     /// Entries that fit, in order of their sequence. Read from the disk: for people and exports, not for decisions.
     fn audit_entries(&self, query: AuditQuery) -> Pending<'_, StoreResult<Vec<AuditEntry>>>;
+    /// The same for somebody who waits: stops when it has looked at about `looks_max` entries, and says how far it came. It looks at some in any case, so
+    /// that whoever goes on comes to the end.
+    fn search_audit(&self, query: AuditQuery, looks_max: u64) -> Pending<'_, StoreResult<AuditFound>>;
     /// Proves the chain from its first kept entry to its end. `Ok(Err)` says what is wrong, `Ok(Ok)` where it begins (the entry before the first
     /// kept one) and ends. Works in steps, so that the store goes on meanwhile.
     fn verify_audit(&self) -> Pending<'_, StoreResult<Result<(ChainHead, ChainHead), ChainBreak>>> {

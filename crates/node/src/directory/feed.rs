@@ -151,6 +151,7 @@ impl Directory {
             offset: channel.offset,
             revision: 0,
             tokens: BTreeSet::new(),
+            online: 0,
             anonymous: 0,
             deserted_at: now,
             snapshot: Arc::new(ChannelSnapshot {

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::command::ChannelSnapshot;
-use tollgate_core::ids::{ChannelId, TokenId, UserId};
+use tollgate_core::ids::{ChannelId, ConnectionId, TokenId, UserId};
 use tollgate_core::limits::{JOB_PARTS_MAX, NATIVE_SESSION_MS, SESSION_GRACE_MS};
-use tollgate_core::model::Capabilities;
+use tollgate_core::model::{Capabilities, ChannelType};
 use tollgate_core::records::{
     AuthTokenRecord, IdempotencyRecord, InvitationRecord, IssuerRecord, JobRecord, OperatorRecord, ProjectUsageRecord,
     SettingsRecord, SigningKeyRecord, TokenRecord, ToldRecord, UsageRecord, UserRecord, WebhookRecord,
@@ -33,6 +33,8 @@ pub(crate) struct ChannelEntry {
     pub(crate) revision: u64,
     /// Tokens subscribed to it.
     pub(crate) tokens: BTreeSet<TokenId>,
+    /// How many of them have a live connection.
+    pub(crate) online: usize,
     /// Anonymous connections subscribed to it.
     pub(crate) anonymous: usize,
     /// When its last subscriber went.
@@ -67,11 +69,13 @@ pub(crate) struct Records {
     channels: HashMap<ChannelId, ChannelEntry>,
     /// By their places in the order of creation, for reading them page by page.
     channel_order: BTreeMap<u64, ChannelId>,
-    /// By their ids, for finding those that begin with some text.
-    channel_names: BTreeSet<ChannelId>,
+    /// By their ids, for finding those that begin with some text: those of each type apart, which never changes.
+    channel_names: [BTreeSet<ChannelId>; 3],
     /// Boxed: the table keeps room for twice as many.
     tokens: NumberMap<TokenId, Box<TokenEntry>>,
     token_order: TokenOrder,
+    /// Those that are revoked, or that work only from some moment on: few of many, so that they are found without a look at the others.
+    marked: BTreeSet<TokenId>,
     users: BTreeMap<UserId, UserEntry>,
     users_by_id: BTreeMap<Arc<str>, UserId>,
     pub(crate) settings: Option<Kept<SettingsRecord>>,
@@ -162,15 +166,25 @@ impl Records {
         self.channel_order.range(first..).filter_map(|(_, channel)| self.channel(channel))
     }
 
-    /// Channels whose ids begin so, in the order of their ids, those behind this one.
+    /// Channels whose ids begin so, of one type or of any, in the order of their ids, those behind this one.
     pub(crate) fn channels_named<'r>(
         &'r self,
         prefix: &'r str,
+        kind: Option<ChannelType>,
         after: Option<&'r str>,
     ) -> impl Iterator<Item = &'r ChannelEntry> {
-        let names = self.channel_names.range::<str, _>((first_of(prefix, after), Bound::Unbounded));
-        let names = names.take_while(move |channel| channel.as_str().starts_with(prefix));
-        names.filter_map(|channel| self.channel(channel))
+        let wanted = self.channel_names.iter().enumerate();
+        let wanted = wanted.filter(move |(place, _)| kind.is_none_or(|kind| place_of(kind) == *place));
+        let mut names: Vec<_> = wanted
+            .map(|(_, names)| names.range::<str, _>((first_of(prefix, after), Bound::Unbounded)).peekable())
+            .collect();
+        let sorted = std::iter::from_fn(move || {
+            let heads = names.iter_mut().filter_map(|names| names.peek().copied());
+            let first = heads.min()?;
+            names.iter_mut().find_map(|names| names.next_if(|name| *name == first))
+        });
+        let sorted = sorted.take_while(move |channel| channel.as_str().starts_with(prefix));
+        sorted.filter_map(|channel| self.channel(channel))
     }
 
     /// Users whose ids begin so, in the order of their ids, those behind this one.
@@ -201,6 +215,11 @@ impl Records {
         self.token_order.before(before).iter().rev().filter_map(|id| Some((*id, self.token(*id)?)))
     }
 
+    /// The tokens that are revoked, or work only from some moment on.
+    pub(crate) const fn marked(&self) -> &BTreeSet<TokenId> {
+        &self.marked
+    }
+
     /// The customer's id of a token's user.
     pub(crate) fn user_name_of(&self, token: TokenId) -> Option<Arc<str>> {
         self.users.get(&self.token(token)?.user?).map(|user| Arc::clone(&user.name))
@@ -219,14 +238,19 @@ impl Records {
 
     /// How many sessions are in a channel now: a token counts once however many connections it has.
     pub(crate) fn online_count(&self, channel: &ChannelEntry) -> u64 {
+        debug_assert!(channel.tokens.len() > 64 || channel.online == self.online_by_looking(channel));
+        (channel.online + channel.anonymous) as u64
+    }
+
+    /// What `online` counts, looked at one by one.
+    fn online_by_looking(&self, channel: &ChannelEntry) -> usize {
         let is_online = |token: &&TokenId| self.tokens.get(token).is_some_and(|entry| entry.is_online());
-        (channel.tokens.iter().filter(is_online).count() + channel.anonymous) as u64
+        channel.tokens.iter().filter(is_online).count()
     }
 
     /// Whether any session is in a channel now.
     pub(crate) fn is_occupied(&self, channel: &ChannelEntry) -> bool {
-        let is_online = |token: &TokenId| self.tokens.get(token).is_some_and(|entry| entry.is_online());
-        channel.anonymous > 0 || channel.tokens.iter().any(is_online)
+        self.online_count(channel) > 0
     }
 
     /// When the last session in a channel without live connections will be over, as far as this process saw them end.
@@ -249,7 +273,7 @@ impl Records {
 
     pub(super) fn insert_channel(&mut self, entry: ChannelEntry) {
         self.channel_order.insert(entry.snapshot.sequence, entry.snapshot.channel.clone());
-        self.channel_names.insert(entry.snapshot.channel.clone());
+        self.channel_names[place_of(entry.snapshot.kind)].insert(entry.snapshot.channel.clone());
         self.channels.insert(entry.snapshot.channel.clone(), entry);
     }
 
@@ -275,7 +299,7 @@ impl Records {
     pub(super) fn remove_channel(&mut self, channel: &ChannelId) -> Option<u64> {
         let entry = self.channels.remove(channel)?;
         self.channel_order.remove(&entry.snapshot.sequence);
-        self.channel_names.remove(channel);
+        self.channel_names[place_of(entry.snapshot.kind)].remove(channel);
         for token in entry.tokens {
             if let Some(token) = self.tokens.get_mut(&token) {
                 token.live_mut().subscriptions.retain(|(one, _)| one != channel);
@@ -295,6 +319,11 @@ impl Records {
     ) -> &mut TokenEntry {
         let mut entry = Box::new(TokenEntry::new(record, revision, sealed_under));
         let old = self.tokens.remove(&token);
+        if is_marked(&entry) {
+            self.marked.insert(token);
+        } else if old.as_ref().is_some_and(|old| is_marked(old)) {
+            self.marked.remove(&token);
+        }
         let old_user = old.as_ref().and_then(|old| old.user);
         match old {
             Some(mut old) => entry.inherit(&mut old),
@@ -318,11 +347,14 @@ impl Records {
     /// Removes a token; answers the connections that it had.
     pub(super) fn remove_token(&mut self, token: TokenId, now: Monotonic) -> Vec<ConnectionRef> {
         let Some(entry) = self.tokens.remove(&token) else { return Vec::new() };
+        if is_marked(&entry) {
+            self.marked.remove(&token);
+        }
         self.token_order.removed(|id| self.tokens.contains_key(&id));
         self.disown(token, entry.user);
         self.mailboxes.token_removed(token);
         for (channel, _) in entry.subscriptions() {
-            self.unindex(token, channel, now);
+            self.unindex(token, channel, entry.is_online(), now);
         }
         entry.connections()
     }
@@ -378,6 +410,7 @@ impl Records {
         // The channel's own copy of its id: one allocation for all subscribers.
         live.subscriptions.push((indexed.snapshot.channel.clone(), ephemeral));
         indexed.tokens.insert(token);
+        indexed.online += usize::from(entry.is_online());
         entry.connections()
     }
 
@@ -389,13 +422,14 @@ impl Records {
         let connections = (entry.subscriptions().len() < before).then(|| entry.connections());
         entry.rest();
         let Some(connections) = connections else { return Vec::new() };
-        self.unindex(token, channel, now);
+        self.unindex(token, channel, !connections.is_empty(), now);
         connections
     }
 
-    fn unindex(&mut self, token: TokenId, channel: &ChannelId, now: Monotonic) {
+    fn unindex(&mut self, token: TokenId, channel: &ChannelId, was_online: bool, now: Monotonic) {
         if let Some(entry) = self.channels.get_mut(channel) {
             entry.tokens.remove(&token);
+            entry.online -= usize::from(was_online);
         }
         self.note_deserted(channel, now);
     }
@@ -426,8 +460,22 @@ impl Records {
         }
     }
 
+    /// An identified connection of a token.
+    pub(crate) fn connect(&mut self, token: TokenId, connection: LiveConnection) {
+        let Some(entry) = self.tokens.get_mut(&token) else { return };
+        if !entry.is_online() {
+            for (channel, _) in entry.subscriptions() {
+                if let Some(channel) = self.channels.get_mut(channel) {
+                    channel.online += 1;
+                }
+            }
+        }
+        entry.connect(connection);
+    }
+
     pub(super) fn disconnect(&mut self, token: TokenId, connection: ConnectionRef, now: Monotonic) {
         let Some(entry) = self.tokens.get_mut(&token) else { return };
+        let was_online = entry.is_online();
         let live = entry.live_mut();
         live.connections.retain(|one| one.connection != connection);
         if !live.connections.is_empty() {
@@ -442,23 +490,35 @@ impl Records {
         let channels: Vec<_> = live.subscriptions.iter().map(|(channel, _)| channel.clone()).collect();
         entry.rest();
         for channel in channels {
+            if let Some(channel) = self.channels.get_mut(&channel).filter(|_| was_online) {
+                channel.online -= 1;
+            }
             self.note_deserted(&channel, now);
         }
     }
 
-    /// A live connection goes on with another secret: of the same token, or of another one, and then for that one. Nothing if it is not there.
-    pub(crate) fn reconnect(&mut self, old: TokenId, new: TokenId, live: LiveConnection, now: Monotonic) -> Option<()> {
+    /// A live connection goes on with another secret: of the same token, or of another one, and then for that one, which has it from now on. Answers its
+    /// id, and since when it was the old one's. Nothing if it is not there.
+    pub(crate) fn reconnect(
+        &mut self,
+        old: TokenId,
+        new: TokenId,
+        live: LiveConnection,
+        now: Monotonic,
+    ) -> Option<(ConnectionId, UnixMillis)> {
         let connections = &mut self.tokens.get_mut(&old)?.live_mut().connections;
         let known = connections.iter_mut().find(|one| one.connection == live.connection)?;
-        let live = LiveConnection { since: known.since, id: known.id, ..live };
+        let (id, since) = (known.id, known.since);
+        let live = LiveConnection { id, ..live };
         if old == new {
-            *known = live;
+            *known = LiveConnection { since, ..live };
         } else {
             let connection = live.connection;
-            self.tokens.get_mut(&new)?.connect(live);
+            self.token(new)?;
+            self.connect(new, live);
             self.disconnect(old, connection, now);
         }
-        Some(())
+        Some((id, since))
     }
 
     /// What has ended by now and to which nobody came back: ephemeral subscriptions, and ephemeral channels. Answered once. Who came back and went
@@ -499,6 +559,20 @@ impl Records {
         }
         (subscriptions, channels)
     }
+}
+
+/// Where the names of a type's channels are.
+const fn place_of(kind: ChannelType) -> usize {
+    match kind {
+        ChannelType::Private => 0,
+        ChannelType::Public => 1,
+        ChannelType::Unprotected => 2,
+    }
+}
+
+/// Whether a token is among those that are found by their status.
+fn is_marked(token: &TokenEntry) -> bool {
+    token.revoked().is_some() || token.not_before().is_some()
 }
 
 /// Where names begin that begin so and are behind this one.

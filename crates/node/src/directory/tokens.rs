@@ -112,7 +112,7 @@ pub(crate) enum TokenEnd {
 
 impl TokenEntry {
     /// The entry of a record.
-    pub(super) fn new(record: TokenRecord, revision: u32, sealed_under: u16) -> Self {
+    pub(crate) fn new(record: TokenRecord, revision: u32, sealed_under: u16) -> Self {
         let TokenRecord {
             generation,
             previous,
@@ -229,7 +229,7 @@ impl TokenEntry {
     }
 
     /// Adds an identified connection.
-    pub(crate) fn connect(&mut self, connection: LiveConnection) {
+    pub(super) fn connect(&mut self, connection: LiveConnection) {
         let connections = &mut self.live_mut().connections;
         if connections.is_empty() {
             // Nearly every token has one, and a vector left to itself makes room for four.
@@ -271,7 +271,7 @@ impl TokenEntry {
     }
 
     /// Why a live connection may not go on at `now`; nothing if it may, or if its end alone has come, which its shard looks after.
-    pub(super) fn must_go(&self, live: &LiveConnection, now: UnixMillis) -> Option<CloseReason> {
+    pub(crate) fn must_go(&self, live: &LiveConnection, now: UnixMillis) -> Option<CloseReason> {
         match self.end(live.generation, now) {
             Some(TokenEnd::Revoked(_)) => return Some(CloseReason::TokenRevoked),
             Some(TokenEnd::NotYet(_)) => return Some(CloseReason::InvalidCredential),

@@ -3,7 +3,8 @@
 use tollgate_core::audit::{AuditEntry, ChainBreak, ChainHead, Proof};
 use tollgate_core::authorize::{self, Action, Caller};
 use tollgate_core::error::{Error, ErrorKind, Result};
-use tollgate_core::ports::store::AuditQuery;
+use tollgate_core::limits::AUDIT_LOOKS_MAX;
+use tollgate_core::ports::store::{AuditFound, AuditQuery};
 
 use super::refusal;
 use crate::Node;
@@ -18,14 +19,28 @@ impl Node {
     ///
     /// # Errors
     /// `forbidden`, `invalid_input` for the limit, `unavailable`.
-    pub async fn audit(&self, caller: &Caller, mut query: AuditQuery) -> Result<Vec<AuditEntry>> {
+    pub async fn audit(&self, caller: &Caller, query: AuditQuery) -> Result<Vec<AuditEntry>> {
+        let query = self.audit_query(caller, query)?;
+        self.store.audit_entries(query).await.map_err(|error| refusal(error, &"the audit log"))
+    }
+
+    /// The same for somebody who waits: it looks at [`AUDIT_LOOKS_MAX`] entries or so, and says how far it came.
+    ///
+    /// # Errors
+    /// As [`Node::audit`].
+    pub async fn search_audit(&self, caller: &Caller, query: AuditQuery) -> Result<AuditFound> {
+        let query = self.audit_query(caller, query)?;
+        self.store.search_audit(query, AUDIT_LOOKS_MAX).await.map_err(|error| refusal(error, &"the audit log"))
+    }
+
+    fn audit_query(&self, caller: &Caller, mut query: AuditQuery) -> Result<AuditQuery> {
         if authorize::whole_server(caller, Action::AdministerProjects).is_err() {
             query.project = Some(self.authorize(caller, Action::ReadAudit)?.project.id);
         }
         if query.limit == 0 || query.limit > AUDIT_PAGE_MAX {
             return Err(Error::new(ErrorKind::InvalidInput, format!("`limit` is between 1 and {AUDIT_PAGE_MAX}.")));
         }
-        self.store.audit_entries(query).await.map_err(|error| refusal(error, &"the audit log"))
+        Ok(query)
     }
 
     /// Proves the whole chain of the server: where the kept part begins and ends, or what is wrong with it.

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::error::{Error, Result};
 use tollgate_core::ids::{ChannelId, ProjectId};
-use tollgate_core::limits::{PAGE_ENTRIES_MAX, PAGE_LOOKS_MAX};
+use tollgate_core::limits::PAGE_ENTRIES_MAX;
 use tollgate_core::model::{Channel, ChannelType};
 
 use super::refusal;
@@ -96,7 +96,7 @@ impl Node {
     }
 
     /// At most `limit` of the project's channels whose ids begin so, of one type or of any, in the order of their ids: those behind `after`. And where to
-    /// go on, if there is more: with a type it looks at no more than 20,000, and may answer fewer than there are.
+    /// go on, if there is more.
     ///
     /// # Errors
     /// `forbidden`.
@@ -110,16 +110,11 @@ impl Node {
     ) -> Result<(Vec<ChannelView>, Option<ChannelId>)> {
         let entry = self.authorize(caller, Action::ReadChannels)?;
         let records = entry.read();
-        let mut some = records.channels_named(prefix, after).peekable();
-        let (mut found, mut last) = (Vec::new(), None);
-        for _ in 0..PAGE_LOOKS_MAX {
-            let Some(one) = some.next_if(|_| found.len() < limit.clamp(1, PAGE_ENTRIES_MAX)) else { break };
-            last = Some(one.snapshot.channel.clone());
-            if kind.is_none_or(|kind| one.snapshot.kind == kind) {
-                found.push(view(&entry, one));
-            }
-        }
-        let more = some.peek().is_some();
+        let mut some = records.channels_named(prefix, kind, after);
+        let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
+        let found: Vec<_> = some.by_ref().take(limit).map(|one| view(&entry, one)).collect();
+        let last = found.last().map(|last| last.id.clone());
+        let more = some.next().is_some();
         Ok((found, last.filter(|_| more)))
     }
 

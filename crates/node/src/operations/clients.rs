@@ -365,7 +365,8 @@ impl Node {
             connected.resumed = named == Some(&*begun);
             connected.session = Some(begun);
         }
-        record.connect(live);
+        records.connect(claims.token, live);
+        let record = records.token(claims.token).ok_or_else(TokenRefused::deleted)?;
         connected.connection_count = u32::try_from(record.live_connections().len()).unwrap_or(u32::MAX);
         connected.token = Some(ConnectedToken {
             id: claims.token,

@@ -249,7 +249,7 @@ fn shown(user: &UserEntry) -> String {
 
 fn find_channel(entry: &ProjectEntry, text: &str, finding: &mut Finding) {
     let records = entry.read();
-    for channel in records.channels_named(text, None).take(BEGINNING_MAX) {
+    for channel in records.channels_named(text, None, None).take(BEGINNING_MAX) {
         let (id, kind) = (channel.snapshot.channel.as_str(), channel.snapshot.kind.word());
         if id == text {
             finding.named(FoundKind::Channel, &id, kind);

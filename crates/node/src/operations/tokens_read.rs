@@ -6,10 +6,10 @@ use std::ops::Bound::{Excluded, Unbounded};
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::error::Result;
-use tollgate_core::ids::TokenId;
-use tollgate_core::limits::{PAGE_ENTRIES_MAX, PAGE_LOOKS_MAX};
+use tollgate_core::ids::{ChannelId, TokenId, UserId};
+use tollgate_core::limits::{PAGE_ENTRIES_MAX, TOKEN_LOOKS_MAX};
 
-use super::token_views::{ConnectionView, SubscriptionView, TokenDetail, TokenFilter, TokenPage};
+use super::token_views::{ConnectionView, SubscriptionView, TokenDetail, TokenFilter, TokenPage, TokenStatus};
 use super::tokens::no_such_token;
 use crate::Node;
 use crate::directory::{ProjectEntry, Records, TokenEntry};
@@ -27,7 +27,7 @@ impl Node {
 
     /// A page of the tokens that fit, in order of creation or the newest first, behind `after`. What is created meanwhile comes at the end (or
     /// before the beginning), so that no page repeats or skips what another had. A page may have fewer than `limit`, or none, and yet a next one:
-    /// no page looks at more than 20,000 tokens.
+    /// no page looks at more than [`TOKEN_LOOKS_MAX`] tokens, and it looks at them in stretches, between which others have the records.
     ///
     /// # Errors
     /// `forbidden`.
@@ -38,55 +38,31 @@ impl Node {
         after: Option<TokenId>,
         limit: usize,
     ) -> Result<TokenPage> {
-        let newest_first = filter.newest_first;
         let entry = self.authorize(caller, Action::SeeTokens)?;
-        let (records, now) = (entry.read(), self.now());
-        let total = records.token_count();
-        let nothing = TokenPage { tokens: Vec::new(), next: None, looks: 0, total };
-        let user = match filter.user_id.as_deref().map(|user_id| records.user_named(user_id)) {
-            Some(None) => return Ok(nothing),
-            Some(Some((id, _))) => Some(id),
-            None => None,
-        };
-        let channel = match filter.channel.as_ref().map(|channel| records.channel(channel)) {
-            Some(None) => return Ok(nothing),
-            found => found.flatten(),
-        };
-        let begins = |token: &TokenEntry, prefix: &String| {
-            token.user.and_then(|user| records.user(user)).is_some_and(|user| user.name.starts_with(prefix.as_str()))
-        };
-        let fits = |id: TokenId, token: &TokenEntry| {
-            filter.admits(token, now)
-                && user.is_none_or(|user| token.user == Some(user))
-                && filter.user_prefix.as_ref().is_none_or(|prefix| begins(token, prefix))
-                && filter.channel.as_ref().is_none_or(|channel| records.is_subscribed(id, channel))
-        };
-        // From the shortest list that has them all.
-        let some: Ids<'_> = if let Some(user) = user.and_then(|user| records.user(user)) {
-            Box::new(part(user.tokens.clone(), after, newest_first))
-        } else if let Some(prefix) = filter.user_prefix.as_deref()
-            && let Some(tokens) = tokens_of_users(&records, prefix)
-        {
-            Box::new(part(tokens, after, newest_first))
-        } else if let Some(channel) = channel {
-            between(&channel.tokens, after, newest_first)
-        } else if newest_first {
-            Box::new(records.tokens_before(after).map(|(id, _)| id))
-        } else {
-            Box::new(records.tokens_after(after).map(|(id, _)| id))
-        };
-        let mut some = some.filter_map(|id| with(&records, id)).peekable();
+        let source = Source::of(&entry.read(), filter);
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
-        let (mut tokens, mut looks, mut last) = (Vec::new(), 0, None);
-        while tokens.len() < limit && looks < PAGE_LOOKS_MAX {
-            let Some((id, token)) = some.next() else { break };
-            (looks, last) = (looks + 1, Some(id));
-            if fits(id, token) {
-                tokens.push(self.detail(&entry, &records, id, token));
+        let mut page = TokenPage { tokens: Vec::new(), next: None, looks: 0, total: 0 };
+        let mut at = after;
+        loop {
+            let (records, now) = (entry.read(), self.now());
+            page.total = records.token_count();
+            let Some(wanted) = Wanted::of(&records, filter) else { return Ok(page) };
+            let before = page.looks;
+            let mut some = source.behind(&records, at, filter.newest_first).peekable();
+            while page.looks < before + STRETCH && page.looks < TOKEN_LOOKS_MAX && page.tokens.len() < limit {
+                let Some(id) = some.next() else { return Ok(page) };
+                at = Some(id);
+                let Some(token) = records.token(id) else { continue };
+                page.looks += 1;
+                if filter.admits(token, now) && wanted.has(&records, id, token) {
+                    page.tokens.push(self.detail(&entry, &records, id, token));
+                }
+            }
+            if page.looks >= TOKEN_LOOKS_MAX || page.tokens.len() >= limit {
+                page.next = at.filter(|_| some.peek().is_some());
+                return Ok(page);
             }
         }
-        let next = if some.peek().is_some() { last } else { None };
-        Ok(TokenPage { tokens, next, looks, total })
     }
 
     /// A token's live connections, the oldest first.
@@ -134,22 +110,94 @@ pub(super) fn subscriptions_of(token: &TokenEntry) -> Vec<SubscriptionView> {
     all
 }
 
-fn with(records: &Records, id: TokenId) -> Option<(TokenId, &TokenEntry)> {
-    Some((id, records.token(id)?))
+/// Tokens that are looked at before others have the records.
+const STRETCH: usize = 1_000;
+/// Most tokens that are put in order for one page.
+const IN_ORDER_MAX: usize = 4_000;
+
+/// The shortest list that has all tokens which can fit.
+enum Source {
+    All,
+    /// Those that are revoked, or work only from some moment on.
+    Marked,
+    Channel(ChannelId),
+    /// These, oldest first.
+    These(Vec<TokenId>),
+}
+
+impl Source {
+    fn of(records: &Records, filter: &TokenFilter) -> Self {
+        let sorted = |mut tokens: Vec<TokenId>| {
+            tokens.sort_unstable();
+            Self::These(tokens)
+        };
+        if let Some(user_id) = &filter.user_id {
+            return sorted(records.user_named(user_id).map(|(_, user)| user.tokens.clone()).unwrap_or_default());
+        }
+        if let Some(tokens) = filter.user_prefix.as_deref().and_then(|prefix| tokens_of_users(records, prefix)) {
+            return sorted(tokens);
+        }
+        match (&filter.channel, filter.status) {
+            (Some(channel), _) => Self::Channel(channel.clone()),
+            (None, Some(TokenStatus::Revoked | TokenStatus::NotYetValid)) => Self::Marked,
+            (None, Some(TokenStatus::Active | TokenStatus::Expired) | None) => Self::All,
+        }
+    }
+
+    /// Those behind one, in the order that is asked for; among them some that are gone.
+    fn behind<'r>(&'r self, records: &'r Records, after: Option<TokenId>, newest_first: bool) -> Ids<'r> {
+        match self {
+            Self::All if newest_first => Box::new(records.tokens_before(after).map(|(id, _)| id)),
+            Self::All => Box::new(records.tokens_after(after).map(|(id, _)| id)),
+            Self::Marked => between(records.marked(), after, newest_first),
+            Self::Channel(channel) => match records.channel(channel) {
+                Some(found) => between(&found.tokens, after, newest_first),
+                None => Box::new(std::iter::empty()),
+            },
+            Self::These(tokens) if newest_first => {
+                let to = after.map_or(tokens.len(), |after| tokens.partition_point(|id| *id < after));
+                Box::new(tokens[..to].iter().rev().copied())
+            }
+            Self::These(tokens) => {
+                let from = after.map_or(0, |after| tokens.partition_point(|id| *id <= after));
+                Box::new(tokens[from..].iter().copied())
+            }
+        }
+    }
+}
+
+/// Whose tokens are wanted, and in which channel.
+struct Wanted<'f> {
+    user: Option<UserId>,
+    user_prefix: Option<&'f str>,
+    channel: Option<&'f ChannelId>,
+}
+
+impl<'f> Wanted<'f> {
+    /// Nothing where there is no such user or channel.
+    fn of(records: &Records, filter: &'f TokenFilter) -> Option<Self> {
+        let user = match &filter.user_id {
+            Some(user_id) => Some(records.user_named(user_id)?.0),
+            None => None,
+        };
+        if let Some(channel) = &filter.channel {
+            records.channel(channel)?;
+        }
+        Some(Self { user, user_prefix: filter.user_prefix.as_deref(), channel: filter.channel.as_ref() })
+    }
+
+    fn has(&self, records: &Records, id: TokenId, token: &TokenEntry) -> bool {
+        let begins = |prefix: &str| {
+            token.user.and_then(|user| records.user(user)).is_some_and(|user| user.name.starts_with(prefix))
+        };
+        self.user.is_none_or(|user| token.user == Some(user))
+            && self.user_prefix.is_none_or(begins)
+            && self.channel.is_none_or(|channel| records.is_subscribed(id, channel))
+    }
 }
 
 /// Some tokens, in the order that is asked for.
 type Ids<'r> = Box<dyn Iterator<Item = TokenId> + 'r>;
-
-/// Of these, those behind one.
-fn part(mut tokens: Vec<TokenId>, after: Option<TokenId>, newest_first: bool) -> impl Iterator<Item = TokenId> {
-    tokens.sort_unstable();
-    if newest_first {
-        tokens.reverse();
-    }
-    let is_behind = move |id: &TokenId| after.is_none_or(|after| if newest_first { *id < after } else { *id > after });
-    tokens.into_iter().filter(is_behind)
-}
 
 fn between(tokens: &BTreeSet<TokenId>, after: Option<TokenId>, newest_first: bool) -> Ids<'_> {
     let end = after.map_or(Unbounded, Excluded);
@@ -164,7 +212,7 @@ fn between(tokens: &BTreeSet<TokenId>, after: Option<TokenId>, newest_first: boo
 fn tokens_of_users(records: &Records, prefix: &str) -> Option<Vec<TokenId>> {
     let mut tokens = Vec::new();
     for (looks, (_, user)) in records.users_named(prefix, None).enumerate() {
-        if looks + tokens.len() + user.tokens.len() > PAGE_LOOKS_MAX {
+        if looks + tokens.len() + user.tokens.len() > IN_ORDER_MAX {
             return None;
         }
         tokens.extend(&user.tokens);

@@ -21,8 +21,8 @@ use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::ports::store::{
-    AuditQuery, AuditStore, Changes, ChannelStore, HistoryStore, Row, RowName, StateChange, Store, StoreResult,
-    SubscriptionStore, Unit, Vault, Write,
+    AuditFound, AuditQuery, AuditStore, Changes, ChannelStore, HistoryStore, Row, RowName, StateChange, Store,
+    StoreResult, SubscriptionStore, Unit, Vault, Write,
 };
 use tollgate_node::{BatchAction, BatchEntry, BatchRequest, EntryOutcome, NewToken, Node, NodeParts};
 
@@ -190,6 +190,10 @@ impl AuditStore for SlowStore {
     fn audit_entries(&self, query: AuditQuery) -> Pending<'_, StoreResult<Vec<AuditEntry>>> {
         self.inner.audit_entries(query)
     }
+    fn search_audit(&self, query: AuditQuery, looks_max: u64) -> Pending<'_, StoreResult<AuditFound>> {
+        self.inner.search_audit(query, looks_max)
+    }
+
     fn prove_audit(&self, at: ChainHead) -> Pending<'_, StoreResult<Result<Proof, ChainBreak>>> {
         self.inner.prove_audit(at)
     }

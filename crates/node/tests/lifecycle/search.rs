@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use tollgate_core::clock::UnixMillis;
 use tollgate_core::ids::{ChannelId, TokenId};
 use tollgate_core::model::ChannelType;
 use tollgate_core::records::TokenKind;
-use tollgate_node::{NewToken, NewUser, TokenFilter, UserOfToken};
+use tollgate_node::{NewToken, NewUser, TokenFilter, TokenStatus, UserOfToken};
 
 use super::bench::{Bench, by_id, secret};
 
@@ -151,4 +152,102 @@ fn tokens_are_found_by_what_is_said_of_them_in_both_orders() {
     let expected: Vec<TokenId> = (0..29).rev().map(|at| issued[at].token.id).collect();
     assert_eq!(rest.tokens.iter().map(|token| token.id).collect::<Vec<_>>(), expected);
     assert!(!expected.contains(&newer.token.id));
+}
+
+#[test]
+fn ended_tokens_are_found_by_their_status_whatever_becomes_of_them() {
+    let bench = Bench::new();
+    let issued: Vec<_> = (0..24).map(|_| bench.issue(NewToken::default())).collect();
+    let with = |status| TokenFilter { status: Some(status), ..TokenFilter::default() };
+    let at = |wanted: &[usize]| wanted.iter().map(|at| issued[*at].token.id).collect::<Vec<_>>();
+    let check = |revoked: &[usize], later: &[usize]| {
+        for limit in [1, 2, 100] {
+            assert_eq!(tokens(&bench, &with(TokenStatus::Revoked), limit, false), at(revoked), "{limit}");
+            assert_eq!(tokens(&bench, &with(TokenStatus::NotYetValid), limit, false), at(later), "{limit}");
+            let backward: Vec<_> = at(revoked).into_iter().rev().collect();
+            assert_eq!(tokens(&bench, &with(TokenStatus::Revoked), limit, true), backward, "{limit}");
+        }
+        let page = bench.node.token_page(&bench.key, &with(TokenStatus::Revoked), None, 100).unwrap();
+        assert!(page.looks <= 4, "{} looks for {revoked:?}, and not at each token", page.looks);
+    };
+    check(&[], &[]);
+    for token in [3, 7, 20] {
+        bench.revoke(issued[token].token.id);
+    }
+    let start = |ms| Some(Some(UnixMillis(bench.now() + ms)));
+    bench.change(&issued[9], |update| update.not_before = start(5_000));
+    bench.change(&issued[20], |update| update.not_before = start(5_000));
+    check(&[3, 7, 20], &[9]);
+    bench.run(bench.node.restore_token(&bench.key, &by_id(&issued[7]))).unwrap();
+    bench.run(bench.node.delete_token(&bench.key, &by_id(&issued[3]))).unwrap();
+    check(&[20], &[9]);
+    bench.run(bench.node.restore_token(&bench.key, &by_id(&issued[20]))).unwrap();
+    check(&[], &[9, 20]);
+    bench.clock.advance(5_000);
+    check(&[], &[]);
+    bench.change(&issued[9], |update| update.not_before = Some(None));
+    bench.change(&issued[20], |update| update.not_before = Some(None));
+    bench.revoke(issued[9].token.id);
+    check(&[9], &[]);
+}
+
+/// Counted as they come and go, and never looked at one by one: against looking.
+#[test]
+fn who_is_online_in_a_channel_is_counted_through_everything_that_happens() {
+    let bench = Bench::new();
+    let rooms = ["a", "b", "c"];
+    for id in rooms {
+        bench.channel(id, ChannelType::Private);
+    }
+    let room = |at: usize| ChannelId::new(rooms[at % 3]).unwrap();
+    let user = || Some(UserOfToken { user_id: "ann".into(), display_name: None });
+    let new = || bench.issue(NewToken { user: user(), ..NewToken::default() });
+    let mut issued: Vec<_> = (0..6).map(|_| new()).collect();
+    let mut live: Vec<(usize, tollgate_node::ConnectionKey)> = Vec::new();
+    let mut subscribed: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let mut random = 7_usize;
+    let mut draw = move |below: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % below
+    };
+    for step in 0..1_500 {
+        let (token, at) = (draw(6), draw(3));
+        let id = by_id(&issued[token]);
+        match draw(9) {
+            0 | 1 => live.push((token, bench.connect(&secret(&issued[token])).unwrap())),
+            2 | 3 if !live.is_empty() => bench.gone(live.swap_remove(draw(live.len())).1),
+            4 | 5 => {
+                subscribed.insert((token, at));
+                bench.run(bench.node.subscribe_token(&bench.key, &room(at), &id, step % 2 == 0)).unwrap();
+            }
+            6 => {
+                subscribed.remove(&(token, at));
+                bench.run(bench.node.unsubscribe_token(&bench.key, &room(at), &id)).unwrap();
+            }
+            7 if !live.is_empty() => {
+                let one = draw(live.len());
+                bench.renew(live[one].1, &secret(&issued[token])).unwrap();
+                live[one].0 = token;
+            }
+            8 if step % 5 == 0 => {
+                bench.run(bench.node.delete_token(&bench.key, &id)).unwrap();
+                live.retain(|(one, _)| *one != token);
+                subscribed.retain(|(one, _)| *one != token);
+                issued[token] = new();
+            }
+            8 if step % 7 == 0 => {
+                bench.run(bench.node.delete_channel(&bench.key, &room(at))).unwrap();
+                subscribed.retain(|(_, one)| *one != at);
+                bench.channel(rooms[at], ChannelType::Private);
+            }
+            _ => {}
+        }
+        bench.told();
+        for (at, name) in rooms.iter().enumerate() {
+            let online: BTreeSet<usize> =
+                live.iter().map(|(token, _)| *token).filter(|token| subscribed.contains(&(*token, at))).collect();
+            let count = bench.node.online_count(&bench.key, &room(at)).unwrap();
+            assert_eq!(count, online.len() as u64, "step {step}, {name}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use tollgate_core::audit::{AuditDraft, AuditEntry, ChainBreak, ChainHead, Proof};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::ports::Pending;
-use tollgate_core::ports::store::{AuditQuery, AuditStore, StoreResult};
+use tollgate_core::ports::store::{AuditFound, AuditQuery, AuditStore, StoreResult};
 
 use super::{Failure, execute, find};
 use crate::SqliteStore;
@@ -11,8 +11,10 @@ use crate::books::damaged;
 use crate::columns::{self, AUDIT_COLUMNS, signed};
 use crate::writer::Work;
 
-/// Entries that one step looks at, at most: some milliseconds of the writer's time.
+/// Entries that one step reads, at most: some milliseconds of the writer's time.
 const STEP_ENTRIES_MAX: u64 = 1_000;
+/// Entries that one step passes over, at most, where the database itself tells which fit: as long.
+const STEP_LOOKS_MAX: u64 = 5_000;
 
 impl AuditStore for SqliteStore {
     fn audit_entries(&self, query: AuditQuery) -> Pending<'_, StoreResult<Vec<AuditEntry>>> {
@@ -22,6 +24,28 @@ impl AuditStore for SqliteStore {
                 let (entries, rest) = self.unit(move |work| read_step(work, query)).await?;
                 found.extend(entries);
                 next = rest;
+            }
+            Ok(found)
+        })
+    }
+
+    fn search_audit(&self, query: AuditQuery, looks_max: u64) -> Pending<'_, StoreResult<AuditFound>> {
+        Box::pin(async move {
+            let step = if query.subject.is_some() { STEP_ENTRIES_MAX } else { STEP_LOOKS_MAX };
+            let (mut found, mut next, mut looks) = (AuditFound::default(), Some(query), 0);
+            while let Some(query) = next {
+                if let Some(to) = query.after.filter(|_| looks >= looks_max) {
+                    let sql = "SELECT at FROM audit WHERE sequence = ?1";
+                    let at = self
+                        .unit(move |work| Ok(find(work.db, sql, (signed(to),), |columns| columns::time(columns, 0))?))
+                        .await?;
+                    // One that was pruned meanwhile is older than any that is left.
+                    found.stopped = Some((to, at.unwrap_or(UnixMillis(0))));
+                    break;
+                }
+                let (entries, rest) = self.unit(move |work| read_step(work, query)).await?;
+                found.entries.extend(entries);
+                (next, looks) = (rest, looks + step);
             }
             Ok(found)
         })
@@ -110,22 +134,38 @@ fn read_step(work: &mut Work<'_>, query: AuditQuery) -> Result<(Vec<AuditEntry>,
     }
     // A subject has an index, which names few of them; else a step looks at so many and no more.
     if query.subject.is_none() && query.newest_first {
-        first = first.max(last.saturating_sub(STEP_ENTRIES_MAX - 1));
+        first = first.max(last.saturating_sub(STEP_LOOKS_MAX - 1));
     } else if query.subject.is_none() {
-        last = last.min(first.saturating_add(STEP_ENTRIES_MAX - 1));
+        last = last.min(first.saturating_add(STEP_LOOKS_MAX - 1));
     }
     let order = if query.newest_first { "DESC" } else { "ASC" };
     let (subject, limit) = match query.subject {
         Some(_) => ("subject = ?3", STEP_ENTRIES_MAX),
         None => ("?3 IS NULL", u64::MAX >> 1),
     };
+    // What the database passes over costs a fraction of what is read and then not wanted. Not where a subject's index leads: there the limit counts what
+    // was looked at. Times beyond what fits into a signed number come out negative.
     let sql = format!(
-        "SELECT {AUDIT_COLUMNS} FROM audit WHERE sequence BETWEEN ?1 AND ?2 AND {subject} \
-         AND (?4 IS NULL OR project = ?4) AND (?5 IS NULL OR actor = ?5) ORDER BY sequence {order} LIMIT {limit}"
+        "SELECT {AUDIT_COLUMNS} FROM audit WHERE sequence BETWEEN ?1 AND ?2 AND {subject} AND (?3 IS NOT NULL OR (\
+         (?4 IS NULL OR project = ?4) AND (?5 IS NULL OR actor = ?5) AND (?6 IS NULL OR (action >= ?6 AND action < ?7)) \
+         AND (?8 IS NULL OR outcome = ?8) AND (?9 IS NULL OR at < 0 OR at >= ?9) AND (?10 IS NULL OR at < ?10))) \
+         ORDER BY sequence {order} LIMIT {limit}"
     );
     let mut statement = work.db.prepare_cached(&sql)?;
     let project = query.project.map(|project| signed(project.get()));
-    let mut candidates = statement.query((signed(first), signed(last), &query.subject, project, &query.actor))?;
+    let time = |at: Option<UnixMillis>| at.map(|at| i64::try_from(at.0).unwrap_or(i64::MAX));
+    let mut candidates = statement.query((
+        signed(first),
+        signed(last),
+        &query.subject,
+        project,
+        &query.actor,
+        &query.action,
+        query.action.as_deref().map(behind),
+        query.outcome.map(columns::outcome_word),
+        time(query.since),
+        time(query.until),
+    ))?;
     let (mut entries, mut at, mut count) = (Vec::new(), None, 0);
     while let Some(columns) = candidates.next()? {
         let entry = columns::audit_entry(columns)?;
@@ -145,6 +185,14 @@ fn read_step(work: &mut Work<'_>, query: AuditQuery) -> Result<(Vec<AuditEntry>,
     };
     let limit = query.limit() - entries.len();
     Ok((entries, after.map(|after| AuditQuery { after: Some(after), limit, ..query })))
+}
+
+/// The first text behind an action, or behind all that begin so: those that end in `.`.
+fn behind(action: &str) -> String {
+    match action.strip_suffix('.') {
+        Some(stem) => format!("{stem}/"),
+        None => format!("{action}\u{1}"),
+    }
 }
 
 /// Follows the chain for one step, from an entry that is proven.

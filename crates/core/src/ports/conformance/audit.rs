@@ -13,6 +13,7 @@ pub(super) const CASES: &[Case] = &[
     ("every_method_writes_its_entry", every_method_writes_its_entry),
     ("queries_filter", queries_filter),
     ("queries_go_on_where_they_ended", queries_go_on_where_they_ended),
+    ("a_search_stops_and_goes_on", a_search_stops_and_goes_on),
     ("pruning_leaves_a_provable_rest", pruning_leaves_a_provable_rest),
     ("long_logs_are_proven", long_logs_are_proven),
 ];
@@ -172,6 +173,80 @@ fn queries_go_on_where_they_ended(bench: &mut Bench) {
             expected.reverse();
         }
         assert_eq!(found, expected);
+    }
+}
+
+fn a_search_stops_and_goes_on(bench: &mut Bench) {
+    let hour = |at: u64| at * 3_600_000;
+    for round in 0..12_u64 {
+        let action = |at: u64| {
+            ["usual", "token.create", "token.revoke"]
+                [usize::from(at.is_multiple_of(400)) + usize::from(at.is_multiple_of(800))]
+        };
+        let entry = |at: u64| AuditDraft {
+            project: Some(ProjectId::new(1 + at % 2)),
+            actor: format!("ptkid_{}", at % 3),
+            subject: format!("tok_{}", at % 5),
+            outcome: if at % 500 == 7 { AuditOutcome::Refused } else { AuditOutcome::Done },
+            ..draft(action(at), if at == 900 { u64::MAX } else { hour(round * 1_000 + at) })
+        };
+        write(bench, (0..1_000).map(entry).collect());
+    }
+    let text = |text: &str| Some(text.to_owned());
+    let queries = [
+        AuditQuery { action: text("nothing"), ..all() },
+        AuditQuery { action: text("token.create"), ..all() },
+        AuditQuery { action: text("token."), ..all() },
+        AuditQuery { outcome: Some(AuditOutcome::Refused), limit: 5, ..all() },
+        AuditQuery { actor: text("ptkid_1"), limit: 7, ..all() },
+        AuditQuery { project: Some(ONE), action: text("token.revoke"), ..all() },
+        AuditQuery { subject: text("tok_0"), action: text("token.create"), ..all() },
+        AuditQuery { subject: text("none"), ..all() },
+        AuditQuery { since: Some(UnixMillis(hour(3_990))), until: Some(UnixMillis(hour(8_010))), limit: 900, ..all() },
+        AuditQuery { since: Some(UnixMillis(hour(11_990))), ..all() },
+        AuditQuery { until: Some(UnixMillis(u64::MAX)), action: text("token.revoke"), ..all() },
+    ];
+    let everything = query_all(bench);
+    for asked in queries {
+        for newest_first in [false, true] {
+            let asked = AuditQuery { newest_first, ..asked.clone() };
+            let mut expected: Vec<u64> =
+                everything.iter().filter(|entry| asked.admits(entry)).map(|entry| entry.sequence).collect();
+            if newest_first {
+                expected.reverse();
+            }
+            let (mut found, mut after, mut stops) = (Vec::new(), None, 0);
+            loop {
+                let query = AuditQuery { after, ..asked.clone() };
+                let page = block_on(bench.store.search_audit(query, 2_000)).unwrap();
+                found.extend(sequences(&page.entries));
+                let last = page.entries.last().map(|last| last.sequence);
+                let full = last.filter(|_| page.entries.len() == asked.limit());
+                stops += usize::from(page.stopped.is_some());
+                if let Some((to, at)) = page.stopped {
+                    assert!(page.entries.len() < asked.limit(), "it stops only where it found too few");
+                    assert_eq!(everything[usize::try_from(to).unwrap() - 1].draft.at, at, "{asked:?}");
+                }
+                let Some(next) = page.stopped.map(|(to, _)| to).or(full) else { break };
+                assert!(after.is_none_or(|after| if newest_first { next < after } else { next > after }), "{asked:?}");
+                after = Some(next);
+            }
+            assert_eq!(found, expected, "{asked:?}");
+            let is_rare = asked.subject.is_none() && asked.limit() > expected.len();
+            assert!(!is_rare || stops >= 2, "{stops} {asked:?}");
+        }
+    }
+}
+
+/// Every entry, oldest first.
+fn query_all(bench: &Bench) -> Vec<AuditEntry> {
+    let mut found: Vec<AuditEntry> = Vec::new();
+    loop {
+        let page = query(bench, AuditQuery { after: found.last().map(|last| last.sequence), ..all() });
+        if page.is_empty() {
+            return found;
+        }
+        found.extend(page);
     }
 }
 
