@@ -1,4 +1,4 @@
-//! Which connections of tokens ended lately, and why: so that somebody who asks what became of a message can be told who was there. In memory, a
+//! Which connections of tokens ended lately, and why, or went on with another token: so that somebody who asks what became of a message can be told who was there. In memory, a
 //! bounded number of them; written where a connection ends, and nowhere else. Not a log: what is pushed out is forgotten.
 
 use std::collections::VecDeque;
@@ -19,7 +19,16 @@ pub(crate) struct Departure {
     /// When it was identified.
     pub(crate) since: UnixMillis,
     pub(crate) ended_at: UnixMillis,
-    pub(crate) reason: CloseReason,
+    pub(crate) how: Parting,
+}
+
+/// How a connection and its token parted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parting {
+    /// The connection ended.
+    Closed(CloseReason),
+    /// It went on with another token.
+    Renewed,
 }
 
 /// The latest of them, in the order in which they happened.
@@ -66,7 +75,7 @@ mod tests {
     fn departure(token: u64, at: u64) -> Departure {
         let (since, ended_at) = (UnixMillis(at.saturating_sub(5)), UnixMillis(at));
         let (token, connection) = (TokenId::new(token), ConnectionId::new(at));
-        Departure { token, connection, since, ended_at, reason: CloseReason::ClientGone }
+        Departure { token, connection, since, ended_at, how: Parting::Closed(CloseReason::ClientGone) }
     }
 
     #[test]

@@ -32,7 +32,7 @@ use tollgate_core::model::Project;
 use tollgate_core::records::{KeyRecord, SettingsRecord};
 
 pub(crate) use deliveries::is_waiting;
-pub(crate) use departures::Departure;
+pub(crate) use departures::{Departure, Parting};
 pub(crate) use feed::{expiry, open_ring};
 pub(crate) use mailboxes::Mailbox;
 pub(crate) use moments::MomentKind;
@@ -354,6 +354,12 @@ impl Directory {
         self.departures.of(token, from)
     }
 
+    /// A token's connection, which it had since then, goes on with another token.
+    pub(crate) fn renewed_away(&self, token: TokenId, connection: ConnectionId, since: UnixMillis) {
+        let ended_at = self.clock.unix();
+        self.departures.note(Departure { token, connection, since, ended_at, how: Parting::Renewed });
+    }
+
     /// All that was used since the last call, for upkeep to keep.
     pub(crate) fn take_usage(&self) -> NumberMap<UsageKey, Box<UsageDelta>> {
         self.usage.take()
@@ -377,7 +383,7 @@ impl Directory {
             drop(records);
             let ended_at = self.clock.unix();
             if let Some((connection, since)) = gone {
-                self.departures.note(Departure { token, connection, since, ended_at, reason });
+                self.departures.note(Departure { token, connection, since, ended_at, how: Parting::Closed(reason) });
             }
             let seen_at = Some(ended_at);
             self.used([((project, Some(token)), UsageDelta { seen_at, ..UsageDelta::default() })]);

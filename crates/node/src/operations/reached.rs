@@ -9,7 +9,7 @@ use tollgate_core::ids::{ChannelKey, ConnectionId, TokenId};
 use super::explain::ExplainHeld;
 use super::fates::{Facts, FateStepKind};
 use crate::Node;
-use crate::directory::TokenEntry;
+use crate::directory::{Parting, TokenEntry};
 use crate::hub::{ConnectionRef, Request, StandingQuestion, StandingSeen};
 
 /// Most live connections, and most ended ones, that an answer tells of.
@@ -81,13 +81,19 @@ impl Node {
         let (ended, remembered_since) = self.directory.departures_of(token, at);
         let there: Vec<_> = ended.iter().filter(|one| one.since <= at).collect();
         for one in there.iter().rev().take(CONNECTIONS_TOLD_MAX) {
-            let said = format!(
-                "It was there from {} to {}, and ended because {} (`{}`). What had not been written to its socket by then was not delivered over it.",
-                one.since,
-                one.ended_at,
-                because(one.reason),
-                one.reason.word()
-            );
+            let said = match one.how {
+                Parting::Closed(reason) => format!(
+                    "It was there from {} to {}, and ended because {} (`{}`). What had not been written to its socket by then was not delivered over it.",
+                    one.since,
+                    one.ended_at,
+                    because(reason),
+                    reason.word()
+                ),
+                Parting::Renewed => format!(
+                    "It was this token's from {} to {}, and went on with another token of the same user then.",
+                    one.since, one.ended_at
+                ),
+            };
             facts.note_of(FateStepKind::Ended, ExplainHeld::Unknown, said, one.connection);
         }
         if let Some(more) = there.len().checked_sub(CONNECTIONS_TOLD_MAX).filter(|more| *more > 0) {

@@ -84,8 +84,9 @@ impl Node {
             Some((project, new, channels))
         };
         let gone = || Error::new(ErrorKind::InvalidAuth, "The token is not valid.");
-        records.reconnect(old, new, live, self.clock.monotonic()).ok_or_else(gone)?;
+        let (connection, since) = records.reconnect(old, new, live, self.clock.monotonic()).ok_or_else(gone)?;
         if moved.is_some() {
+            self.directory.renewed_away(old, connection, since);
             if client.attends {
                 // Under a number of its own: a session that is called like the old token's would be taken for it.
                 let record = records.token_mut(new).ok_or_else(TokenRefused::deleted)?;

@@ -9,6 +9,7 @@ use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType, HistorySettings};
 use tollgate_node::{
     ConnectionFilter, ExplainHeld as Held, FateStepKind as Kind, IssuedToken, MessageFate, NewChannel, NewToken,
+    UserOfToken,
 };
 
 use super::bench::{Bench, by_id, secret};
@@ -218,4 +219,33 @@ fn what_is_not_kept_or_was_never_there_is_told() {
     let elsewhere = ChannelId::new("elsewhere").unwrap();
     let missing = bench.run(bench.node.explain_message(&bench.key, &elsewhere, second, &by_id(&token))).unwrap_err();
     assert_eq!(missing.kind, ErrorKind::NotFound);
+}
+
+#[test]
+fn a_connection_that_went_on_with_another_token_was_the_old_ones_before_and_is_the_new_ones_after() {
+    let bench = with_room();
+    let of_ann = || {
+        let user = Some(UserOfToken { user_id: "ann".into(), ..UserOfToken::default() });
+        bench.issue(NewToken { user, channels: vec![room()], ..NewToken::default() })
+    };
+    let (old, new) = (of_ann(), of_ann());
+    let connection = bench.connect(&secret(&old)).unwrap();
+    let before = publish(&bench);
+    bench.renew(connection, &secret(&new)).unwrap();
+    let after = publish(&bench);
+    let told = fate(&bench, &old, before);
+    one(&told, Kind::Ended, Held::Unknown, "went on with another token");
+    one(&told, Kind::Present, Held::Held, "was there");
+    one(&fate(&bench, &old, after), Kind::Present, Held::Failed, "No connection of it was there");
+    let told = fate(&bench, &new, before);
+    one(&told, Kind::Connection, Held::Unknown, "after the message");
+    one(&told, Kind::Present, Held::Failed, "No connection of it was there");
+    one(&fate(&bench, &new, after), Kind::Present, Held::Held, "was there");
+    // Another secret of the same token: the connection is the one that it was.
+    let rotated = bench.run(bench.node.rotate_token(&bench.key, &by_id(&new), Some(60_000), None, None)).unwrap();
+    bench.renew(connection, &secret(&rotated)).unwrap();
+    let told = fate(&bench, &new, after);
+    one(&told, Kind::Present, Held::Held, "was there");
+    assert!(of(&told, Kind::Ended).is_empty());
+    one(&told, Kind::Connection, Held::Held, "everything up to now was written");
 }
