@@ -175,6 +175,7 @@ pub(crate) static ROUTES: &[Route] = &[
     v2!(GET "/v2/tokens/:token" => tokens::get),
     v2!(PATCH "/v2/tokens/:token" => tokens::change),
     v2!(DELETE "/v2/tokens/:token" => tokens::delete),
+    v2!(POST "/v2/tokens/:token/rehearse" => tokens::rehearse),
     v2!(POST "/v2/tokens/:token/rotate" => tokens::rotate),
     v2!(GET "/v2/tokens/:token/state" => token_state::get),
     v2!(PUT "/v2/tokens/:token/state" => token_state::replace),

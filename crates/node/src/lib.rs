@@ -67,10 +67,10 @@ pub use operations::token_views::{
 pub use operations::tokens_change::TokenStateChange;
 pub use operations::traced::Trace;
 pub use operations::usage::{SERIES_MINUTES_MAX, UsageView};
-pub use operations::users::{NewUser, TokensEnded, UserUpdate, UserView};
+pub use operations::users::{NewUser, TokensEnded, UserReached, UserUpdate, UserView};
 pub use operations::views::{
-    ChannelUpdate, ChannelView, Listed, NewChannel, NewToken, Page, ProjectView, SettingsUpdate, TokenUpdate,
-    TokenView, UserOfToken,
+    ChannelUpdate, ChannelView, Listed, MetadataChange, NewChannel, NewToken, Page, ProjectView, SettingsUpdate,
+    TokenLoss, TokenUpdate, TokenView, UserOfToken,
 };
 pub use operations::webhooks::{NewWebhook, WebhookUpdate, WebhookView};
 pub use operations::writing::{Origin, actor, origin, with_origin};

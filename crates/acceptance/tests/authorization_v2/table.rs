@@ -26,6 +26,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("revokeKey", "{}"),
     row("createToken", r#"{"state":{"made":true}}"#),
     row("changeToken", r#"{"name":"renamed"}"#),
+    unwritten("rehearseTokenChange", r#"{"name":"renamed"}"#),
     row("deleteToken", ""),
     row("rotateToken", r#"{"grace_s":60}"#),
     row("replaceTokenState", r#"{"a":1}"#),

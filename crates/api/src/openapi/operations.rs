@@ -43,6 +43,7 @@ operations! {
         POST "/v2/tokens/introspect" introspectToken "manage_tokens" "Say what a token is (RFC 7662), and exactly why it is refused" () Introspect -> 200 Introspection;
         GET "/v2/tokens/:token" getToken "read_leap_tokens" "One token" () -> 200 Token;
         PATCH "/v2/tokens/:token" changeToken "update_leap_token" "Change a token, live connections included; metadata is merged as RFC 7396 says" ("If-Match") TokenChange -> 200 Token;
+        POST "/v2/tokens/:token/rehearse" rehearseTokenChange "update_leap_token" "Say what a change would take from a token at once; nothing is changed" ("If-Match") TokenChange -> 200 TokenLoss;
         DELETE "/v2/tokens/:token" deleteToken "update_leap_token" "Delete a token; its connections are closed" () -> 204;
         POST "/v2/tokens/:token/rotate" rotateToken "manage_tokens" "Make a new secret, in this answer alone; the old one works until its grace ends" ("Idempotency-Key", "If-Match") Grace -> 201 Token;
         GET "/v2/tokens/:token/state" getTokenState "read_leap_tokens" "A token's state and its version" () -> 200 TokenState;
@@ -81,7 +82,7 @@ operations! {
         POST "/v2/users/:user/ban" banUser "manage_users" "Revoke a user's tokens and let it get no others" () -> 200 TokensEnded;
         POST "/v2/users/:user/unban" unbanUser "manage_users" "Lift a ban; the revoked tokens stay revoked" () -> 200 User;
         GET "/v2/users/:user/tokens" listUserTokens "read_leap_tokens" "A user's tokens, without their secrets" ("limit", "cursor", "order:tokens", "channel", "status", "kind", "online", "made_by", "name") -> 200 TokenPage;
-        POST "/v2/users/:user/messages" messageUser "message_token" "Send a direct message to all connections of a user" () Message -> 200 Reached;
+        POST "/v2/users/:user/messages" messageUser "message_token" "Send a direct message to all connections of a user, and into the mailboxes of its tokens" () Message -> 200 UserReached;
     }
     "Auth tokens" {
         POST "/v2/auth-tokens" createAuthToken "create_auth_token" "Vouch for a user: make an auth token, good for one session" () NewAuthToken -> 201 AuthToken;

@@ -385,6 +385,10 @@ fn users() -> Value {
             "event": {"type": "string", "minLength": 1, "maxLength": 255}, "data": {"description": "Any JSON, at most 1 MiB."},
         }), &["event"]),
         "Reached": answered(&json!({"connections": {"type": "integer"}})),
+        "UserReached": answered(&json!({
+            "connections": {"type": "integer"},
+            "mailboxes": {"type": "integer", "description": "Mailboxes that keep it until it is acknowledged, those of tokens that are connected among them."},
+        })),
         "NewAuthToken": taken(&json!({
             "user_id": user_id, "ttl_s": {"type": ["integer", "null"], "minimum": 1, "maximum": 3600},
         }), &["user_id"]),

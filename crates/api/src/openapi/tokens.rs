@@ -57,19 +57,22 @@ fn wishes() -> Value {
     let changed = json!({
         "name": or_null(&text(1, 60)), "expires_at": maybe_time(), "ttl_s": seconds, "not_before": maybe_time(),
         "capabilities": capabilities, "max_connections": connections, "networks": or_null(&list(&network, 32)),
-        "origins": or_null(&list(&origin, 32)), "metadata": object,
+        "origins": or_null(&list(&origin, 32)), "metadata": object, "device_id": or_null(&text(1, 150)),
     });
     let mut wanted = changed.clone();
     wanted["user_id"] = or_null(&text(1, 50));
     wanted["display_name"] = or_null(&text(0, 100));
     wanted["state"] = object;
     wanted["channels"] = or_null(&list(&json!({"type": "string", "minLength": 1, "maxLength": 255}), 1_024));
-    wanted["device_id"] = or_null(&text(1, 150));
     json!({
         "NewTicket": taken(&json!({"token": or_null(&text(1, 4_096))}), &[]),
         "Ticket": answered(&json!({"ticket": {"type": "string"}, "expires_in_ms": {"type": "integer"}})),
         "NewToken": taken(&wanted, &[]),
         "TokenChange": taken(&changed, &[]),
+        "TokenLoss": answered(&json!({
+            "subscriptions_lost": {"type": "array", "items": {"type": "string"}, "description": "Channels that it would leave, losing the right to subscribe to them."},
+            "connections_closed": {"type": "integer"},
+        })),
         "State": {"type": "object"},
         "AnyState": {"type": ["object", "null"]},
         "TokenState": answered(&json!({"state": {"type": ["object", "null"]}, "version": {"type": "integer"}})),

@@ -67,6 +67,7 @@ fn needs(method: &str, template: &str) -> Option<(Permissions, &'static str)> {
         ("GET", "/v2/tokens/:token/connections" | "/v2/tokens/:token/subscriptions") => (P::READ_LEAP_TOKENS, ""),
         ("POST", "/v2/tokens") => (P::CREATE_LEAP_TOKEN, "{}"),
         ("PATCH", "/v2/tokens/:token") | ("PUT" | "PATCH", "/v2/tokens/:token/state") => (P::UPDATE_LEAP_TOKEN, "{}"),
+        ("POST", "/v2/tokens/:token/rehearse") => (P::UPDATE_LEAP_TOKEN, "{}"),
         ("DELETE", "/v2/tokens/:token") => (P::UPDATE_LEAP_TOKEN, ""),
         ("POST", "/v2/tokens/introspect") => (P::MANAGE_TOKENS, r#"{"token":"x"}"#),
         ("POST", "/v2/tokens/:token/rotate") => (P::MANAGE_TOKENS, ""),

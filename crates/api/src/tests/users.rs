@@ -32,7 +32,7 @@ async fn a_user_is_made_read_changed_and_deleted() {
     let long = json!({"display_name": "é".repeat(101)}).to_string();
     door.call("PATCH", path, &long).await.refused(422, "invalid_input");
     let sent = door.call("POST", &format!("{path}/messages"), r#"{"event":"HI","data":[1]}"#).await;
-    assert_eq!((sent.status, &sent.json), (200, &json!({"connections": 0})));
+    assert_eq!((sent.status, &sent.json), (200, &json!({"connections": 0, "mailboxes": 0})));
     door.call("POST", &format!("{path}/messages"), "{}").await.refused(422, "invalid_body");
     let gone = door.call("DELETE", path, "").await;
     assert_eq!(gone.json, json!({"user_id": "a b/é", "tokens": 0, "connections_closed": 0}));

@@ -109,8 +109,11 @@ async fn direct_messages_say_how_many_they_reached() {
     let token = door.call("POST", "/v2/tokens", r#"{"user_id":"ann"}"#).await.json;
     let id = token["id"].as_str().unwrap();
     let said = r#"{"event":"X","data":null}"#;
-    for path in [format!("/v2/tokens/{id}/messages"), "/v2/users/ann/messages".to_owned()] {
-        assert_eq!(door.call("POST", &path, said).await.json, json!({"connections": 0}), "{path}");
+    for (path, reached) in [
+        (format!("/v2/tokens/{id}/messages"), json!({"connections": 0})),
+        ("/v2/users/ann/messages".to_owned(), json!({"connections": 0, "mailboxes": 0})),
+    ] {
+        assert_eq!(door.call("POST", &path, said).await.json, reached, "{path}");
         door.call("POST", &path, r#"{"event":""}"#).await.refused_v2("invalid_body");
         door.call("POST", &path, r#"{"event":"X","id":"1"}"#).await.refused_v2("invalid_body");
     }

@@ -364,3 +364,22 @@ async fn what_became_of_a_message_is_told() {
         door.call("POST", "/v2/explain/message", &wrong.to_string()).await.refused_v2(code);
     }
 }
+
+#[tokio::test]
+async fn a_change_is_rehearsed_before_it_is_made() {
+    let door = Door::open().await;
+    door.call("POST", "/v2/channels", r#"{"id":"room","type":"private"}"#).await;
+    let wanted = r#"{"channels":["room"],"capabilities":[{"channels":"*","operations":["subscribe"]}]}"#;
+    let token = door.call("POST", "/v2/tokens", wanted).await.json;
+    let path = format!("/v2/tokens/{}", token["id"].as_str().unwrap());
+    let change = r#"{"capabilities":[],"device_id":"d1"}"#;
+    let told = door.call("POST", &format!("{path}/rehearse"), change).await;
+    assert_eq!((told.status, &told.json), (200, &json!({"subscriptions_lost": ["room"], "connections_closed": 0})));
+    assert_eq!(door.call("GET", &path, "").await.json["version"], 1, "it was only asked");
+    for body in [r#"{"dry_run":true}"#, r#"{"ttl_s":1,"expires_at":null}"#, r#"{"device_id":""}"#] {
+        assert_eq!(door.call("POST", &format!("{path}/rehearse"), body).await.status, 422, "{body}");
+    }
+    let changed = door.call("PATCH", &path, change).await.json;
+    assert_eq!((&changed["device_id"], &changed["capabilities"]), (&json!("d1"), &json!([])));
+    assert_eq!(door.call("GET", &format!("{path}/subscriptions"), "").await.json["data"], json!([]));
+}

@@ -1,14 +1,15 @@
 //! Tokens: create, read, list, change, delete, rotate. A path names one by its public id, or by its secret.
 
 use http::StatusCode;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tollgate_core::grants::Grant;
 use tollgate_core::ids::{ChannelId, TokenId};
 use tollgate_core::json::JsonObject;
 use tollgate_core::records::{TokenKind, TokenTerms};
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{
-    IssuedToken, NewToken, Once, TokenDetail, TokenFilter, TokenStatus, TokenUpdate, UserOfToken, kind_word,
+    IssuedToken, MetadataChange, NewToken, Once, TokenDetail, TokenFilter, TokenStatus, TokenUpdate, UserOfToken,
+    kind_word,
 };
 
 use super::token_shown::{Shown, show};
@@ -59,12 +60,21 @@ struct Changed {
     origins: Option<Option<Vec<String>>>,
     #[serde(deserialize_with = "present")]
     metadata: Option<Option<JsonObject>>,
+    #[serde(deserialize_with = "present")]
+    device_id: Option<Option<String>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Rotation {
     grace_s: Option<u64>,
+}
+
+/// What a change would take.
+#[derive(Serialize)]
+struct Loss<'a> {
+    subscriptions_lost: Vec<&'a str>,
+    connections_closed: usize,
 }
 
 /// `POST /v2/tokens`.
@@ -122,12 +132,24 @@ fn page(call: &Call, user_id: Option<String>) -> Result<Answer> {
 
 /// `PATCH /v2/tokens/:token`.
 pub(crate) async fn change(call: &Call) -> Result<Answer> {
+    let update = update(call)?;
+    Ok(whole(&call.node.update_token(&call.caller, &call.token()?, update).await?))
+}
+
+/// `POST /v2/tokens/:token/rehearse`: what the change would take from it.
+pub(crate) async fn rehearse(call: &Call) -> Result<Answer> {
+    let loss = call.node.would_lose(&call.caller, &call.token()?, &update(call)?)?;
+    let subscriptions_lost = loss.subscriptions.iter().map(ChannelId::as_str).collect();
+    Ok(Answer::json(StatusCode::OK, &Loss { subscriptions_lost, connections_closed: loss.connections }))
+}
+
+fn update(call: &Call) -> Result<TokenUpdate> {
     let changed: Changed = call.object()?;
     if changed.ttl_s.is_some() && changed.expires_at.is_some() {
         return Err(Error::new(ErrorKind::InvalidInput, "Give `expires_at` or `ttl_s`, not both: they say the same."));
     }
     let time = |at: Option<Option<Time>>| at.map(|at| at.map(|at| at.0));
-    let update = TokenUpdate {
+    Ok(TokenUpdate {
         state: None,
         expires_at: time(changed.expires_at),
         life_ms: changed.ttl_s.map(|seconds| seconds.saturating_mul(1_000)),
@@ -136,11 +158,11 @@ pub(crate) async fn change(call: &Call) -> Result<Answer> {
         connections_max: changed.max_connections,
         networks: changed.networks.map(Option::unwrap_or_default),
         origins: changed.origins.map(Option::unwrap_or_default),
-        metadata: changed.metadata,
+        metadata: changed.metadata.map(|metadata| metadata.map(MetadataChange::Patch)),
         name: changed.name,
+        device: changed.device_id,
         if_revision: call.if_revision()?,
-    };
-    Ok(whole(&call.node.update_token(&call.caller, &call.token()?, update).await?))
+    })
 }
 
 /// `DELETE /v2/tokens/:token`.

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::limits::{MESSAGE_BYTES_MAX, METADATA_BYTES_MAX};
 use tollgate_core::{Error, ErrorKind, Result};
-use tollgate_node::{NewUser, TokensEnded, UserUpdate, UserView};
+use tollgate_node::{NewUser, TokensEnded, UserReached, UserUpdate, UserView};
 
 use super::{Page, Time, cursor_of, present};
 use crate::answer::Answer;
@@ -61,6 +61,7 @@ struct Message {
 #[derive(Serialize)]
 struct Reached {
     connections: u32,
+    mailboxes: u64,
 }
 
 pub(crate) async fn list(call: &Call) -> Result<Answer> {
@@ -127,8 +128,9 @@ pub(crate) async fn message(call: &Call) -> Result<Answer> {
     let message: Message = call.object()?;
     let event = message.event.ok_or_else(|| missing("`event` is missing: the message's event name."))?;
     let data = message.data.map_or(Ok(JsonValue::null()), |raw| JsonValue::from_raw(&raw, MESSAGE_BYTES_MAX))?;
-    let connections = call.node.message_user(&call.caller, &call.text("user")?, &event, data).await?;
-    Ok(Answer::json(StatusCode::OK, &Reached { connections }))
+    let reached = call.node.message_user(&call.caller, &call.text("user")?, &event, data).await?;
+    let UserReached { connections, mailboxes } = reached;
+    Ok(Answer::json(StatusCode::OK, &Reached { connections, mailboxes }))
 }
 
 fn notes(raw: &RawValue) -> Result<JsonObject> {

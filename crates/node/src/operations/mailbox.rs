@@ -16,6 +16,7 @@ use tollgate_core::ports::store::{RowName, Write};
 use tollgate_core::records::{DirectMessageRecord, MailboxRecord, MailboxSettings, mailbox_epoch};
 
 use super::ended::ROWS_MAX;
+use super::users::UserReached;
 use crate::Node;
 use crate::directory::{Mailbox, ProjectEntry, Records};
 use crate::hub::Request;
@@ -78,7 +79,7 @@ impl Node {
     }
 
     /// Puts a message into the mailboxes of tokens that work or may begin to; answered once it is durable and was handed over, with the number of
-    /// connections that they have.
+    /// connections that they have, and of mailboxes that keep it.
     ///
     /// # Errors
     /// `unavailable`; then some of the tokens may have it.
@@ -87,8 +88,8 @@ impl Node {
         entry: &Arc<ProjectEntry>,
         tokens: &[TokenId],
         publication: &Publication,
-    ) -> Result<u32> {
-        let mut reached = 0;
+    ) -> Result<UserReached> {
+        let (mut reached, mut mailboxes) = (0, 0);
         for part in tokens.chunks(MAILED_AT_ONCE) {
             let _held = self.mailboxes.hold(part).await;
             let mailed = self.change(&"the mailbox", || self.mail_part(entry, part, publication)).await?;
@@ -100,6 +101,7 @@ impl Node {
             }
             self.counters.direct_messages.add(part.len() as u64);
             self.counters.mailbox_messages.add(mailed.mailboxes);
+            mailboxes += mailed.mailboxes;
             self.counters.mailbox_dropped.add(mailed.dropped);
         }
         let mut homes = Vec::new();
@@ -120,7 +122,7 @@ impl Node {
                 let _home_ended = answer.await;
             }
         }
-        Ok(u32::try_from(reached).unwrap_or(u32::MAX))
+        Ok(UserReached { connections: u32::try_from(reached).unwrap_or(u32::MAX), mailboxes })
     }
 
     fn mail_part(

@@ -148,7 +148,7 @@ impl Node {
         let publication = self.checked_message(event, data)?;
         let token = self.resolve_token(&entry, token)?;
         if Self::keeps_mailboxes(&entry) {
-            return self.mail(&entry, &[token], &publication).await;
+            return Ok(self.mail(&entry, &[token], &publication).await?.connections);
         }
         Ok(self.send_direct(entry.project.id, token, publication).await)
     }

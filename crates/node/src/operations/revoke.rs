@@ -48,7 +48,8 @@ pub struct RevokeRequest {
     pub delete: bool,
 }
 
-/// How far the revocations are that are at work, by project: done, of how many tokens. One at a time in each project: they hold its minting lock.
+/// How far the revocations, and deletions of users, are that are at work, by project: done, of how many tokens. One at a time in each project: they hold
+/// its minting lock.
 #[derive(Debug, Default)]
 pub(crate) struct Revoking(Mutex<HashMap<ProjectId, (u64, u64)>>);
 
@@ -58,22 +59,22 @@ impl Revoking {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn begin(&self, project: ProjectId, of: usize) -> AtWork<'_> {
-        self.at_work().insert(project, (0, of as u64));
+    pub(super) fn begin(&self, project: ProjectId, of: u64) -> AtWork<'_> {
+        self.at_work().insert(project, (0, of));
         AtWork { all: self, project }
     }
 }
 
 /// One that is at work, until this is dropped.
-struct AtWork<'a> {
+pub(super) struct AtWork<'a> {
     all: &'a Revoking,
     project: ProjectId,
 }
 
 impl AtWork<'_> {
-    fn did(&self, tokens: usize) {
+    pub(super) fn did(&self, tokens: u64) {
         if let Some((done, _)) = self.all.at_work().get_mut(&self.project) {
-            *done += tokens as u64;
+            *done += tokens;
         }
     }
 }
@@ -100,7 +101,7 @@ pub struct Revoked {
 }
 
 impl Node {
-    /// How far a revocation of many tokens is that is at work now in the caller's project: done, of how many.
+    /// How far a revocation of many tokens is, or the deletion of a user, that is at work now in the caller's project: done, of how many.
     ///
     /// # Errors
     /// `forbidden`.
@@ -158,7 +159,7 @@ impl Node {
         let matched = self.select(&entry, &request.selector);
         let doomed: Vec<TokenId> =
             matched.iter().copied().filter(|token| self.would_end(&entry, *token, &request, &end)).collect();
-        let at_work = self.revoking.begin(entry.project.id, doomed.len());
+        let at_work = self.revoking.begin(entry.project.id, doomed.len() as u64);
         let mut audit = Some(self.revocation_entry(caller, &entry, &request, &matched, doomed.len()));
         let (mut revoked, mut connections) = (0, HashSet::new());
         let mut units = doomed.chunks(ROWS_PER_UNIT);
@@ -166,7 +167,7 @@ impl Node {
         let mut unit = Some(units.next().unwrap_or_default());
         while let Some(tokens) = unit {
             revoked += self.revoke_unit(&entry, tokens, (&request, &end), audit.take(), &mut connections).await?;
-            at_work.did(tokens.len());
+            at_work.did(tokens.len() as u64);
             unit = units.next();
             if unit.is_some() {
                 tokio::task::yield_now().await;

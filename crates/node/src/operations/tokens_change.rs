@@ -19,9 +19,9 @@ use super::refusal;
 use super::terms::{check_end, check_state, check_terms, end_of};
 use super::token_views::TokenDetail;
 use super::tokens::no_such_token;
-use super::views::TokenUpdate;
+use super::views::{MetadataChange, TokenLoss, TokenUpdate};
 use crate::Node;
-use crate::directory::{ProjectEntry, TokenEntry};
+use crate::directory::{ProjectEntry, Records, TokenEntry};
 
 impl Node {
     /// Changes a token, in effect for its live connections when this answers: those that may not be any more are closed, those whose end
@@ -37,6 +37,33 @@ impl Node {
     ) -> Result<TokenDetail> {
         let (entry, token) = self.updated(caller, token, update).await?;
         self.detail_of(&entry, token)
+    }
+
+    /// What [`Node::update_token`] would take from the token if it were called now. A read: it changes nothing and leaves no audit entry.
+    ///
+    /// # Errors
+    /// As [`Node::update_token`].
+    pub fn would_lose(&self, caller: &Caller, token: &PresentedSecret, update: &TokenUpdate) -> Result<TokenLoss> {
+        let entry = self.authorize(caller, Action::UpdateToken)?;
+        let token = self.resolve_token(&entry, token)?;
+        check_state(update.state.as_ref().and_then(Option::as_ref))?;
+        let (mut record, revision) = {
+            let records = entry.read();
+            let found = records.token(token).ok_or_else(no_such_token)?;
+            expect_revision(found, update.if_revision)?;
+            (found.record(), found.revision)
+        };
+        let before = record.terms.grants.clone();
+        self.edit(caller, &entry, &mut record, update)?;
+        let edited = TokenEntry::new(record, revision, 0);
+        let (records, now) = (entry.read(), self.now());
+        let found = records.token(token).ok_or_else(no_such_token)?;
+        let after = edited.terms().and_then(|terms| terms.grants.as_deref());
+        let mut subscriptions =
+            if update.grants.is_none() { Vec::new() } else { lost(&records, found, before.as_deref(), after) };
+        subscriptions.sort_unstable();
+        let must_go = found.live_connections().iter().filter(|live| edited.must_go(live, now).is_some());
+        Ok(TokenLoss { subscriptions, connections: must_go.count() })
     }
 
     pub(super) async fn updated(
@@ -102,6 +129,7 @@ impl Node {
             origins,
             metadata,
             name,
+            device,
             if_revision: _,
         } = update;
         let (now, mut expires_at) = (self.now(), *expires_at);
@@ -118,10 +146,12 @@ impl Node {
         put(&mut terms.networks, networks.as_ref());
         put(&mut terms.origins, origins.as_ref());
         put(&mut terms.name, name.as_ref());
+        put(&mut terms.device, device.as_ref());
         match metadata {
             None => {}
             Some(None) => terms.metadata = None,
-            Some(Some(patch)) => {
+            Some(Some(MetadataChange::Replace(new))) => terms.metadata = Some(new.clone()),
+            Some(Some(MetadataChange::Patch(patch))) => {
                 let old = terms.metadata.take().unwrap_or(JsonObject::empty());
                 terms.metadata = Some(old.merge_patch(patch, METADATA_BYTES_MAX)?);
             }
@@ -156,19 +186,14 @@ impl Node {
         token: TokenId,
         before: Option<&[Grant]>,
     ) -> Result<()> {
-        let (lost, connections): (Vec<ChannelId>, _) = {
+        let (channels, connections) = {
             let records = entry.read();
             let Some(found) = records.token(token) else { return Ok(()) };
             let after = found.terms().and_then(|terms| terms.grants.as_deref());
-            let loses = |channel: &ChannelId| {
-                let kind = records.channel(channel).map(|channel| channel.snapshot.kind);
-                kind.is_some_and(|kind| authorize::loses_subscription(kind, channel, before, after))
-            };
-            let lost = found.subscriptions().iter().map(|(channel, _)| channel).filter(|channel| loses(channel));
-            (lost.cloned().collect(), found.connections())
+            (lost(&records, found, before, after), found.connections())
         };
         let project = entry.project.id;
-        for channel in lost {
+        for channel in channels {
             self.store
                 .delete_subscription(project, token, channel.clone(), None)
                 .await
@@ -244,6 +269,16 @@ fn put<T: Clone>(place: &mut T, new: Option<&T>) {
     if let Some(new) = new {
         place.clone_from(new);
     }
+}
+
+/// The channels that a token loses when its grants were `before` and are `after`.
+fn lost(records: &Records, token: &TokenEntry, before: Option<&[Grant]>, after: Option<&[Grant]>) -> Vec<ChannelId> {
+    let loses = |channel: &ChannelId| {
+        let kind = records.channel(channel).map(|channel| channel.snapshot.kind);
+        kind.is_some_and(|kind| authorize::loses_subscription(kind, channel, before, after))
+    };
+    let all = token.subscriptions().iter().map(|(channel, _)| channel);
+    all.filter(|channel| loses(channel)).cloned().collect()
 }
 
 fn check_order(record: &TokenRecord) -> Result<()> {

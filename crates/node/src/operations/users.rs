@@ -93,6 +93,15 @@ pub struct TokensEnded {
     pub connections_closed: u64,
 }
 
+/// Whom a message to a user reached.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserReached {
+    /// Live connections of its tokens.
+    pub connections: u32,
+    /// Mailboxes that keep it until it is acknowledged, with those of tokens that are connected.
+    pub mailboxes: u64,
+}
+
 impl Node {
     /// Creates a user.
     ///
@@ -269,6 +278,7 @@ impl Node {
         let minting = entry.minting.write().await;
         let mut audit = self.entry_of(caller, Some(entry.project.id), "user.delete", &user_id);
         audit.count = named(&entry.read(), user_id)?.1.tokens.len() as u64;
+        let at_work = self.revoking.begin(entry.project.id, audit.count);
         audit.detail = Some(format!("with {} tokens", audit.count));
         // With the first unit, so that no token ever goes without it.
         let mut audit = Some(audit);
@@ -279,10 +289,11 @@ impl Node {
             match self.commit(writes, audit.iter().cloned().collect()).await {
                 Ok(()) => {
                     audit = None;
+                    at_work.did(now_ended.tokens);
                     ended.tokens += now_ended.tokens;
                     ended.connections_closed += now_ended.connections_closed;
                     if is_last {
-                        drop(minting);
+                        drop((at_work, minting));
                         self.settled_everywhere().await;
                         return Ok(ended);
                     }
@@ -317,11 +328,18 @@ impl Node {
         Ok(ended)
     }
 
-    /// Sends a direct message to all connections of all tokens of a user; answers how many there are. It is kept for those whose session goes on.
+    /// Sends a direct message to all connections of all tokens of a user; answers how many there are, and in how many mailboxes it is. Without mailboxes
+    /// it is kept for those whose session goes on.
     ///
     /// # Errors
     /// `not_found`, `forbidden`, `invalid_body` for a bad event name, `payload_too_large`.
-    pub async fn message_user(&self, caller: &Caller, user_id: &str, event: &str, data: JsonValue) -> Result<u32> {
+    pub async fn message_user(
+        &self,
+        caller: &Caller,
+        user_id: &str,
+        event: &str,
+        data: JsonValue,
+    ) -> Result<UserReached> {
         let entry = self.authorize(caller, Action::MessageToken)?;
         let publication = self.checked_message(event, data)?;
         let tokens = {
@@ -331,9 +349,9 @@ impl Node {
         if Self::keeps_mailboxes(&entry) {
             return self.mail(&entry, &tokens, &publication).await;
         }
-        let mut reached = 0;
+        let mut reached = UserReached::default();
         for token in tokens {
-            reached += self.send_direct(entry.project.id, token, publication.clone()).await;
+            reached.connections += self.send_direct(entry.project.id, token, publication.clone()).await;
         }
         Ok(reached)
     }

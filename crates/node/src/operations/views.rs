@@ -193,12 +193,32 @@ pub struct TokenUpdate {
     pub networks: Option<Vec<String>>,
     /// Origins that it may come from; empty is all.
     pub origins: Option<Vec<String>>,
-    /// A patch of the backend's notes, as RFC 7396 has it (`Some(None)`: none any more).
-    pub metadata: Option<Option<JsonObject>>,
+    /// The backend's notes (`Some(None)`: none any more).
+    pub metadata: Option<Option<MetadataChange>>,
     /// A name for people.
     pub name: Option<Option<String>>,
+    /// The device that it is for.
+    pub device: Option<Option<String>>,
     /// Only if the token is at this revision.
     pub if_revision: Option<u32>,
+}
+
+/// How a backend's notes of a token become others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MetadataChange {
+    /// By a patch, as RFC 7396 has it.
+    Patch(JsonObject),
+    /// By these in place of them.
+    Replace(JsonObject),
+}
+
+/// What a change of a token would take from it at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TokenLoss {
+    /// Channels that it is subscribed to and would leave, in the order of their ids: it loses the right to subscribe to them.
+    pub subscriptions: Vec<ChannelId>,
+    /// Live connections that would be closed: they come from where it may not come from any more, or its beginning would be ahead.
+    pub connections: usize,
 }
 
 /// Which part of a list.

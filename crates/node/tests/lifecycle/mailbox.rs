@@ -252,7 +252,8 @@ fn a_message_to_a_user_is_in_the_mailbox_of_each_token_that_works() {
     let (phone, laptop, lost) = (bench.issue(new()), bench.issue(new()), bench.issue(new()));
     bench.revoke(lost.token.id);
     let (connection, _) = comes(&bench, &phone, None);
-    assert_eq!(bench.run(bench.node.message_user(&bench.key, "ann", "said", data(1))).unwrap(), 1);
+    let reached = bench.run(bench.node.message_user(&bench.key, "ann", "said", data(1))).unwrap();
+    assert_eq!((reached.connections, reached.mailboxes), (1, 2));
     assert_eq!(bench.heard(connection), "1 1;");
     for token in [&phone, &laptop] {
         assert_eq!(looks(&bench, token, None), (0, false, "1 1;".into()));

@@ -1,7 +1,7 @@
 //! Users.
 
 use super::*;
-use tollgate_node::{NewUser, UserUpdate};
+use tollgate_node::{NewUser, UserReached, UserUpdate};
 
 fn new(user: &str) -> NewUser {
     NewUser { user_id: user.into(), ..NewUser::default() }
@@ -42,7 +42,7 @@ fn every_operation_on_a_user_leaves_one_entry() {
     bench.session("alice", "a").unwrap();
     bench.session("alice", "b").unwrap();
     let sent = block_on(node.message_user(&operator, "alice", "HI", tollgate_core::json::JsonValue::null())).unwrap();
-    assert_eq!(sent, 0, "nobody is online");
+    assert_eq!(sent, UserReached::default(), "nobody is online");
     assert_eq!(block_on(node.end_user_sessions(&operator, "alice")).unwrap().tokens, 2);
     bench.clock.advance(60_000);
     bench.session("alice", "a").unwrap();

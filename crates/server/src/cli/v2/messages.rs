@@ -40,6 +40,24 @@ impl Publish {
     }
 }
 
+/// A message that goes to connections, not into a channel.
+#[derive(Debug, Args)]
+pub(crate) struct Direct {
+    /// The event's name
+    #[arg(value_name = "EVENT")]
+    event: String,
+    /// The data: JSON, or else the text as it is [default: null]
+    #[arg(value_name = "DATA")]
+    data: Option<String>,
+}
+
+impl Direct {
+    pub(super) fn body(self) -> Value {
+        let data = self.data.map(|text| serde_json::from_str(&text).unwrap_or(Value::String(text)));
+        object([("event", Some(Value::from(self.event))), ("data", data)])
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct History {
     /// The channel

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
+use super::messages::Direct;
 use super::{Paging, Where, encoded, object, typed_capability, typed_object};
 use crate::cli::Task;
 
@@ -160,6 +161,9 @@ pub(crate) enum Token {
         /// What to change, a JSON object as PATCH /v2/tokens takes it
         #[arg(long, value_name = "JSON", value_parser = typed_object)]
         set: Value,
+        /// Only say what it would take: subscriptions, and live connections
+        #[arg(long)]
+        dry_run: bool,
         #[command(flatten)]
         place: Where,
     },
@@ -193,6 +197,41 @@ pub(crate) enum Token {
         /// Only say how many it would be
         #[arg(long)]
         dry_run: bool,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Subscribe a token to a channel, durably and live at once
+    Subscribe {
+        /// The token's id, `tok_…`
+        #[arg(value_name = "TOKEN_ID")]
+        token: String,
+        /// The channel
+        #[arg(value_name = "CHANNEL")]
+        channel: String,
+        /// End the subscription with the token's session
+        #[arg(long)]
+        ephemeral: bool,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// End a token's subscription
+    Unsubscribe {
+        /// The token's id, `tok_…`
+        #[arg(value_name = "TOKEN_ID")]
+        token: String,
+        /// The channel
+        #[arg(value_name = "CHANNEL")]
+        channel: String,
+        #[command(flatten)]
+        place: Where,
+    },
+    /// Send a message to a token's connections, or into its mailbox
+    Message {
+        /// The token's id, `tok_…`
+        #[arg(value_name = "TOKEN_ID")]
+        token: String,
+        #[command(flatten)]
+        message: Direct,
         #[command(flatten)]
         place: Where,
     },
@@ -236,7 +275,8 @@ impl Token {
                     ("cursor", paging.cursor),
                 ],
             ),
-            Self::Change { token, set, place } => place.patch(&path(&token, ""), &set),
+            Self::Change { token, set, dry_run: true, place } => place.post(&path(&token, "/rehearse"), &set),
+            Self::Change { token, set, dry_run: false, place } => place.patch(&path(&token, ""), &set),
             Self::Rotate { token, grace, place } => {
                 place.post(&path(&token, "/rotate"), &object([("grace_s", grace.map(Value::from))]))
             }
@@ -261,6 +301,14 @@ impl Token {
                 ]);
                 place.post("/v2/tokens/revoke", &body)
             }
+            Self::Subscribe { token, channel, ephemeral, place } => {
+                let path = path(&token, &format!("/subscriptions/{}", encoded(&channel)));
+                place.request("PUT", path, Some(json!({ "ephemeral": ephemeral }).to_string()))
+            }
+            Self::Unsubscribe { token, channel, place } => {
+                place.request("DELETE", path(&token, &format!("/subscriptions/{}", encoded(&channel))), None)
+            }
+            Self::Message { token, message, place } => place.post(&path(&token, "/messages"), &message.body()),
             Self::Delete { token, place } => place.request("DELETE", path(&token, ""), None),
             Self::Import { file, out, place } => {
                 let Where { project, output } = place;

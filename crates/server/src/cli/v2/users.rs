@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::messages::Direct;
 use super::{Paging, Where, encoded, object, typed_object};
 use crate::cli::Task;
 
@@ -69,6 +70,16 @@ pub(crate) enum User {
         #[command(flatten)]
         place: Where,
     },
+    /// Send a message to all connections of a user, and into the mailboxes of its tokens
+    Message {
+        /// Your own id of the user
+        #[arg(value_name = "USER_ID")]
+        user: String,
+        #[command(flatten)]
+        message: Direct,
+        #[command(flatten)]
+        place: Where,
+    },
     /// Delete a user with all tokens
     Delete {
         /// Your own id of the user
@@ -99,6 +110,7 @@ impl User {
             Self::Change { user, set, place } => place.patch(&path(&user, ""), &set),
             Self::Ban { user, place } => place.post(&path(&user, "/ban"), &json!({})),
             Self::Unban { user, place } => place.post(&path(&user, "/unban"), &json!({})),
+            Self::Message { user, message, place } => place.post(&path(&user, "/messages"), &message.body()),
             Self::Delete { user, place } => place.request("DELETE", path(&user, ""), None),
         }
     }
