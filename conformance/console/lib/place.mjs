@@ -48,14 +48,18 @@ export class Place {
 		return (await fetch(`${this.server.url}${path}`, { method, headers, body: JSON.stringify(body) })).json();
 	}
 
-	/** A `tollgate.v1` client with this token, in a browser context of its own; `endedWith` of its window is the code of its end. */
+	/** A `tollgate.v1` client with this token, in a browser context of its own; its window has `endedWith`, the code of its end, and `heard`, all that came. */
 	async client(token) {
 		const client = await (await this.browser.newContext()).newPage();
 		await client.evaluate(([url, connect]) => new Promise((resolve) => {
 			const socket = new WebSocket(url, 'tollgate.v1');
 			window.endedWith = new Promise((done) => { socket.onclose = ({ code }) => done(code); });
 			socket.onopen = () => socket.send(JSON.stringify({ id: 1, connect }));
-			socket.onmessage = resolve;
+			window.heard = [];
+			socket.onmessage = ({ data }) => {
+				window.heard.push(data);
+				resolve();
+			};
 		}), [`${this.server.url.replace('http', 'ws')}/connect`, { project: this.server.project, token }]);
 		return client;
 	}

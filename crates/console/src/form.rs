@@ -2,8 +2,8 @@
 
 use tollgate_core::{Error, ErrorKind};
 
-/// Most fields of one form.
-const FIELDS_MAX: usize = 64;
+/// Most fields of one form: a token with as many capabilities as there may be, seven fields each, and what else is said of it.
+const FIELDS_MAX: usize = 256;
 
 /// Fields in the order they came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

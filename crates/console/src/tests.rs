@@ -13,6 +13,8 @@ mod pulse;
 mod rules;
 mod settings;
 mod templates;
+mod terms;
+mod users;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

@@ -17,6 +17,7 @@ use crate::frame::Frame;
 use crate::routes::Params;
 use crate::service::House;
 use crate::sessions::Name;
+use crate::words;
 
 /// A request of anybody.
 pub(crate) struct Knock {
@@ -88,6 +89,16 @@ impl Visit {
     /// The frame of this page, in this part of the console.
     pub(crate) fn frame(&self, here: &'static str) -> Frame {
         Frame { here, ..self.frame.clone() }
+    }
+
+    /// The page of a user.
+    pub(crate) fn user_at(&self, user_id: &str) -> String {
+        self.at(&format!("/users/{}", words::segment(user_id)))
+    }
+
+    /// The user that a path names, by the customer's own id.
+    pub(crate) fn user(&self) -> &str {
+        words::unmarked(self.param("user"))
     }
 
     /// A path of this project's pages: `visit.at("/channels")`.

@@ -72,6 +72,22 @@ pub(crate) fn cut(text: &str, chars_max: usize) -> String {
     }
 }
 
+/// Text of any kind as one segment of a path: with a mark before what browsers would take for a step up or to itself, and before the mark itself.
+pub(crate) fn segment(text: &str) -> String {
+    let mark = if matches!(text, "." | "..") || text.starts_with('~') { "~" } else { "" };
+    format!("{mark}{}", path(text))
+}
+
+/// The text behind a segment, once that is decoded.
+pub(crate) fn unmarked(segment: &str) -> &str {
+    segment.strip_prefix('~').unwrap_or(segment)
+}
+
+/// A number of things: `1 token`, `2,000 tokens`.
+pub(crate) fn counted(number: u64, one: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{} {one}s", count(number)) }
+}
+
 /// Text as one segment of a path, or one value of a query.
 pub(crate) fn path(text: &str) -> String {
     let mut said = String::with_capacity(text.len());
@@ -114,6 +130,12 @@ mod tests {
         for (size, said) in [(0, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KB"), (3 << 20, "3.0 MB")] {
             assert_eq!(bytes(size), said);
         }
+        for text in [".", "..", "...", "~", "~~", "~..", "a~", "a/../b", "%2e%2e", "é<>&'\"\\"] {
+            let there = crate::form::decode(segment(text).as_bytes(), false);
+            assert_eq!(there.as_deref().map(unmarked), Ok(text));
+            assert!(!matches!(segment(text).as_str(), "." | ".."), "{text}");
+        }
+        assert_eq!([0, 1, 2_000].map(|number| counted(number, "token")), ["0 tokens", "1 token", "2,000 tokens"]);
         assert_eq!(path("a/b?c#<é>"), "a%2Fb%3Fc%23%3C%C3%A9%3E");
         assert_eq!((cut("abcd", 4), cut("abcde", 4)), ("abcd".to_owned(), "abcd…".to_owned()));
     }

@@ -56,6 +56,8 @@ struct Page {
     next: Option<String>,
     /// The filters' fields, which an export takes along.
     kept: [&'static str; 6],
+    /// How far the search came, where it did not find a page full.
+    stopped: Option<Moment>,
 }
 
 /// The fields of the filters.
@@ -158,17 +160,19 @@ fn query(visit: &Visit, asked: &Form) -> AuditQuery {
 async fn page(visit: &Visit, asked: &Form) -> Result<Answer> {
     let after = asked.filled("after").and_then(|after| after.parse().ok());
     let query = AuditQuery { after, newest_first: true, limit: PAGE + 1, ..query(visit, asked) };
-    let mut entries = visit.node().audit(&visit.caller, query).await?;
+    let found = visit.node().search_audit(&visit.caller, query).await?;
+    let (mut entries, stopped) = (found.entries, found.stopped);
     let more = entries.len() > PAGE;
     entries.truncate(PAGE);
     let names: HashMap<String, String> =
         visit.node().operator_names(&visit.caller)?.into_iter().map(|(id, name)| (id.to_string(), name)).collect();
     let path = path(visit);
-    let next = entries.last().filter(|_| more).map(|last| {
+    let last = entries.last().filter(|_| more).map(|last| last.sequence);
+    let next = last.or(stopped.map(|(to, _)| to)).map(|last| {
         let kept = FILTERS
             .into_iter()
             .filter_map(|name| asked.filled(name).map(|value| format!("{name}={}&", words::path(value))));
-        format!("{path}?{}after={}", kept.collect::<String>(), last.sequence)
+        format!("{path}?{}after={last}", kept.collect::<String>())
     });
     let page = Page {
         frame: visit.frame("audit"),
@@ -177,6 +181,7 @@ async fn page(visit: &Visit, asked: &Form) -> Result<Answer> {
         actions: ACTIONS,
         rows: entries.iter().map(|entry| row(visit, entry, &names)).collect(),
         is_first: after.is_none(),
+        stopped: stopped.map(|(_, at)| words::moment(at, visit.now())),
         next,
         kept: FILTERS,
         path,
@@ -204,7 +209,10 @@ fn row(visit: &Visit, entry: &AuditEntry, names: &HashMap<String, String>) -> Ro
         who: words::cut(&draft.actor, 60),
         name: names.get(&draft.actor).cloned().unwrap_or_default(),
         what: draft.action.clone(),
-        on_path: on_path.map(|part| visit.at(&format!("/{part}/{}", words::path(&draft.subject)))),
+        on_path: on_path.map(|part| match part {
+            "users" => visit.user_at(&draft.subject),
+            part => visit.at(&format!("/{part}/{}", words::path(&draft.subject))),
+        }),
         on: words::cut(&draft.subject, 80),
         detail: [times, detail].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "),
         outcome,

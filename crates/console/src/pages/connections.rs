@@ -72,7 +72,7 @@ fn row(visit: &Visit, one: &ConnectionRow) -> Row {
         token: one.token.map(|token| token.to_string()).unwrap_or_default(),
         token_path: one.token.map(|token| visit.at(&format!("/tokens/{token}"))).unwrap_or_default(),
         user: words::cut(user, 120),
-        user_path: visit.at(&format!("/users/{}", words::path(user))),
+        user_path: visit.user_at(user),
         protocol: one.format,
         address: one.address.map(|address| address.to_string()).unwrap_or_default(),
         origin: words::cut(one.origin.as_deref().unwrap_or_default(), 120),

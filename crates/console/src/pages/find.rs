@@ -106,7 +106,7 @@ fn path(visit: &Visit, found: &Found) -> String {
     let owners = |below: String| visit.at(if visit.frame.may_own { &below } else { "/keys" });
     match found.kind {
         FoundKind::Token => visit.at(&format!("/tokens/{id}")),
-        FoundKind::User => visit.at(&format!("/users/{id}")),
+        FoundKind::User => visit.user_at(&found.id),
         FoundKind::Channel => visit.at(&format!("/channels/{id}")),
         FoundKind::Message => message(visit, &found.id),
         FoundKind::Connection => visit.at(&format!("/connections?q={id}")),

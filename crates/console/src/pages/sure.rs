@@ -45,10 +45,21 @@ struct Page {
     says: Vec<String>,
     action: String,
     buttons: Vec<(&'static str, &'static str)>,
+    carried: Vec<(String, String)>,
 }
 
 /// The page, perhaps with why it was refused: a field and the error.
 pub(crate) fn page(visit: &Visit, sure: Sure, wrong: Option<(&'static str, &Error)>) -> Result<Answer> {
+    carrying(visit, sure, Vec::new(), wrong)
+}
+
+/// The same with fields of the form before it, which are sent once more.
+pub(crate) fn carrying(
+    visit: &Visit,
+    sure: Sure,
+    carried: Vec<(String, String)>,
+    wrong: Option<(&'static str, &Error)>,
+) -> Result<Answer> {
     let (mut status, mut typed) = (StatusCode::OK, Typed::new(Form::default()));
     if let Some((field, error)) = wrong {
         (status, typed) = (refused::status(error.kind), typed.wrong_at(field, error));
@@ -64,6 +75,7 @@ pub(crate) fn page(visit: &Visit, sure: Sure, wrong: Option<(&'static str, &Erro
         says: sure.says,
         action: sure.action,
         buttons: sure.buttons,
+        carried,
     };
     Answer::page_as(status, &page)
 }

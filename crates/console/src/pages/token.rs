@@ -23,7 +23,7 @@ use crate::{json_text, refused};
 /// How long the old secret works after a rotation: value and words.
 const GRACES: [(&str, &str); 3] = [("60000", "a minute more"), ("0", "not at all"), ("86400000", "a day more")];
 /// Subscriptions that are listed.
-const SUBSCRIPTIONS_MAX: usize = 100;
+const SUBSCRIPTIONS_MAX: usize = 20;
 
 #[derive(Template)]
 #[template(path = "token.html")]
@@ -33,26 +33,30 @@ struct Page {
     typed: Typed,
     facts: Vec<(&'static str, String)>,
     grants: Vec<(String, String)>,
+    /// Whether it has capabilities of its own, be they none.
+    is_bound: bool,
     connections: Vec<Live>,
     subscriptions: Vec<(String, String, bool)>,
     more_subscriptions: usize,
-    used: Vec<(&'static str, String)>,
     state: String,
     state_version: u64,
     once: String,
     graces: [(&'static str, &'static str); 3],
     said: String,
-    is_revoked: bool,
 }
 
-struct Head {
-    id: String,
-    path: String,
-    status: &'static str,
-    look: &'static str,
-    online: usize,
-    user: String,
-    user_path: String,
+/// What stands above every page of a token.
+pub(crate) struct Head {
+    pub(crate) id: String,
+    pub(crate) path: String,
+    pub(crate) status: &'static str,
+    pub(crate) look: &'static str,
+    pub(crate) online: usize,
+    pub(crate) user: String,
+    pub(crate) user_path: String,
+    pub(crate) is_revoked: bool,
+    /// The page that is open: a word of the tabs.
+    pub(crate) tab: &'static str,
 }
 
 struct Live {
@@ -72,13 +76,13 @@ struct Revoke {
 }
 
 /// The token that a path names: by its public id only, so that no secret is in an address.
-fn named(visit: &Visit) -> Result<(TokenDetail, PresentedSecret)> {
+pub(crate) fn named(visit: &Visit) -> Result<(TokenDetail, PresentedSecret)> {
     let id: TokenId = visit.param("token").parse().map_err(|_| no_such("token"))?;
     let presented = PresentedSecret::new(id.to_string());
     Ok((visit.node().token_detail(&visit.caller, &presented)?, presented))
 }
 
-fn head(visit: &Visit, token: &TokenDetail) -> Head {
+pub(crate) fn head(visit: &Visit, token: &TokenDetail, tab: &'static str) -> Head {
     let user = token.user.as_ref().map(|(_, user)| user.user_id.clone()).unwrap_or_default();
     Head {
         id: token.id.to_string(),
@@ -86,8 +90,10 @@ fn head(visit: &Visit, token: &TokenDetail) -> Head {
         status: token.status.word(),
         look: tokens::look(token.status),
         online: token.connections,
-        user_path: visit.at(&format!("/users/{}", words::path(&user))),
+        user_path: visit.user_at(&user),
         user: words::cut(&user, 60),
+        is_revoked: token.revoked.is_some(),
+        tab,
     }
 }
 
@@ -103,7 +109,6 @@ pub(crate) async fn show(visit: &Visit) -> Result<Answer> {
 fn page(visit: &Visit, status: StatusCode, typed: Typed) -> Result<Answer> {
     let (token, presented) = named(visit)?;
     let (node, caller, now) = (visit.node(), &visit.caller, visit.now());
-    let (_, usage) = node.token_usage(caller, &presented)?;
     let all = node.token_subscriptions(caller, &presented)?;
     let live = node.token_connections(caller, &presented)?;
     let connection = |one: &tollgate_node::ConnectionView| Live {
@@ -130,21 +135,16 @@ fn page(visit: &Visit, status: StatusCode, typed: Typed) -> Result<Answer> {
         frame: visit.frame("tokens"),
         facts: facts(&token, now),
         grants: grants(&token),
+        is_bound: token.terms.grants.is_some(),
         connections: live.iter().map(connection).collect(),
         more_subscriptions: all.len().saturating_sub(SUBSCRIPTIONS_MAX),
         subscriptions: all.iter().take(SUBSCRIPTIONS_MAX).map(subscription).collect(),
-        used: vec![
-            ("Connected", format!("{} times", words::count(usage.record.connections))),
-            ("Sent", format!("{} messages", words::count(usage.record.messages_in))),
-            ("Received", format!("{} messages", words::count(usage.record.messages_out))),
-        ],
         state: state.or(there).unwrap_or_else(|| "null".to_owned()),
         state_version: token.state_version,
         once: Drawn::new(visit.house.entropy.as_ref()).into_value(),
         graces: GRACES,
         said,
-        is_revoked: token.revoked.is_some(),
-        head: head(visit, &token),
+        head: head(visit, &token, "now"),
         typed,
     };
     Answer::page_as(status, &page)
@@ -221,7 +221,7 @@ pub(crate) async fn message(visit: &Visit) -> Result<Answer> {
         }
     };
     match outcome {
-        Ok(reached) => Ok(Answer::see(&format!("{}?done=sent&to={reached}", head(visit, &token).path))),
+        Ok(reached) => Ok(Answer::see(&format!("{}?done=sent&to={reached}", head(visit, &token, "").path))),
         Err((field, error)) => {
             let form = Form::default().with("event", form.value("event")).with("data", form.value("data"));
             page(visit, refused::status(error.kind), Typed::new(form).wrong_at(field, &error))
@@ -246,7 +246,7 @@ pub(crate) async fn save(visit: &Visit) -> Result<Answer> {
         Err(error) => Err(error),
     };
     match outcome {
-        Ok(_) => Ok(Answer::see(&format!("{}?done=saved", head(visit, &token).path))),
+        Ok(_) => Ok(Answer::see(&format!("{}?done=saved", head(visit, &token, "").path))),
         Err(error) => {
             let typed = Typed::new(Form::default().with("event", "hello").with("data", "{}").with("state", typed));
             page(visit, refused::status(error.kind), typed.wrong_at("state", &error))
@@ -277,7 +277,10 @@ pub(crate) async fn about_to_revoke(visit: &Visit) -> Result<Answer> {
 fn revoke_page(visit: &Visit, status: StatusCode, typed: Typed) -> Result<Answer> {
     let (token, _) = named(visit)?;
     let connections = token.connections;
-    Answer::page_as(status, &Revoke { frame: visit.frame("tokens"), head: head(visit, &token), typed, connections })
+    Answer::page_as(
+        status,
+        &Revoke { frame: visit.frame("tokens"), head: head(visit, &token, "revoke"), typed, connections },
+    )
 }
 
 /// `POST …/tokens/:token/revoke`.
@@ -292,7 +295,7 @@ pub(crate) async fn revoke(visit: &Visit) -> Result<Answer> {
     let deletes = request.delete;
     match visit.node().revoke(&visit.caller, request).await {
         Ok(_) if deletes => Ok(Answer::see(&visit.at("/tokens?done=deleted"))),
-        Ok(_) => Ok(Answer::see(&format!("{}?done=revoked", head(visit, &token).path))),
+        Ok(_) => Ok(Answer::see(&format!("{}?done=revoked", head(visit, &token, "").path))),
         Err(error) => {
             revoke_page(visit, refused::status(error.kind), Typed::new(visit.form.clone()).wrong_at("reason", &error))
         }
@@ -303,5 +306,5 @@ pub(crate) async fn revoke(visit: &Visit) -> Result<Answer> {
 pub(crate) async fn restore(visit: &Visit) -> Result<Answer> {
     let (token, presented) = named(visit)?;
     visit.node().restore_token(&visit.caller, &presented).await?;
-    Ok(Answer::see(&format!("{}?done=restored", head(visit, &token).path)))
+    Ok(Answer::see(&format!("{}?done=restored", head(visit, &token, "").path)))
 }

@@ -1,9 +1,9 @@
-//! A new token, as its form says it.
+//! A new token, as its form says it; and of any token, what it may do, as a table to fill in.
 
 use tollgate_core::grants::{Grant, Operation};
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::JsonObject;
-use tollgate_core::limits::{METADATA_BYTES_MAX, TOKEN_STATE_BYTES_MAX};
+use tollgate_core::limits::{GRANTS_PER_TOKEN_MAX, METADATA_BYTES_MAX, TOKEN_STATE_BYTES_MAX};
 use tollgate_core::records::TokenTerms;
 use tollgate_core::{Error, ErrorKind};
 use tollgate_node::{NewToken, UserOfToken};
@@ -11,8 +11,10 @@ use tollgate_node::{NewToken, UserOfToken};
 use crate::form::Form;
 use crate::json_text;
 
-/// Rows of the table of capabilities.
-pub(crate) const GRANTS: usize = 3;
+/// Rows of the table of capabilities, at least.
+const GRANTS_MIN: usize = 3;
+/// Empty ones behind those that are filled in.
+const GRANTS_SPARE: usize = 2;
 
 /// How long a token lasts: value and words. An empty value is for ever.
 pub(crate) const LIVES: [(&str, &str); 5] = [
@@ -23,7 +25,8 @@ pub(crate) const LIVES: [(&str, &str); 5] = [
     ("", "until it is revoked"),
 ];
 
-type Wrong = (&'static str, Error);
+/// A field, and what is wrong with it.
+pub(crate) type Wrong = (&'static str, Error);
 
 /// A row of the table of capabilities.
 pub(crate) struct GrantRow {
@@ -32,9 +35,24 @@ pub(crate) struct GrantRow {
     pub(crate) boxes: Vec<(String, &'static str, bool)>,
 }
 
+/// The table as it is for these capabilities, with room for more.
+pub(crate) fn with_grants(form: Form, grants: &[Grant]) -> Form {
+    let mut form = form;
+    for row in 0..(grants.len() + GRANTS_SPARE).clamp(GRANTS_MIN, GRANTS_PER_TOKEN_MAX) {
+        let grant = grants.get(row);
+        let field = format!("grant_{row}");
+        form = form.with(&field, grant.map(|grant| grant.channels.clone()).unwrap_or_default());
+        for operation in grant.iter().flat_map(|grant| &grant.operations) {
+            form = form.with(&format!("{field}_{}", operation.word()), "on");
+        }
+    }
+    form
+}
+
 /// The table as it was filled in.
 pub(crate) fn grant_rows(form: &Form) -> Vec<GrantRow> {
-    (0..GRANTS)
+    let sent = (0..GRANTS_PER_TOKEN_MAX).take_while(|row| form.get(&format!("grant_{row}")).is_some()).count();
+    (0..sent.max(GRANTS_MIN))
         .map(|row| {
             let pattern_field = format!("grant_{row}");
             let boxes = Operation::ALL.map(|operation| {
@@ -54,16 +72,7 @@ pub(crate) fn grant_rows(form: &Form) -> Vec<GrantRow> {
 pub(crate) fn read(form: &Form) -> Result<NewToken, Wrong> {
     let text = |field: &str| form.filled(field).map(str::to_owned);
     let user = text("user").map(|user_id| UserOfToken { user_id, display_name: text("display_name") });
-    let terms = TokenTerms {
-        grants: grants(form)?,
-        connections_max: number(form, "connections_max")?,
-        networks: listed(form, "networks"),
-        origins: listed(form, "origins"),
-        metadata: object(form, "metadata", METADATA_BYTES_MAX)?,
-        device: text("device"),
-        name: text("name"),
-        ..TokenTerms::default()
-    };
+    let terms = terms(form)?;
     let channels = listed(form, "channels").iter().map(|id| ChannelId::new(id)).collect::<tollgate_core::Result<_>>();
     Ok(NewToken {
         user,
@@ -73,6 +82,41 @@ pub(crate) fn read(form: &Form) -> Result<NewToken, Wrong> {
         channels: channels.map_err(|error| ("channels", error))?,
         ..NewToken::default()
     })
+}
+
+/// What the form says that a token may do, from where, and what is noted of it.
+///
+/// # Errors
+/// The field, and what is wrong with it.
+pub(crate) fn terms(form: &Form) -> Result<TokenTerms, Wrong> {
+    let text = |field: &str| form.filled(field).map(str::to_owned);
+    Ok(TokenTerms {
+        grants: grants(form)?,
+        connections_max: number(form, "connections_max")?,
+        networks: listed(form, "networks"),
+        origins: listed(form, "origins"),
+        metadata: object(form, "metadata", METADATA_BYTES_MAX)?,
+        device: text("device"),
+        name: text("name"),
+        ..TokenTerms::default()
+    })
+}
+
+/// Which field a refusal is about, by its name in the operation's sentence.
+pub(crate) fn field_of(error: &Error) -> &'static str {
+    let named = [
+        ("channel", "channels"),
+        ("network", "networks"),
+        ("origin", "origins"),
+        ("max_connections", "connections_max"),
+        ("metadata", "metadata"),
+        ("device", "device"),
+        ("`name`", "name"),
+        ("expires_at", "life_ms"),
+        ("user", "user"),
+        ("capabilit", "grants"),
+    ];
+    named.into_iter().find(|(word, _)| error.detail.contains(word)).map_or("", |(_, field)| field)
 }
 
 fn grants(form: &Form) -> Result<Option<Vec<Grant>>, Wrong> {
@@ -133,6 +177,16 @@ mod tests {
         assert_eq!(new.terms.grants, Some(vec![Grant { channels: "x*".to_owned(), operations }]));
         assert_eq!(new.terms.metadata.unwrap().as_str(), "{\"a\":1}");
         assert_eq!(read(&Form::default()).unwrap().terms, TokenTerms::default());
+        // However many there are, none is lost on the way through the form.
+        for count in [0, 1, 2, 5, GRANTS_PER_TOKEN_MAX] {
+            let there: Vec<Grant> = (0..count)
+                .map(|at| Grant { channels: format!("c{at}"), operations: Operation::ALL[..=at % 6].to_vec() })
+                .collect();
+            let form = with_grants(Form::default(), &there);
+            assert_eq!(terms(&form).unwrap().grants.unwrap_or_default(), there, "{count}");
+            let rows = grant_rows(&form).len();
+            assert_eq!(rows, (count + GRANTS_SPARE).clamp(GRANTS_MIN, GRANTS_PER_TOKEN_MAX));
+        }
         for (text, field) in [
             ("grant_1_publish=on", "grants"),
             ("grant_1=x", "grants"),

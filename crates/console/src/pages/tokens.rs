@@ -29,6 +29,8 @@ struct Tokens {
     rows: Vec<Row>,
     is_first: bool,
     next: Option<String>,
+    /// How many were looked at, of how many, where that was not enough for a page.
+    looked: Option<(String, String)>,
 }
 
 struct Row {
@@ -103,6 +105,10 @@ fn list_page(visit: &Visit, status: StatusCode, typed: Typed) -> Result<Answer> 
         statuses: TokenStatus::ALL.map(|one| (one.word(), one.word() == word)).into(),
         rows: found.tokens.iter().map(|token| row(visit, token)).collect(),
         is_first: after.is_none(),
+        looked: found
+            .next
+            .filter(|_| found.tokens.len() < PAGE)
+            .map(|_| (words::count(found.looks as u64), words::count(found.total as u64))),
         next: found.next.map(|last| visit.at(&format!("/tokens?after={last}&{kept}"))),
         typed,
     };
@@ -116,7 +122,7 @@ fn row(visit: &Visit, token: &TokenDetail) -> Row {
         id: token.id.to_string(),
         path: visit.at(&format!("/tokens/{}", token.id)),
         name: words::cut(token.terms.name.as_deref().unwrap_or_default(), 60),
-        user_path: visit.at(&format!("/users/{}", words::path(&user))),
+        user_path: visit.user_at(&user),
         user: words::cut(&user, 60),
         status: token.status.word(),
         look: look(token.status),
@@ -162,7 +168,7 @@ pub(crate) async fn create(visit: &Visit) -> Result<Answer> {
             match Once::new(form.value("once"), &[b"console token", &asked]) {
                 Ok(once) => {
                     let issued = visit.node().issue_token(&visit.caller, new, Some(&once)).await;
-                    issued.map(|issued| (issued, channel)).map_err(|error| (field_of(&error), error))
+                    issued.map(|issued| (issued, channel)).map_err(|error| (token_form::field_of(&error), error))
                 }
                 Err(error) => Err(("", error)),
             }
@@ -176,20 +182,6 @@ pub(crate) async fn create(visit: &Visit) -> Result<Answer> {
             new_page(visit, refused::status(error.kind), typed)
         }
     }
-}
-
-/// Which field a refused token is about, by its name in the operation's sentence.
-fn field_of(error: &tollgate_core::Error) -> &'static str {
-    let named = [
-        ("channel", "channels"),
-        ("network", "networks"),
-        ("origin", "origins"),
-        ("connections_max", "connections_max"),
-        ("metadata", "metadata"),
-        ("user", "user"),
-        ("capabilit", "grants"),
-    ];
-    named.into_iter().find(|(word, _)| error.detail.contains(word)).map_or("", |(_, field)| field)
 }
 
 /// The page with a secret that was just made, the only one that ever has it.

@@ -1,14 +1,16 @@
-//! Users: the list, and one with its tokens; banning, and ending all that it has.
+//! Users: the list, and one with its tokens and what is noted of it. What ends something is in [`user_more`](super::user_more).
 
 use askama::Template;
 use http::StatusCode;
-use tollgate_core::Result;
+use tollgate_core::credentials::fingerprint;
 use tollgate_core::json::JsonObject;
 use tollgate_core::limits::METADATA_BYTES_MAX;
+use tollgate_core::{Error, Result};
 use tollgate_node::{NewUser, TokenDetail, TokenFilter, UserUpdate, UserView};
 
 use super::tokens::look;
 use crate::answer::Answer;
+use crate::diff::{self, Line};
 use crate::form::{Form, Typed};
 use crate::frame::Frame;
 use crate::visit::Visit;
@@ -47,6 +49,10 @@ struct User {
     typed: Typed,
     tokens: Vec<Held>,
     all_tokens: String,
+    new_token: String,
+    /// What a message came to.
+    said: String,
+    conflict: Option<Vec<Line>>,
     used: Vec<(&'static str, String)>,
 }
 
@@ -63,7 +69,7 @@ fn row(visit: &Visit, user: &UserView) -> Row {
     let now = visit.now();
     Row {
         id: words::cut(&user.user_id, 120),
-        path: visit.at(&format!("/users/{}", words::path(&user.user_id))),
+        path: visit.user_at(&user.user_id),
         name: words::cut(user.display_name.as_deref().unwrap_or_default(), 100),
         tokens: words::count(user.tokens as u64),
         is_online: user.is_online,
@@ -98,7 +104,7 @@ pub(crate) async fn create(visit: &Visit) -> Result<Answer> {
     let new =
         NewUser { user_id: text("user_id").unwrap_or_default(), display_name: text("display_name"), attributes: None };
     match visit.node().create_user(&visit.caller, new).await {
-        Ok(user) => Ok(Answer::see(&visit.at(&format!("/users/{}?done=made", words::path(&user.user_id))))),
+        Ok(user) => Ok(Answer::see(&format!("{}?done=made", visit.user_at(&user.user_id)))),
         Err(error) => {
             list_page(visit, refused::status(error.kind), Typed::new(visit.form.clone()).wrong_at("user_id", &error))
         }
@@ -107,12 +113,39 @@ pub(crate) async fn create(visit: &Visit) -> Result<Answer> {
 
 /// `GET …/users/:user`.
 pub(crate) async fn show(visit: &Visit) -> Result<Answer> {
-    page(visit, StatusCode::OK, None)
+    page(visit, StatusCode::OK, None, None)
 }
 
-fn page(visit: &Visit, status: StatusCode, typed: Option<Typed>) -> Result<Answer> {
+/// The notes of a user as they are, to be changed, and a message to it.
+pub(crate) fn filled(user: &UserView, event: &str, data: &str) -> Form {
+    let attributes = user.attributes.as_ref().map(|object| json_text::indented(object.as_str())).unwrap_or_default();
+    Form::default()
+        .with("display_name", user.display_name.clone().unwrap_or_default())
+        .with("attributes", attributes)
+        .with("began", began(user))
+        .with("event", event)
+        .with("data", data)
+}
+
+fn spelled(name: Option<&str>, attributes: Option<&JsonObject>) -> String {
+    let attributes = attributes.map_or("none".to_owned(), |object| json_text::indented(object.as_str()));
+    format!("display name: {}\nattributes: {attributes}", name.unwrap_or("none"))
+}
+
+/// Tells whether somebody else changed the notes meanwhile. Their record has no version: it counts bans, too.
+fn began(user: &UserView) -> String {
+    let spelled = spelled(user.display_name.as_deref(), user.attributes.as_ref());
+    fingerprint(&[spelled.as_bytes()]).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) fn page(
+    visit: &Visit,
+    status: StatusCode,
+    typed: Option<Typed>,
+    conflict: Option<Vec<Line>>,
+) -> Result<Answer> {
     let (node, caller) = (visit.node(), &visit.caller);
-    let user = node.user(caller, visit.param("user"))?;
+    let user = node.user(caller, visit.user())?;
     let filter = TokenFilter { user_id: Some(user.user_id.clone()), newest_first: true, ..TokenFilter::default() };
     let tokens = node.token_page(caller, &filter, None, PAGE)?.tokens;
     let usage = node.user_usage(caller, &user.user_id)?;
@@ -124,17 +157,25 @@ fn page(visit: &Visit, status: StatusCode, typed: Option<Typed>) -> Result<Answe
         look: look(token.status),
         connections: token.connections,
     };
-    let attributes = user.attributes.as_ref().map(|object| json_text::indented(object.as_str())).unwrap_or_default();
-    let there = || {
-        let form = Form::default().with("attributes", attributes.clone()).with("event", "hello").with("data", "{}");
-        Typed::new(form.with("display_name", user.display_name.clone().unwrap_or_default()))
+    let number = |field: &str| visit.query.value(field).parse::<u64>().unwrap_or_default();
+    let said = match (visit.query.value("done"), number("to"), number("kept")) {
+        ("sent", 0, 0) => "Nobody was there to hear it; it is kept for the rest of each session.".to_owned(),
+        ("sent", to, 0) => format!("Sent to {}.", words::counted(to, "connection")),
+        ("sent", to, 1) => format!("Sent to {}; kept in one mailbox.", words::counted(to, "connection")),
+        ("sent", to, kept) => {
+            format!("Sent to {}; kept in {} mailboxes.", words::counted(to, "connection"), words::count(kept))
+        }
+        _ => String::new(),
     };
     let page = User {
         frame: visit.frame("users"),
         row: row(visit, &user),
-        typed: typed.unwrap_or_else(there),
+        typed: typed.unwrap_or_else(|| Typed::new(filled(&user, "hello", "{\"text\": \"Hello\"}"))),
         tokens: tokens.iter().map(held).collect(),
         all_tokens: visit.at(&format!("/tokens?user={}", words::path(&user.user_id))),
+        new_token: visit.at(&format!("/tokens/new?user={}", words::path(&user.user_id))),
+        said,
+        conflict,
         used: vec![
             ("Connections now", words::count(usage.live_connections as u64)),
             ("Connected", format!("{} times", words::count(usage.record.connections))),
@@ -145,40 +186,43 @@ fn page(visit: &Visit, status: StatusCode, typed: Option<Typed>) -> Result<Answe
     Answer::page_as(status, &page)
 }
 
-/// `POST …/users/:user`: its name and notes.
+/// `POST …/users/:user`: its name and notes. Only what differs is changed.
 pub(crate) async fn change(visit: &Visit) -> Result<Answer> {
-    let attributes = visit
-        .form
-        .filled("attributes")
-        .map(|text| JsonObject::parse(json_text::compact_checked(text).as_bytes(), METADATA_BYTES_MAX));
-    let outcome = match attributes.transpose() {
-        Ok(attributes) => {
-            let name = visit.form.filled("display_name").map(str::to_owned);
-            let update = UserUpdate { display_name: Some(name), attributes: Some(attributes) };
-            let changed = visit.node().change_user(&visit.caller, visit.param("user"), update).await;
-            changed.map_err(|error| ("display_name", error))
-        }
-        Err(error) => Err(("attributes", error)),
+    let (form, node) = (&visit.form, visit.node());
+    let refuse = |field, error: &Error| {
+        page(visit, refused::status(error.kind), Some(Typed::new(form.clone()).wrong_at(field, error)), None)
     };
-    match outcome {
+    let parse = |text: &str| JsonObject::parse(json_text::compact_checked(text).as_bytes(), METADATA_BYTES_MAX);
+    let attributes = match form.filled("attributes").map(parse).transpose() {
+        Ok(attributes) => attributes,
+        Err(error) => return refuse("attributes", &error),
+    };
+    let name = form.filled("display_name").map(str::to_owned);
+    let user = node.user(&visit.caller, visit.user())?;
+    let noted = |object: Option<&JsonObject>| object.map(|object| json_text::compact_checked(object.as_str()));
+    let update = UserUpdate {
+        attributes: (noted(user.attributes.as_ref()) != noted(attributes.as_ref())).then(|| attributes.clone()),
+        display_name: (user.display_name != name).then(|| name.clone()),
+    };
+    if update.display_name.is_none() && update.attributes.is_none() {
+        return Ok(back(visit, "same"));
+    }
+    if form.value("began") != began(&user) {
+        let theirs = spelled(user.display_name.as_deref(), user.attributes.as_ref());
+        let lines = diff::lines(&theirs, &spelled(name.as_deref(), attributes.as_ref()));
+        let typed = Form::default()
+            .with("display_name", form.value("display_name"))
+            .with("attributes", form.value("attributes"))
+            .with("began", began(&user));
+        return page(visit, StatusCode::CONFLICT, Some(Typed::new(typed)), Some(lines));
+    }
+    match node.change_user(&visit.caller, &user.user_id, update).await {
         Ok(_) => Ok(back(visit, "saved")),
-        Err((field, error)) => {
-            page(visit, refused::status(error.kind), Some(Typed::new(visit.form.clone()).wrong_at(field, &error)))
-        }
+        Err(error) => refuse(if error.detail.contains("attributes") { "attributes" } else { "display_name" }, &error),
     }
 }
 
-/// `POST …/users/:user/act`: ban, let in again, or end all its tokens.
-pub(crate) async fn act(visit: &Visit) -> Result<Answer> {
-    let (node, caller, user) = (visit.node(), &visit.caller, visit.param("user"));
-    match visit.form.value("act") {
-        "ban" => node.ban_user(caller, user).await.map(|_| back(visit, "saved")),
-        "unban" => node.unban_user(caller, user).await.map(|_| back(visit, "saved")),
-        "end" => node.end_user_sessions(caller, user).await.map(|_| back(visit, "revoked")),
-        _ => Ok(back(visit, "")),
-    }
-}
-
-fn back(visit: &Visit, done: &str) -> Answer {
-    Answer::see(&visit.at(&format!("/users/{}?done={done}", words::path(visit.param("user")))))
+/// Back to the user's page.
+pub(crate) fn back(visit: &Visit, done: &str) -> Answer {
+    Answer::see(&format!("{}?done={done}", visit.user_at(visit.user())))
 }
