@@ -27,8 +27,9 @@ struct Page {
     said: String,
     facts: Facts,
     failed: String,
-    /// Where its trace is.
     audit: String,
+    /// What it did is in the audit log; a look at something leaves nothing there.
+    leaves_entry: bool,
 }
 
 fn path(visit: &Visit) -> String {
@@ -75,8 +76,10 @@ pub(crate) async fn show(visit: &Visit) -> Result<Answer> {
         Some((done, of)) => format!("{} of {}", words::count(done), words::count(of)),
         None => format!("At work for {}", words::span(now.since(work.begun))),
     };
+    let is_proof = work.about.what == audit::VERIFYING;
     let page = Page {
-        frame: visit.frame(if work.about.what == audit::VERIFYING { "audit" } else { "tokens" }),
+        frame: visit.frame(if is_proof { "audit" } else { "tokens" }),
+        leaves_entry: !is_proof,
         audit: audit::path(visit),
         what: work.about.what,
         on: work.about.on.clone(),

@@ -74,6 +74,7 @@ async fn a_chain_is_proven_as_a_work_and_a_break_is_an_alarm() {
         for said in ["<h2>Done</h2>", "<dt>Intact</dt>", "Its end, to be kept elsewhere", &format!("href=\"{path}\"")] {
             assert!(done.status == 200 && done.text.contains(said), "{said}: {}", done.text);
         }
+        assert!(!done.text.contains(", and in the <a"), "a proof leaves no entry: {}", done.text);
     }
     assert_eq!(place.post(&viewer, "/console/server/audit/verify", "").await.status, 403);
     assert!(place.store.tamper_with_audit(100));
