@@ -57,6 +57,12 @@ impl Inboxes {
     }
 }
 
+/// What an inbox had while the runner slept.
+enum Came {
+    Request(Request),
+    Peer(PeerWord),
+}
+
 /// Operations on the shard's own thread ask it here.
 struct Here(Weak<RefCell<Engine>>);
 
@@ -79,12 +85,19 @@ pub(crate) async fn run(engine: Rc<RefCell<Engine>>, mut draining: watch::Receiv
     let mut drain: Option<Drain> = None;
     let mut alarm = pin!(tokio::time::sleep(Duration::ZERO));
     let mut alarm_at = engine.borrow().now;
+    // What ended a sleep: taken as soon as the time is known again, so that what it began is not measured from before the sleep.
+    let mut came = None;
     loop {
         let (until, sleep_ms, takes_requests, takes_peers) = {
             let mut engine = engine.borrow_mut();
             engine.runner.sleeps_until = None;
             engine.tick();
             engine.runner.at_once = WORDS_PER_TURN;
+            match came.take() {
+                Some(Came::Request(request)) => engine.take_request(request),
+                Some(Came::Peer(word)) => engine.take_peer_word(word),
+                None => {}
+            }
             engine.take_words();
             engine.pass();
             engine.wake_hub();
@@ -123,10 +136,10 @@ pub(crate) async fn run(engine: Rc<RefCell<Engine>>, mut draining: watch::Receiv
             _drain = draining.changed(), if drain.is_none() => {}
             () = alarm.as_mut() => {}
             Some(request) = poll_fn(|context| engine.borrow_mut().inboxes.requests.poll_recv(context)), if takes_requests => {
-                engine.borrow_mut().take_request(request);
+                came = Some(Came::Request(request));
             }
             Some(word) = poll_fn(|context| engine.borrow_mut().inboxes.peers.poll_recv(context)), if takes_peers => {
-                engine.borrow_mut().take_peer_word(word);
+                came = Some(Came::Peer(word));
             }
         }
     }
