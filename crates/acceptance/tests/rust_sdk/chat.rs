@@ -79,15 +79,36 @@ async fn who_is_dismissed_by_an_operator_comes_back_and_misses_nothing() {
     let server = Server::start();
     room(&server, "private", &json!({}));
     let dismissals = async {
+        let (mut dismissed, mut last) = (Vec::new(), Value::Null);
+        // Both are there again, and something was said since they went.
+        let look = |dismissed: &[Value], last: &Value| {
+            let listed = server.v2("GET", "/v2/connections", &Value::Null);
+            let live: Vec<_> = listed["data"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+            let path = "/v2/channels/room/history?order=newest&limit=1";
+            let said = server.v2("GET", path, &Value::Null)["messages"].clone();
+            let are_back = live.len() == 2 && live.iter().all(|id| !dismissed.contains(id));
+            (are_back && said != json!([]) && said != *last).then_some((live, said))
+        };
         for _ in 0..3 {
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            let (live, said) = soon("both to be there, and to talk", async {
+                loop {
+                    if let Some(found) = tokio::task::block_in_place(|| look(&dismissed, &last)) {
+                        return found;
+                    }
+                    // They go on in this same task.
+                    tokio::time::sleep(Duration::from_millis(5)).await;
+                }
+            })
+            .await;
             tokio::task::block_in_place(|| {
-                for live in server.v2("GET", "/v2/connections", &Value::Null)["data"].as_array().unwrap() {
-                    let path = format!("/v2/connections/{}", live["id"].as_str().unwrap());
+                for id in &live {
+                    let path = format!("/v2/connections/{}", id.as_str().unwrap());
                     let status = server.api().try_call("DELETE", &path, None).unwrap().status;
                     assert!(matches!(status, 204 | 404), "{status}");
                 }
             });
+            dismissed.extend(live);
+            last = said;
         }
     };
     chat(&server, server.addr, dismissals).await;
