@@ -49,6 +49,18 @@ async fn an_issuer_is_registered_tried_disabled_and_deleted() {
     let revoked = place.post(&owner, &attempt, &format!("token={JWT}")).await.text;
     assert!(revoked.contains("<b>Refused</b>") && revoked.contains("token_revoked"), "{revoked}");
 
+    // Of our own it is known whose they are, also when their record says no: that makes them no better.
+    let key = Caller::ProjectOperator { project: place.project };
+    let own = place.node.issue_token(&key, tollgate_node::NewToken::default(), None).await.unwrap();
+    let secret = own.secret.expose(tollgate_core::credentials::TokenSpelling::Native).to_string();
+    let seen = place.post(&owner, &attempt, &format!("token={secret}")).await.text;
+    assert!(seen.contains("<b>Believed.</b>") && seen.contains(&own.token.id.to_string()), "{seen}");
+    let revoke = place.at(&format!("/tokens/{}/revoke", own.token.id));
+    assert_eq!(place.post(&owner, &revoke, "reason=left").await.status, 303);
+    let seen = place.post(&owner, &attempt, &format!("token={secret}")).await.text;
+    assert!(seen.contains("<b>Refused</b>") && seen.contains("token_revoked"), "{seen}");
+    assert!(!seen.contains("Believed") && !seen.contains(&secret), "{seen}");
+
     let saved =
         place.post(&owner, one, "act=save&user_id_claim=sub&audiences=a,+b&leeway_s=5&source=&life_s=7200").await;
     assert_eq!(saved.location(), format!("{one}?done=saved"));

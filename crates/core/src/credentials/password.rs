@@ -177,14 +177,20 @@ mod tests {
             ("1234567890qwertyuiop", "along"),
             ("abcdefghijklmnopqrst", "along"),
             ("111112222233333444445", "along"),
+            // Three jumps.
+            ("abcdqwerasdfzxcv", "along"),
         ] {
             let error = check_password("johanna", &secret(text)).unwrap_err();
             assert!(error.detail.contains(why), "{text}: {error:?}");
             assert!(!error.detail.contains(text), "{error:?}");
         }
-        for good in
-            ["correct horse battery staple", "           x y z 1 2 3", "пароль из пятнадцати букв", "k3J-9xQ-22v-Lp0"]
-        {
+        for good in [
+            "correct horse battery staple",
+            "           x y z 1 2 3",
+            "пароль из пятнадцати букв",
+            "k3J-9xQ-22v-Lp0",
+            "abcdqwerasdfzxcv1234",
+        ] {
             check_password("johanna", &secret(good)).unwrap();
         }
         check_password("jo", &secret("we all enjoy a long walk")).unwrap();

@@ -45,6 +45,19 @@ fn the_first_link_makes_the_owner_once() {
 }
 
 #[test]
+fn the_first_link_is_over_once_there_is_an_owner_by_another_way() {
+    let bench = Bench::new();
+    let first = block_on(bench.node.invite_first()).unwrap().unwrap();
+    let new = NewOperator { name: "bo".into(), role: Role::Owner };
+    let (_, own) = block_on(bench.node.invite_operator(&Caller::Operator, new)).unwrap();
+    assert!(bench.node.invitation(&secret(&first.expose())).is_ok(), "who was only invited is no owner yet");
+    bench.accept(&own, None).unwrap();
+    assert_eq!(kind(bench.node.invitation(&secret(&first.expose()))), ErrorKind::Gone);
+    assert_eq!(kind(bench.accept(&first, Some("eve"))), ErrorKind::Gone);
+    assert_eq!(bench.node.operators(&Caller::Operator).unwrap().len(), 1);
+}
+
+#[test]
 fn of_two_who_use_a_link_at_once_one_wins() {
     let bench = Bench::new();
     let link = block_on(bench.node.invite_first()).unwrap().unwrap();
