@@ -264,7 +264,7 @@ fn project() -> Value {
             "settings": answered(&shown),
         })),
         "ProjectChange": taken(&nullable(wanted), &[]),
-        "HookTest": taken(&json!({"question": question}), &[]),
+        "HookTest": taken(&json!({"question": or_null(&question)}), &[]),
         "HookTested": answered(&json!({
             "url": {"type": "string"}, "question": question,
             "status": {"type": ["integer", "null"], "description": "Of the answer, if one came."},
