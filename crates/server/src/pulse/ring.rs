@@ -65,10 +65,7 @@ impl Ring {
     fn within(&self, number: u64) -> Option<Stretch> {
         let (begins, ends) = (number.checked_mul(STRETCH_MS)?, (number + 1).checked_mul(STRETCH_MS)?);
         let last = self.before(ends)?;
-        if self.0[last].at.0 <= begins {
-            return None;
-        }
-        // Where nothing was noted before it, the first reading of all begins it.
+        // Where nothing was noted before it, the first reading of all begins it; where nothing was noted in it, it is its own end.
         self.between(self.before(begins).unwrap_or(0), last)
     }
 
