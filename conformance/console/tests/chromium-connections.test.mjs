@@ -42,6 +42,22 @@ test('a connection is found, why its token may not is explained, and it is ended
 	await page.waitForSelector('.verdict.yes');
 	ok(!page.url().includes(secret), 'a secret is in no address');
 
+	// What is not there is said at its field, and a direct message is told of without a channel.
+	await page.fill('#of', 'tok_AAAA');
+	await page.click('text=Tell what became of it');
+	await page.waitForSelector('#of-wrong');
+	ok((await page.textContent('#of-wrong')).includes('no such token'));
+	await place.api('PATCH', '/v2/project', { mailbox: { size: 5, ttl_ms: 60000 } });
+	await place.api('POST', `/v2/tokens/${id}/messages`, { event: 'hello', data: 1 });
+	await page.fill('#of', id);
+	await page.click('text=Tell what became of it');
+	await page.waitForSelector('.steps');
+	const fate = await page.textContent('.steps');
+	ok(fate.includes('Its mailbox keeps it') && fate.includes('No client of it has acknowledged it'), fate);
+	ok(fate.includes('was written to its socket'), fate);
+	same(await violations(page), []);
+	await place.shoot(page, 'explain-direct');
+
 	await page.goto(place.at(`/connections?q=${encodeURIComponent(user)}`));
 	await page.click('text=Disconnect');
 	same(await client.evaluate(() => window.endedWith), 4006);

@@ -21,9 +21,9 @@ pub(super) fn explained(value: &Value) -> Option<String> {
             let event = of("event").map(|event| format!(" {event}")).unwrap_or_default();
             let position = of("position").map(|position| format!(" {position}")).unwrap_or_default();
             let at = of("at").map(|at| format!(", accepted at {at}")).unwrap_or_default();
-            format!(
-                "The message{event}{position}{at}. What was written to a socket is known here, never what was read."
-            )
+            let what =
+                if position.is_empty() { "No message".to_owned() } else { format!("The message{event}{position}{at}") };
+            format!("{what}. What was written to a socket is known here, never what was read.")
         }
     };
     out.push_str(&head);
@@ -89,6 +89,8 @@ mod tests {
         let text = explained(&fate).unwrap();
         assert!(text.starts_with("The message said 1-2, accepted at 2026-01-02T03:04:05Z. "), "{text}");
         assert!(text.ends_with("\n✓ connection  It is in the channel.\n              Connection conn_x\n"), "{text}");
+        let none = json!({"token": "tok_x", "position": null, "at": null, "event": null, "steps": []});
+        assert!(explained(&none).unwrap().starts_with("No message. "));
         assert_eq!(explained(&json!({"data": []})), None);
     }
 }
