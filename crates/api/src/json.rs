@@ -29,14 +29,6 @@ impl Object {
         self.raw(key, &serde_json::to_string(value).expect("invariant: a string is always JSON"))
     }
 
-    /// A text of letters, digits and other characters that need no escape.
-    pub(crate) fn word(mut self, key: &'static str, word: &str) -> Self {
-        self = self.raw(key, "\"");
-        self.0.push_str(word);
-        self.0.push('"');
-        self
-    }
-
     pub(crate) fn number(self, key: &'static str, value: u64) -> Self {
         self.raw(key, &value.to_string())
     }
@@ -76,12 +68,8 @@ mod tests {
             .number("n", u64::MAX)
             .flag("on", true)
             .raw("state", r#"{"k":1.50}"#)
-            .word("at", "1f-2")
             .close();
-        assert_eq!(
-            inner,
-            r#"{"id":"\"é\n\u0000\"","n":18446744073709551615,"on":true,"state":{"k":1.50},"at":"1f-2"}"#
-        );
+        assert_eq!(inner, r#"{"id":"\"é\n\u0000\"","n":18446744073709551615,"on":true,"state":{"k":1.50}}"#);
         assert_eq!(array([Object::new().close(), inner.clone()]), format!("[{{}},{inner}]"));
         assert_eq!(array([]), "[]");
     }

@@ -139,9 +139,11 @@ fn published(published: Published) -> String {
         Published::Duplicate(position) => (position, true),
         Published::Conflated => return Object::new().flag("conflated", true).close(),
     };
-    let object = Object::new().word("position", &position.to_string()).word("epoch", &position.epoch.to_string());
-    let object = object.number("offset", position.offset);
-    if is_duplicate { object.flag("duplicate", true).close() } else { object.close() }
+    let (spelled, epoch) = (position.to_string(), position.epoch.to_string());
+    let offset = spelled.rsplit_once('-').map_or("0", |(_, offset)| offset);
+    let end = if is_duplicate { ",\"duplicate\":true}" } else { "}" };
+    // In one piece: each publication is answered so.
+    ["{\"position\":\"", &spelled, "\",\"epoch\":\"", &epoch, "\",\"offset\":", offset, end].concat()
 }
 
 fn refused(error: Error) -> String {
@@ -161,5 +163,25 @@ impl Call {
         }
         let data = data.map_or(Ok(JsonValue::null()), |raw| JsonValue::from_raw(raw, MESSAGE_BYTES_MAX))?;
         Ok((event, data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tollgate_core::delivery::Position;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_says_the_place_three_times() {
+        let position = Position { epoch: 26, offset: 10 };
+        for (outcome, expected) in [
+            (Published::At(position), r#"{"position":"1a-10","epoch":"26","offset":10}"#),
+            (Published::Duplicate(position), r#"{"position":"1a-10","epoch":"26","offset":10,"duplicate":true}"#),
+            (Published::At(Position::default()), r#"{"position":"0-0","epoch":"0","offset":0}"#),
+            (Published::Conflated, r#"{"conflated":true}"#),
+        ] {
+            assert_eq!(published(outcome), expected);
+        }
     }
 }
