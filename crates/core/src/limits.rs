@@ -40,10 +40,10 @@ pub const PAGE_ENTRIES_MAX: usize = 1_000;
 pub const PAGE_ENTRIES_DEFAULT: usize = 100;
 /// Most records that one page of a filtered list looks at; a page with fewer entries than asked for says where to go on.
 pub const PAGE_LOOKS_MAX: usize = 20_000;
-/// The same of tokens, which lie about in memory: each look is a walk of its own.
-pub const TOKEN_LOOKS_MAX: usize = 10_000;
+/// The same of tokens.
+pub const TOKEN_LOOKS_MAX: usize = 100_000;
 /// Entries of the audit log that one page of a search looks at.
-pub const AUDIT_LOOKS_MAX: u64 = 20_000;
+pub const AUDIT_LOOKS_MAX: u64 = 50_000;
 /// Connections that a shard looks at in one turn to list some of them. The others of the shard get their turn in between.
 pub const CONNECTION_LOOKS_PER_TURN: usize = 4_096;
 /// Largest metadata of a token or attributes of a user, in bytes of JSON text.

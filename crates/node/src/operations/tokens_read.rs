@@ -27,7 +27,8 @@ impl Node {
 
     /// A page of the tokens that fit, in order of creation or the newest first, behind `after`. What is created meanwhile comes at the end (or
     /// before the beginning), so that no page repeats or skips what another had. A page may have fewer than `limit`, or none, and yet a next one:
-    /// no page looks at more than [`TOKEN_LOOKS_MAX`] tokens, and it looks at them in stretches, between which others have the records.
+    /// no page looks at more than [`TOKEN_LOOKS_MAX`] tokens, nor much longer than 20 ms, and it looks at them in stretches, between which others have
+    /// the records.
     ///
     /// # Errors
     /// `forbidden`.
@@ -42,7 +43,7 @@ impl Node {
         let source = Source::of(&entry.read(), filter);
         let limit = limit.clamp(1, PAGE_ENTRIES_MAX);
         let mut page = TokenPage { tokens: Vec::new(), next: None, looks: 0, total: 0 };
-        let mut at = after;
+        let (mut at, begun) = (after, self.clock.monotonic());
         loop {
             let (records, now) = (entry.read(), self.now());
             page.total = records.token_count();
@@ -58,7 +59,8 @@ impl Node {
                     page.tokens.push(self.detail(&entry, &records, id, token));
                 }
             }
-            if page.looks >= TOKEN_LOOKS_MAX || page.tokens.len() >= limit {
+            let is_late = self.clock.monotonic().since(begun) >= LOOKS_MS_MAX;
+            if page.looks >= TOKEN_LOOKS_MAX || page.tokens.len() >= limit || is_late {
                 page.next = at.filter(|_| some.peek().is_some());
                 return Ok(page);
             }
@@ -110,6 +112,8 @@ pub(super) fn subscriptions_of(token: &TokenEntry) -> Vec<SubscriptionView> {
     all
 }
 
+/// How long a page looks for tokens that fit, in milliseconds.
+const LOOKS_MS_MAX: u64 = 20;
 /// Tokens that are looked at before others have the records.
 const STRETCH: usize = 1_000;
 /// Most tokens that are put in order for one page.
