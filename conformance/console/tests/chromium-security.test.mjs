@@ -1,7 +1,7 @@
 //! What other pages can do to somebody who is signed in: nothing. And how sessions end, and how guessing is slowed down.
 
 import { after, before, test } from 'node:test';
-import { createServer } from 'node:http';
+import { createServer, request } from 'node:http';
 import { ok, same } from '../../lib/check.mjs';
 import { OWNER, Place } from '../lib/place.mjs';
 
@@ -77,6 +77,41 @@ for (const host of ['localhost', '127.0.0.1']) {
 		await opened.close();
 	});
 }
+
+test('no text becomes a header', async () => {
+	await page.goto(place.at('/users'));
+	const csrf = await page.getAttribute('input[name=_csrf]', 'value');
+	const cookie = (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join('; ');
+	const headers = { cookie, 'sec-fetch-site': 'same-origin', 'content-type': 'application/x-www-form-urlencoded' };
+	const ask = (method, path, form) => new Promise((resolve, reject) => {
+		const asked = request(`${place.server.url}${path}`, { method, headers }, (answer) => {
+			answer.resume().on('end', () => resolve(answer));
+		});
+		asked.on('error', reject).end(form === undefined ? undefined : new URLSearchParams({ _csrf: csrf, ...form }).toString());
+	});
+	const base = `/console/p/${place.server.project}`;
+	const evil = 'a\r\nX-Planted: 1\r\n\r\n<script>';
+	const spelled = encodeURIComponent(evil);
+	const answers = [
+		await ask('GET', `/console/sign-in?to=/console/${spelled}`),
+		await ask('POST', '/console/theme', { theme: evil, to: `/console/${evil}` }),
+		await ask('POST', `${base}/users`, { user_id: evil }),
+		await ask('GET', `${base}/users/${spelled}`),
+		await ask('GET', `${base}/channels?prefix=${spelled}&cursor=${spelled}`),
+		await ask('POST', `${base}/channels/new`, { id: evil, type: 'private' }),
+		await ask('GET', `${base}/audit?subject=${spelled}&action=${spelled}`),
+		await ask('GET', `${base}/${spelled}`),
+		await ask('GET', `/console/p/${spelled}/channels`),
+	];
+	for (const [at, answer] of answers.entries()) {
+		ok(answer.statusCode < 500, `answer ${at}: ${answer.statusCode}`);
+		same(answer.headers['x-planted'], undefined, `answer ${at}`);
+		ok(answer.rawHeaders.every((text) => !/[\r\n]/.test(text)), `answer ${at}`);
+	}
+	same(answers[2].statusCode, 422, 'such an id is no user’s');
+	const { headers: made } = await ask('POST', `${base}/users`, { user_id: 'a%0d%0aX-Planted: 1' });
+	ok(made.location?.includes('a%250d%250aX-Planted'), `what is in an id already is spelled once more: ${made.location}`);
+});
 
 test('the cookie opens no other door', async () => {
 	const answer = await page.evaluate(async (project) => {
