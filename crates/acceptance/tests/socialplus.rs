@@ -96,7 +96,7 @@ fn sp39_the_access_token_opens_a_socket_and_dies_with_its_session() {
     assert_eq!(first.dispatch("MESSAGE")["d"], json!({"e": "SAID", "d": 1}));
     let user =
         call(&server, "POST", "/v2/users/alice/messages", &[("Authorization", &server.key)], r#"{"event":"HI"}"#);
-    assert_eq!(user.json(), json!({"connections": 1}));
+    assert_eq!(user.json(), json!({"connections": 1, "mailboxes": 0}));
     assert_eq!(first.dispatch("DIRECT_MESSAGE")["d"], json!({"e": "HI", "d": null}));
     let bearer = format!("Bearer {}", made["accessToken"].as_str().unwrap());
     let ended = call(&server, "DELETE", "/api/v4/sessions", &[("Authorization", &bearer)], "");

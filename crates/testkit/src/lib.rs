@@ -23,6 +23,6 @@ pub use api::{Api, Token};
 pub use http::{Http, Reply};
 pub use leap::Leap;
 pub use native::Native;
-pub use poll::{alongside, from_now, until, wait};
+pub use poll::{alongside, from_now, spelled, until, wait};
 pub use random::Random;
 pub use server::{Server, Setup};

@@ -47,7 +47,12 @@ pub fn alongside<T>(mut work: impl FnMut() + Send, watch: impl FnOnce() -> T) ->
 
 /// The time `offset` from now, spelled as RFC 3339 with nanoseconds, the way Hop's command line spells it.
 pub fn from_now(offset: Duration) -> String {
-    let since = (SystemTime::now() + offset).duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    spelled(SystemTime::now() + offset)
+}
+
+/// A time, spelled so.
+pub fn spelled(at: SystemTime) -> String {
+    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap();
     let (days, second) = (since.as_secs() / 86_400, since.as_secs() % 86_400);
     // Days to civil date, counted in 400-year eras of 146,097 days that start on 1 March.
     let shifted = days + 719_468;

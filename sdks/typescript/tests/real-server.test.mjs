@@ -66,7 +66,7 @@ test('users: made, changed, listed, banned, deleted', async () => {
 	const all = [];
 	for await (const { user_id } of backend.users.all({ limit: 1 })) all.push(user_id);
 	assert.ok(all.includes(user));
-	assert.deepEqual(await backend.users.message(user, 'hi'), { connections: 0 });
+	assert.deepEqual(await backend.users.message(user, 'hi'), { connections: 0, mailboxes: 0 });
 	await backend.users.ban(user);
 	await assert.rejects(backend.tokens.create({ user_id: user }), (error) => error.code === 'user_banned');
 	await backend.users.unban(user);

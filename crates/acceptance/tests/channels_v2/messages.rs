@@ -63,7 +63,7 @@ fn a_direct_message_reaches_a_token_a_user_or_one_connection() {
     let path = format!("/v2/tokens/{id}");
     let said = |data: u32| json!({"event": "HI", "data": data});
     assert_eq!(done(&server, "POST", &format!("{path}/messages"), &said(1)), json!({"connections": 2}));
-    assert_eq!(done(&server, "POST", "/v2/users/ann/messages", &said(2)), json!({"connections": 2}));
+    assert_eq!(done(&server, "POST", "/v2/users/ann/messages", &said(2)), json!({"connections": 2, "mailboxes": 0}));
     for leap in [&mut one, &mut two] {
         for data in 1..=2 {
             assert_eq!(leap.dispatch("DIRECT_MESSAGE")["d"]["d"], data);

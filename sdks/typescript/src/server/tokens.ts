@@ -169,8 +169,8 @@ export class Users {
 		return this.http.call({ method: 'GET', path: path`/v2/users/${user}/tokens`, query: { ...options } });
 	}
 
-	/** A direct message to all connections of the user. */
-	message(user: string, event: string, data: unknown = null): Promise<{ connections: number }> {
+	/** A direct message to all connections of the user: to how many it went, and how many of its tokens' mailboxes keep it. */
+	message(user: string, event: string, data: unknown = null): Promise<{ connections: number; mailboxes: number }> {
 		return this.http.call({ method: 'POST', path: path`/v2/users/${user}/messages`, body: { event, data } });
 	}
 

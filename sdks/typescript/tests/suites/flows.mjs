@@ -30,7 +30,7 @@ async function room(context, { type = 'private', ...options } = {}) {
 		until(async () => `${count} messages, has ${JSON.stringify(await app.log(name)).slice(0, 900)}`, async () => {
 			const log = await app.log(name);
 			return log.messages.length >= count && log;
-		}, { within: 20_000 });
+		}, { within: 60_000 });
 	const say = (data) => place.backend.channels.publish(channel, 'said', data);
 	return { channel, join, hears, say, user: (name) => `${name}-${channel}`, done: () => Promise.all(made.map((name) => app.close(name))) };
 }
