@@ -10,17 +10,22 @@ use super::bulk::ended;
 use super::*;
 use crate::works::{About, Far};
 
+/// Makes a channel, which leaves an entry of this caller's.
+pub(super) async fn channel(place: &Place, caller: &Caller, number: usize) {
+    let new = NewChannel {
+        id: Some(ChannelId::new(&format!("room{number}")).unwrap()),
+        kind: ChannelType::Private,
+        state: JsonObject::empty(),
+        capabilities: Capabilities::default(),
+        settings: ChannelSettings::default(),
+    };
+    place.node.create_channel(caller, new).await.unwrap();
+}
+
 async fn channels(place: &Place, count: usize) {
     let caller = Caller::ProjectOperator { project: place.project };
     for number in 0..count {
-        let new = NewChannel {
-            id: Some(ChannelId::new(&format!("room{number}")).unwrap()),
-            kind: ChannelType::Private,
-            state: JsonObject::empty(),
-            capabilities: Capabilities::default(),
-            settings: ChannelSettings::default(),
-        };
-        place.node.create_channel(&caller, new).await.unwrap();
+        channel(place, &caller, number).await;
     }
 }
 

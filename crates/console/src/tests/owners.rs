@@ -1,10 +1,5 @@
 //! What owners do: operators, keys, and the log of all of it; and what everybody does with their own sessions.
 
-use tollgate_core::ids::ChannelId;
-use tollgate_core::json::JsonObject;
-use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
-use tollgate_node::NewChannel;
-
 use super::*;
 
 const QUARTER_MS: u64 = 15 * 60_000;
@@ -193,14 +188,7 @@ async fn the_audit_log_says_who_did_what() {
     let (caller, _, _) = place.node.caller_of(place.people[2], Some(place.project)).unwrap();
     for number in 0..60 {
         place.clock.advance(1_000);
-        let new = NewChannel {
-            id: Some(ChannelId::new(&format!("room{number}")).unwrap()),
-            kind: ChannelType::Private,
-            state: JsonObject::empty(),
-            capabilities: Capabilities::default(),
-            settings: ChannelSettings::default(),
-        };
-        place.node.create_channel(&caller, new).await.unwrap();
+        audit::channel(&place, &caller, number).await;
     }
     let page = place.get(&viewer, &place.at("/audit")).await.text;
     assert!(page.contains(">room59</a>") && !page.contains(">room9</a>") && page.contains("owner<span"), "{page}");
