@@ -273,7 +273,7 @@ fn records_of_an_older_schema_are_migrated_with_a_copy_and_of_a_newer_one_left_a
     let known = u32::try_from(known).unwrap();
     assert!(migrate(&["--check"]).stdout.contains("nothing to do"));
 
-    // The last step has no tables of its own, so a database without it looks like this.
+    // The last step finds its table there and nothing to put into it, so it can be taken again.
     set_schema(&database, known - 1);
     let before = fs::read(&database).unwrap();
     let checked: Value = serde_json::from_str(&migrate(&["--check", "--json"]).stdout).unwrap();

@@ -14,6 +14,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("../migrations/0001_records.sql"),
     include_str!("../migrations/0002_histories.sql"),
     include_str!("../migrations/0003_operators.sql"),
+    include_str!("../migrations/0004_tokens.sql"),
 ];
 
 /// How long to wait for another process to let go of the file: the one before us may still be closing it.

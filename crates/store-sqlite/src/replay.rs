@@ -91,8 +91,10 @@ fn no_other_kinds(db: &Connection) -> Result<(), Failure> {
     let mut last = i64::MIN;
     let next = "SELECT kind FROM rows WHERE kind > ?1 ORDER BY kind LIMIT 1";
     while let Some(kind) = find(db, next, (last,), |columns| columns.get::<_, i64>(0))? {
-        if u8::try_from(kind).ok().and_then(RowKind::from_number).is_none() {
-            return Err(damaged(&format!("it has rows of kind {kind}, which does not exist")));
+        match u8::try_from(kind).ok().and_then(RowKind::from_number) {
+            Some(RowKind::Token) => return Err(damaged("it has rows of the kind `token` among those of other kinds")),
+            Some(_) => {}
+            None => return Err(damaged(&format!("it has rows of kind {kind}, which does not exist"))),
         }
         last = kind;
     }
@@ -100,7 +102,8 @@ fn no_other_kinds(db: &Connection) -> Result<(), Failure> {
 }
 
 fn rows(db: &Connection, kind: RowKind, books: &mut Books, observer: &dyn Changes) -> Result<(), Failure> {
-    let mut statement = db.prepare("SELECT id, project, revision, sealed FROM rows WHERE kind = ?1 ORDER BY id")?;
+    let from = if kind == RowKind::Token { "tokens WHERE ?1 IS NOT NULL" } else { "rows WHERE kind = ?1" };
+    let mut statement = db.prepare(&format!("SELECT id, project, revision, sealed FROM {from} ORDER BY id"))?;
     let mut rows = statement.query((kind.number(),))?;
     while let Some(columns) = rows.next()? {
         let (id, project) = (columns::number(columns, 0)?, columns::project_id(columns, 1)?);
@@ -116,14 +119,11 @@ fn rows(db: &Connection, kind: RowKind, books: &mut Books, observer: &dyn Change
 
 /// Gives whether there are subscriptions of nobody or to nothing.
 fn subscriptions(db: &Connection, books: &mut Books, observer: &dyn Changes) -> Result<bool, Failure> {
-    let token = RowKind::Token.number();
-    let all = format!(
-        "SELECT s.token, s.channel, s.ephemeral, c.project, c.id FROM subscriptions s \
-         LEFT JOIN rows r ON r.kind = {token} AND r.id = s.token \
-         LEFT JOIN channels c ON c.sequence = s.channel AND c.project = r.project ORDER BY s.token, s.channel"
-    );
+    let all = "SELECT s.token, s.channel, s.ephemeral, c.project, c.id FROM subscriptions s \
+               LEFT JOIN tokens t ON t.id = s.token \
+               LEFT JOIN channels c ON c.sequence = s.channel AND c.project = t.project ORDER BY s.token, s.channel";
     let mut strays = false;
-    each(db, &all, |columns| {
+    each(db, all, |columns| {
         let (token, channel) = (columns::number(columns, 0)?, columns::number(columns, 1)?);
         let ephemeral = columns::flag(columns, 2)?;
         books.add(Record::Subscription { token, channel, ephemeral });

@@ -34,7 +34,7 @@ fn a_copy_of_the_files_is_a_whole_store() {
         work.db.execute_batch("PRAGMA cache_size = 10")?;
         for number in 1_000..5_000_u32 {
             work.db.execute(
-                "INSERT INTO rows (kind, id, project, revision, sealed) VALUES (23, ?1, 1, 1, zeroblob(500))",
+                "INSERT INTO tokens (id, project, revision, sealed) VALUES (?1, 1, 1, zeroblob(500))",
                 [number],
             )?;
         }

@@ -139,7 +139,7 @@ fn a_newer_schema_is_refused() {
     drop(store);
     Connection::open(file(&folder)).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let refused = SqliteStore::open(&file(&folder)).unwrap_err();
-    assert!(matches!(refused, OpenError::Newer { found: 99, known: 3, .. }), "{refused}");
+    assert!(matches!(refused, OpenError::Newer { found: 99, known: 4, .. }), "{refused}");
     assert!(refused.to_string().contains("newer"), "{refused}");
 }
 
@@ -148,10 +148,10 @@ fn the_schema_is_told_without_opening_the_file() {
     let (folder, store) = fresh();
     furnish(&store);
     block_on(store.close()).unwrap();
-    assert_eq!(Schema::of(&file(&folder)).unwrap(), Schema { found: 3, known: 3 });
+    assert_eq!(Schema::of(&file(&folder)).unwrap(), Schema { found: 4, known: 4 });
     let other = folder.path().join("other");
     std::fs::write(&other, "").unwrap();
-    assert_eq!(Schema::of(&other).unwrap(), Schema { found: 0, known: 3 });
+    assert_eq!(Schema::of(&other).unwrap(), Schema { found: 0, known: 4 });
     std::fs::write(&other, "a diary ".repeat(20)).unwrap();
     assert!(matches!(Schema::of(&other), Err(OpenError::NotADatabase { .. })));
     std::fs::remove_file(&other).unwrap();
@@ -175,7 +175,7 @@ fn the_file_is_set_up_for_durability() {
     }))
     .unwrap();
     use rusqlite::types::Value::{Integer, Text};
-    assert_eq!(settings, [Text("wal".into()), Integer(2), Integer(1), Integer(0x544F_4C4C), Integer(3)]);
+    assert_eq!(settings, [Text("wal".into()), Integer(2), Integer(1), Integer(0x544F_4C4C), Integer(4)]);
 }
 
 #[test]

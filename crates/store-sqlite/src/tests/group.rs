@@ -54,13 +54,13 @@ fn a_failing_unit_goes_back_alone() {
     let mut first = insert_token(&store, token(1), &[room()]);
     let mut refused = insert_token(&store, token(1), &[]);
     let mut broken = store.unit(|work: &mut Work<'_>| {
-        work.db.execute("INSERT INTO rows (kind, id, project, revision, sealed) VALUES (23, 77, 1, 1, x'')", [])?;
+        work.db.execute("INSERT INTO tokens (id, project, revision, sealed) VALUES (77, 1, 1, x'')", [])?;
         work.changes.push(Change::Row(token(77)));
         work.db.execute("INSERT INTO no_such_table VALUES (1)", [])?;
         Ok(())
     });
     let mut panicking = store.unit(|work: &mut Work<'_>| -> Result<(), Failure> {
-        work.db.execute("INSERT INTO rows (kind, id, project, revision, sealed) VALUES (23, 78, 1, 1, x'')", [])?;
+        work.db.execute("INSERT INTO tokens (id, project, revision, sealed) VALUES (78, 1, 1, x'')", [])?;
         work.changes.push(Change::Row(token(78)));
         panic!("planted");
     });
@@ -90,7 +90,7 @@ fn a_failing_commit_fails_its_whole_group_and_no_other() {
     let mut first = insert_token(&store, token(1), &[room()]);
     // A row without its parent, found out by the COMMIT alone: SQLite refuses it and leaves the transaction open.
     let mut sabotage = store.unit(|work: &mut Work<'_>| {
-        work.db.execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO rows (kind, id, project, revision, sealed) VALUES (23, 77, 999, 1, x'')")?;
+        work.db.execute_batch("PRAGMA defer_foreign_keys = ON; INSERT INTO tokens (id, project, revision, sealed) VALUES (77, 999, 1, x'')")?;
         Ok(())
     });
     let mut last = insert_token(&store, token(2), &[]);

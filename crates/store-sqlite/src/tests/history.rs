@@ -11,7 +11,7 @@ use tollgate_core::ports::store::{
     AuditStore as _, Change, ChannelStore as _, HistoryStore as _, Store as _, StoreError,
 };
 
-use super::{ONE, channel, durable, file, fresh, furnish, hold, observe, queue};
+use super::{ONE, channel, durable, file, fresh, furnish, hold, observe, queue, tokens};
 use crate::SqliteStore;
 
 /// A store with the channel `kept`.
@@ -223,6 +223,8 @@ fn a_file_of_the_first_schema_is_taken_over_with_its_books() {
         let store = SqliteStore::open(&file(&folder)).unwrap();
         let (_, replayed) = observe(&store);
         assert!(block_on(store.verify_audit()).unwrap().is_ok());
+        // In a table of their own since the fourth schema.
+        assert_eq!(tokens(&replayed), [11, 12]);
         let channels: Vec<Channel> = replayed
             .into_iter()
             .filter_map(|change| if let Change::ChannelCreated(channel) = change { Some(channel) } else { None })
@@ -248,6 +250,8 @@ fn a_file_of_the_first_schema_is_taken_over_with_its_books() {
 fn a_file_of_the_first_schema_that_somebody_changed_is_refused() {
     let table = [
         "UPDATE channels SET capabilities = 3 WHERE id = 'a'",
+        "UPDATE rows SET revision = 1 WHERE kind = 23 AND id = 11",
+        "INSERT INTO rows SELECT 23, 13, project, revision, sealed FROM rows WHERE kind = 23 AND id = 11",
         "UPDATE channels SET kind = 'private' WHERE id = 'a'",
         "UPDATE channels SET id = 'c' WHERE id = 'a'",
         "DELETE FROM subscriptions WHERE channel = 2; DELETE FROM channels WHERE id = 'b'",

@@ -3,11 +3,13 @@
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
+use tollgate_core::credentials::RowKind;
 use tollgate_core::ports::conformance::block_on;
 use tollgate_core::ports::store::Store as _;
 
 use super::{file, furnished, insert_token, observe, room, token, tokens};
 use crate::SqliteStore;
+use crate::log::Room;
 
 fn log_of(file: &Path) -> PathBuf {
     file.with_extension("db-wal")
@@ -78,4 +80,53 @@ fn what_stands_behind_the_last_commit_is_never_taken_for_one() {
         assert_eq!(tokens(&observe(&store).1), (0..50).collect::<Vec<_>>(), "{behind}");
         block_on(insert_token(&store, token(50), &[room()])).unwrap();
     }
+}
+
+/// Linux gives a file that somebody has asked for its times new ones at the next write, to the nanosecond, where it would leave those of its clock's last
+/// tick; and new times are one more thing for a flush to write.
+#[test]
+#[allow(clippy::disallowed_methods, reason = "the file system's clock is compared with the real one")]
+fn looking_for_the_end_of_the_log_asks_for_no_times() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = std::fs::File::create_new(log_of(&file(&folder))).unwrap();
+    let of_the_last_tick = |look: &mut dyn FnMut()| {
+        let is_older = |_: &usize| {
+            // Takes the new times that this test's own question is due.
+            log.write_all_at(b"a", 0).unwrap();
+            look();
+            let before = std::time::SystemTime::now();
+            log.write_all_at(b"b", 0).unwrap();
+            log.metadata().unwrap().modified().unwrap() < before
+        };
+        (0..200).filter(is_older).count()
+    };
+    // A file system whose times are always exact shows nothing.
+    if of_the_last_tick(&mut || {}) > 100 {
+        let mut room = Room::beside(&file(&folder));
+        let found = of_the_last_tick(&mut || room.prepare());
+        assert!(found > 100, "{found} of 200 writes left the times as they were");
+    }
+}
+
+/// Pages in the log: each with 24 bytes before it that begin with its number, which is none in the room behind them.
+fn pages(folder: &tempfile::TempDir) -> usize {
+    let log = std::fs::read(log_of(&file(folder))).unwrap();
+    log[32..].chunks_exact(24 + 4096).take_while(|frame| frame[..4] != [0; 4]).count()
+}
+
+#[test]
+fn a_new_token_changes_little_but_the_last_page_of_tokens_and_the_books() {
+    let (folder, store, _) = furnished();
+    let insert = |number, kind| {
+        let mut row = token(number);
+        (row.name.kind, row.sealed) = (kind, vec![7; 200]);
+        let writes = vec![tollgate_core::ports::store::Write::Insert(row)];
+        block_on(store.commit(tollgate_core::ports::store::Unit { writes, audit: vec![] })).unwrap();
+    };
+    // Of kinds with higher numbers.
+    (0..40).for_each(|number| insert(number, RowKind::Idempotency));
+    let before = pages(&folder);
+    (100..400).for_each(|number| insert(number, RowKind::Token));
+    let written = pages(&folder) - before;
+    assert!(written < 660, "{written} pages for 300 commits of two each");
 }

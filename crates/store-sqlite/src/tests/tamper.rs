@@ -243,7 +243,7 @@ fn every_setting_of_a_channel_is_proven() {
 #[test]
 fn what_was_removed_is_missed() {
     Original::new().refuses(&[
-        ("DELETE FROM rows WHERE kind = 23 AND id = 12", "1 records of the kind `token`, and 2 were committed"),
+        ("DELETE FROM tokens WHERE id = 12", "1 records of the kind `token`, and 2 were committed"),
         ("DELETE FROM rows", "settings"),
         ("DELETE FROM projects WHERE id = 2; DELETE FROM data_keys WHERE project = 2", "`project`, and 2"),
         ("DELETE FROM data_keys WHERE project = 2 AND number = 1", "project"),
@@ -252,17 +252,18 @@ fn what_was_removed_is_missed() {
         ("DELETE FROM channels WHERE id = 'b'; DELETE FROM subscriptions WHERE channel = 2", "`channel`, and 3"),
         ("DELETE FROM histories", "history is gone"),
         ("DELETE FROM subscriptions WHERE token = 12", "2 records of the kind `subscription`, and 3"),
-        ("DELETE FROM rows WHERE kind = 23 AND id = 12; DELETE FROM subscriptions WHERE token = 12", "token"),
+        ("DELETE FROM tokens WHERE id = 12; DELETE FROM subscriptions WHERE token = 12", "token"),
     ]);
 }
 
 #[test]
 fn what_was_planted_is_noticed() {
     Original::new().refuses(&[
-        ("INSERT INTO rows SELECT kind, 13, project, 1, sealed FROM rows WHERE id = 11 AND kind = 23", "token"),
+        ("INSERT INTO tokens SELECT 13, project, 1, sealed FROM tokens WHERE id = 11", "token"),
+        ("INSERT INTO rows SELECT 23, id, project, revision, sealed FROM tokens WHERE id = 11", "among those of other kinds"),
         ("INSERT INTO rows SELECT kind, 13, project, 1, sealed FROM rows WHERE id = 11 AND kind = 30", "job part"),
-        ("INSERT INTO rows SELECT 99, id, project, 1, sealed FROM rows WHERE kind = 23", "kind 99"),
-        ("INSERT INTO rows SELECT 300, id, project, 1, sealed FROM rows WHERE kind = 23", "kind 300"),
+        ("INSERT INTO rows SELECT 99, id, project, 1, sealed FROM tokens", "kind 99"),
+        ("INSERT INTO rows SELECT 300, id, project, 1, sealed FROM tokens", "kind 300"),
         ("INSERT INTO subscriptions VALUES (12, 2, 0)", "subscription"),
         ("INSERT INTO subscriptions VALUES (12, 99, 0)", "subscription"),
         ("INSERT INTO subscriptions VALUES (99, 1, 0)", "subscription"),
@@ -282,11 +283,11 @@ fn what_was_exchanged_is_noticed() {
     let audit = "UPDATE audit SET mac = (SELECT mac FROM audit o WHERE o.sequence = 7 - audit.sequence) WHERE sequence IN (3, 4)";
     Original::new().refuses(&[
         (
-            "UPDATE rows SET sealed = (SELECT o.sealed FROM rows o WHERE o.kind = 23 AND o.id = 23 - rows.id) WHERE kind = 23",
+            "UPDATE tokens SET sealed = (SELECT o.sealed FROM tokens o WHERE o.id = 23 - tokens.id)",
             "one or more of its 2 records of the kind `token`",
         ),
         // The same content under another kind, and in another project.
-        ("UPDATE rows SET kind = 22, id = id + 10 WHERE kind = 23; DELETE FROM rows WHERE kind = 22 AND id < 20", "user"),
+        ("DELETE FROM rows WHERE kind = 22; INSERT INTO rows SELECT 22, id + 10, project, revision, sealed FROM tokens", "user"),
         ("UPDATE rows SET project = 2 WHERE kind = 21", "project key"),
         // Whole rows under each other's numbers.
         ("UPDATE rows SET id = -id WHERE kind = 24; UPDATE rows SET id = 23 + id WHERE kind = 24", "auth token"),
@@ -336,9 +337,9 @@ fn what_was_put_back_is_noticed() {
     };
     let whole = |table: &str| format!("{attached} DELETE FROM {table}; INSERT INTO {table} SELECT * FROM old.{table}");
     let table = [
-        (back("rows", "kind = 23 AND id = 11"), "token"),
+        (back("tokens", "id = 11"), "token"),
         (back("rows", "kind = 22 AND id = 12"), "user"),
-        (back("rows", "kind = 23 AND id = 12"), "token"),
+        (back("tokens", "id = 12"), "token"),
         (back("projects", "id = 2"), "project"),
         (back("data_keys", "project = 2"), "project"),
         (back("channels", "id = 'a'"), "channel"),
@@ -346,6 +347,7 @@ fn what_was_put_back_is_noticed() {
         (back("channels", "id = 'kept'"), "channel"),
         (back("subscriptions", "channel = 2"), "subscription"),
         (whole("rows"), "user"),
+        (whole("tokens"), "token"),
         (whole("channels"), "channel"),
         (whole("subscriptions"), "subscription"),
         (whole("audit"), "ends at entry 9, and 10 were written"),
@@ -360,6 +362,7 @@ fn what_was_put_back_is_noticed() {
         "projects",
         "data_keys",
         "rows",
+        "tokens",
         "channels",
         "histories",
         "messages",
@@ -437,7 +440,7 @@ fn the_books_cannot_be_written_or_done_without() {
         ("UPDATE books SET content = x''", "books were changed"),
         // A new store has none, and it has nothing else either.
         ("DELETE FROM books; DELETE FROM rows; DELETE FROM audit", "books are gone"),
-        ("DELETE FROM books; DELETE FROM projects; DELETE FROM data_keys; DELETE FROM rows; DELETE FROM channels; DELETE FROM subscriptions; DELETE FROM vault; DELETE FROM ring_keys", "books are gone"),
+        ("DELETE FROM books; DELETE FROM projects; DELETE FROM data_keys; DELETE FROM rows; DELETE FROM tokens; DELETE FROM channels; DELETE FROM subscriptions; DELETE FROM vault; DELETE FROM ring_keys", "books are gone"),
     ]);
     let other = Original::new();
     let store = SqliteStore::open(&file(&other.0)).unwrap();

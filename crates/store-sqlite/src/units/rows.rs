@@ -10,11 +10,40 @@ use crate::books::Record;
 use crate::columns::{self, signed};
 use crate::writer::Work;
 
+/// What is done with a row, where tokens are kept and where all others are. `?1` is the kind, which the first have no column for, and `?2` the number.
+struct Statements {
+    insert: &'static str,
+    update: &'static str,
+    delete: &'static str,
+    read: &'static str,
+}
+
+const TOKENS: Statements = Statements {
+    insert: "INSERT INTO tokens (id, project, revision, sealed) VALUES (?2, ?3, 1, ?4)",
+    update: "UPDATE tokens SET revision = ?3, sealed = ?4 WHERE id = ?2",
+    delete: "DELETE FROM tokens WHERE id = ?2",
+    read: "SELECT project, revision, sealed FROM tokens WHERE id = ?2",
+};
+
+const OTHERS: Statements = Statements {
+    insert: "INSERT INTO rows (kind, id, project, revision, sealed) VALUES (?1, ?2, ?3, 1, ?4)",
+    update: "UPDATE rows SET revision = ?3, sealed = ?4 WHERE kind = ?1 AND id = ?2",
+    delete: "DELETE FROM rows WHERE kind = ?1 AND id = ?2",
+    read: "SELECT project, revision, sealed FROM rows WHERE kind = ?1 AND id = ?2",
+};
+
+fn statements(kind: RowKind) -> &'static Statements {
+    if kind == RowKind::Token { &TOKENS } else { &OTHERS }
+}
+
+/// The statements by which a unit inserts, each looked up once: of tokens, and of all other rows.
+type Inserts<'a> = [Option<CachedStatement<'a>>; 2];
+
 /// Does all of a unit; the writer takes it back if a step is refused.
 pub(super) fn commit(work: &mut Work<'_>, unit: Unit) -> Result<(), Failure> {
     work.books()?;
     work.changes.reserve(unit.writes.len());
-    let mut inserts = None;
+    let mut inserts = Inserts::default();
     for write in unit.writes {
         match write {
             Write::Project(project) => projects::put(work, project)?,
@@ -30,18 +59,15 @@ pub(super) fn commit(work: &mut Work<'_>, unit: Unit) -> Result<(), Failure> {
     audit::write(work, unit.audit)
 }
 
-/// Inserts a row, by a statement that is looked up once for all of the unit.
-fn insert<'a>(work: &mut Work<'a>, statement: &mut Option<CachedStatement<'a>>, row: Row) -> Result<(), Failure> {
+fn insert<'a>(work: &mut Work<'a>, inserts: &mut Inserts<'a>, row: Row) -> Result<(), Failure> {
     let kind = row.name.kind;
     if row.revision != 1 {
         return Err(StoreError::Conflict(kind).into());
     }
+    let statement = &mut inserts[usize::from(kind == RowKind::Token)];
     let insert = match statement {
         Some(insert) => insert,
-        None => statement.insert(
-            work.db
-                .prepare_cached("INSERT INTO rows (kind, id, project, revision, sealed) VALUES (?1, ?2, ?3, 1, ?4)")?,
-        ),
+        None => statement.insert(work.db.prepare_cached(statements(kind).insert)?),
     };
     insert
         .execute((kind.number(), signed(row.name.id), signed(row.name.project.get()), &row.sealed))
@@ -54,18 +80,14 @@ fn update(work: &mut Work<'_>, row: Row) -> Result<(), Failure> {
     if remove(work, name)?.checked_add(1) != Some(row.revision) {
         return Err(StoreError::Conflict(name.kind).into());
     }
-    execute(
-        work.db,
-        "UPDATE rows SET revision = ?3, sealed = ?4 WHERE kind = ?1 AND id = ?2",
-        (name.kind.number(), signed(name.id), row.revision, &row.sealed),
-    )?;
+    execute(work.db, statements(name.kind).update, (name.kind.number(), signed(name.id), row.revision, &row.sealed))?;
     tell(work, row)
 }
 
 fn delete(work: &mut Work<'_>, name: RowName) -> Result<(), Failure> {
     remove(work, name)?;
     let key = (name.kind.number(), signed(name.id));
-    execute(work.db, "DELETE FROM rows WHERE kind = ?1 AND id = ?2", key)?;
+    execute(work.db, statements(name.kind).delete, key)?;
     if name.kind == RowKind::Token {
         subscriptions::end_all_of_token(work, name.id)?;
     }
@@ -85,7 +107,7 @@ fn tell(work: &mut Work<'_>, row: Row) -> Result<(), Failure> {
 
 /// Takes a row out of the books; gives its revision.
 fn remove(work: &mut Work<'_>, name: RowName) -> Result<u32, Failure> {
-    let sql = "SELECT project, revision, sealed FROM rows WHERE kind = ?1 AND id = ?2";
+    let sql = statements(name.kind).read;
     let db = work.db;
     let books = work.books()?;
     let found = find(db, sql, (name.kind.number(), signed(name.id)), |columns| {
@@ -100,14 +122,15 @@ fn remove(work: &mut Work<'_>, name: RowName) -> Result<u32, Failure> {
 }
 
 pub(super) fn read(db: &Connection, name: RowName) -> rusqlite::Result<Option<Row>> {
-    let sql = "SELECT revision, sealed FROM rows WHERE kind = ?1 AND id = ?2 AND project = ?3";
-    let key = (name.kind.number(), signed(name.id), signed(name.project.get()));
-    find(db, sql, key, |columns| Ok(Row { name, revision: columns.get(0)?, sealed: columns.get(1)? }))
+    let found = find(db, statements(name.kind).read, (name.kind.number(), signed(name.id)), |columns| {
+        let row = Row { name, revision: columns.get(1)?, sealed: columns.get(2)? };
+        Ok((columns::project_id(columns, 0)?, row))
+    })?;
+    Ok(found.filter(|(project, _)| *project == name.project).map(|(_, row)| row))
 }
 
 /// Whether the project has this token.
 pub(super) fn has_token(db: &Connection, project: ProjectId, token: u64) -> rusqlite::Result<bool> {
-    let key = (RowKind::Token.number(), signed(token), signed(project.get()));
-    let found = find(db, "SELECT 1 FROM rows WHERE kind = ?1 AND id = ?2 AND project = ?3", key, |_| Ok(()))?;
-    Ok(found.is_some())
+    let key = (signed(token), signed(project.get()));
+    Ok(find(db, "SELECT 1 FROM tokens WHERE id = ?1 AND project = ?2", key, |_| Ok(()))?.is_some())
 }
