@@ -259,7 +259,8 @@ pub enum Reply {
     /// The message was taken.
     Published(Published),
     /// What became of each message of a batch, in order.
-    Batch(Vec<Result<Published>>),
+    /// Each is what it would be alone: [`Reply::Published`], [`Reply::NotAllowed`], [`Reply::NotSubscribed`] or an error.
+    Batch(Vec<Result<Reply>>),
     /// The state is changed, and at this version.
     StateChanged(u64),
     /// The state is at this version, and not at the one expected. Nothing was done.
@@ -270,7 +271,7 @@ pub enum Reply {
     PositionLost(Position),
     /// Members of the channel.
     Members(MembersPage),
-    /// The caller is subscribed, but the channel's settings do not let it write. Nothing was done.
+    /// Neither the channel's settings nor the token's rights let the caller write: `not_granted` wherever that has a code. Nothing was done.
     NotAllowed,
     /// The caller is not subscribed to the channel. Nothing was done.
     NotSubscribed,

@@ -71,7 +71,7 @@ kinds! {
     LimitReached => "limit_reached",
     /// Too many calls; try again later.
     RateLimited => "rate_limited",
-    /// The channel refuses this subscriber.
+    /// The channel refuses this: by its settings, by what the token may do there, or by the project's access hook.
     NotGranted => "not_granted",
     /// The access hook of the project did not answer, so nothing was decided and nothing was done; try again later.
     HookUnavailable => "hook_unavailable",

@@ -1,6 +1,6 @@
 //! What the outcome of a command means to a client: one table, no state. Not how it is spelled, which is `write`.
 
-use tollgate_core::command::{Connected, Renewed, Reply};
+use tollgate_core::command::{Connected, Published, Renewed, Reply};
 use tollgate_core::delivery::Position;
 use tollgate_core::{Error, ErrorKind, Result};
 
@@ -61,6 +61,25 @@ const fn code(kind: ErrorKind) -> ErrorCode {
     }
 }
 
+fn not_allowed() -> Failure {
+    Failure::new(ErrorCode::NotGranted, "The channel's settings, or the token's rights, do not allow this.")
+}
+
+fn not_subscribed() -> Failure {
+    Failure::new(ErrorCode::NotSubscribed, "Subscribe to this channel first.")
+}
+
+/// What became of a message of a batch, told as it would be of one alone.
+fn of_a_batch(result: Result<Reply>) -> std::result::Result<Published, Failure> {
+    match result? {
+        Reply::Published(published) => Ok(published),
+        Reply::NotAllowed => Err(not_allowed()),
+        Reply::NotSubscribed => Err(not_subscribed()),
+        // No such reply belongs to a message: a defect.
+        _ => Err(Failure::new(ErrorCode::InternalError, "Something went wrong here; it is logged.")),
+    }
+}
+
 /// What follows from an outcome.
 #[derive(Debug)]
 pub(crate) enum Outcome {
@@ -96,13 +115,8 @@ pub(crate) fn outcome(kind: Kind, result: Result<Reply>) -> Outcome {
         (Kind::Renew, _) | (_, Reply::Renewed(_)) => Outcome::Nonsense,
         (Kind::Subscribe, Reply::Done) => Outcome::Waits,
         (Kind::Unsubscribe, Reply::Done | Reply::NotSubscribed) => Outcome::Left,
-        (_, Reply::NotAllowed) => Outcome::Failed(Failure::new(
-            ErrorCode::Forbidden,
-            "The channel's settings, or the token's rights, do not allow this.",
-        )),
-        (_, Reply::NotSubscribed) => {
-            Outcome::Failed(Failure::new(ErrorCode::NotSubscribed, "Subscribe to this channel first."))
-        }
+        (_, Reply::NotAllowed) => Outcome::Failed(not_allowed()),
+        (_, Reply::NotSubscribed) => Outcome::Failed(not_subscribed()),
         (Kind::Subscribe | Kind::Unsubscribe, _) => Outcome::Nonsense,
         (Kind::Other, Reply::Done) => Outcome::Ok(Vec::new()),
         (Kind::Other, Reply::Published(published)) => {
@@ -111,7 +125,7 @@ pub(crate) fn outcome(kind: Kind, result: Result<Reply>) -> Outcome {
             Outcome::Ok(body)
         }
         (Kind::Other, Reply::Batch(results)) => {
-            let results: Vec<_> = results.into_iter().map(|result| result.map_err(Failure::from)).collect();
+            let results: Vec<_> = results.into_iter().map(of_a_batch).collect();
             Outcome::Ok(write::batch(&results))
         }
         (Kind::Other, Reply::StateChanged(version)) => Outcome::Ok(write::versioned(version)),

@@ -61,18 +61,69 @@ fn unknown_request_names_those_that_are_known() {
 }
 
 #[test]
-fn not_found_not_granted_forbidden_and_not_subscribed() {
+fn not_found_not_granted_and_not_subscribed() {
     let (server, mut ann) = room(&json!({}));
     let closed = json!({"id": "closed", "type": "private", "capabilities": []});
     server.v2("POST", "/v2/channels", &closed);
     channel(&server, "open", &json!({}));
     refused(&mut ann, "subscribe", &json!({"channel": "nowhere"}), "not_found", "never");
     refused(&mut ann, "subscribe", &json!({"channel": "closed"}), "not_granted", "auth");
-    refused(&mut ann, "publish", &json!({"channel": "open", "event": "said"}), "not_subscribed", "never");
-    let (_, secret) = token(&server, &json!({"channels": ["closed"]}));
-    let (mut inside, _) = Native::connect(&server, &json!({"token": secret}));
-    refused(&mut inside, "publish", &json!({"channel": "closed", "event": "said"}), "forbidden", "auth");
-    refused(&mut inside, "state", &json!({"channel": "closed", "set": {}}), "forbidden", "auth");
+    let said = json!({"channel": "open", "event": "said"});
+    refused(&mut ann, "publish", &said, "not_subscribed", "never");
+    assert_eq!(of_a_batch(&mut ann, &said)["code"], "not_subscribed");
+}
+
+/// The error of a message that is the only one of a batch.
+fn of_a_batch(native: &mut Native, message: &Value) -> Value {
+    native.ok("batch", &json!({"messages": [message]}))["results"][0]["error"].clone()
+}
+
+#[test]
+fn what_a_channel_refuses_is_not_granted_on_every_way() {
+    let receiver = Receiver::start();
+    let server = asking(&receiver, &["publish"]);
+    let no = r#"{"allow":false}"#;
+    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}\r\n", no.len());
+    receiver.answer(Answer::Bytes(format!("{head}Connection: close\r\n\r\n{no}")));
+    // By its settings, by what the token may do there, and by the hook.
+    server.v2("POST", "/v2/channels", &json!({"id": "closed", "type": "private", "capabilities": []}));
+    channel(&server, "open", &json!({}));
+    let (_, plain) = token(&server, &json!({"channels": ["closed", "open"]}));
+    let reads = json!([{"operations": ["subscribe"], "channels": "open"}]);
+    let (_, reader) = token(&server, &json!({"channels": ["open"], "capabilities": reads}));
+    for (why, secret, channel) in
+        [("settings", &plain, "closed"), ("rights", &reader, "open"), ("hook", &plain, "open")]
+    {
+        let (mut native, _) = Native::connect(&server, &json!({"token": secret}));
+        let message = json!({"channel": channel, "event": "said"});
+        refused(&mut native, "publish", &message, "not_granted", "auth");
+        let error = of_a_batch(&mut native, &message);
+        assert_eq!((&error["code"], &error["retry"]), (&json!("not_granted"), &json!("auth")), "{why}: {error}");
+        // The hook has no word in states.
+        if why != "hook" {
+            refused(&mut native, "state", &json!({"channel": channel, "set": {}}), "not_granted", "auth");
+            let explained = json!({"token": secret, "wish": "publish", "channel": channel});
+            assert_eq!(server.v2("POST", "/v2/explain", &explained)["told"], "not_granted", "{why}");
+        }
+        let own = server.api_with(secret);
+        let post = |path: &str, body: &Value| -> (u16, Value) {
+            let reply = own.try_call("POST", path, Some(body.to_string().as_bytes())).unwrap();
+            (reply.status, serde_json::from_slice(&reply.body).unwrap())
+        };
+        let (status, alone) = post(&format!("/v2/channels/{channel}/messages"), &json!({"event": "said"}));
+        assert_eq!((status, &alone["code"]), (403, &json!("not_granted")), "{why}: {alone}");
+        let (_, batch) = post("/v2/publish", &json!({"messages": [message]}));
+        assert_eq!(batch["results"][0]["error"]["code"], "not_granted", "{why}: {batch}");
+    }
+}
+
+#[test]
+fn forbidden_is_to_go_on_as_somebody_else() {
+    let server = Server::start();
+    let (_, ann) = token(&server, &json!({"user_id": "ann"}));
+    let (_, ben) = token(&server, &json!({"user_id": "ben"}));
+    let (mut native, _) = Native::connect(&server, &json!({"token": ann}));
+    refused(&mut native, "renew", &json!({"token": ben}), "forbidden", "auth");
 }
 
 #[test]

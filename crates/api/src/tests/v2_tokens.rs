@@ -290,7 +290,7 @@ async fn why_a_token_may_or_may_not_is_explained() {
         assert_eq!(yes.json["token"], id);
         let asked = json!({"token": token, "wish": "state.write", "channel": "room"}).to_string();
         let no = door.call("POST", "/v2/explain", &asked).await.json;
-        assert_eq!((&no["verdict"], &no["told"]), (&json!("no"), &json!("forbidden")));
+        assert_eq!((&no["verdict"], &no["told"]), (&json!("no"), &json!("not_granted")));
         let last = no["steps"].as_array().unwrap().last().unwrap();
         assert_eq!((&last["step"], &last["held"]), (&json!("right"), &json!("failed")));
         assert!(last["advice"].as_str().unwrap().contains("token_set_state"), "{last}");

@@ -4,6 +4,7 @@ use http::{HeaderName, StatusCode};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tollgate_core::command::{NewMessage, PublishOptions, Published};
+use tollgate_core::digits::{decimal, hexadecimal};
 use tollgate_core::json::JsonValue;
 use tollgate_core::limits::MESSAGE_BYTES_MAX;
 use tollgate_core::{Error, ErrorKind, Result};
@@ -139,11 +140,17 @@ fn published(published: Published) -> String {
         Published::Duplicate(position) => (position, true),
         Published::Conflated => return Object::new().flag("conflated", true).close(),
     };
-    let (spelled, epoch) = (position.to_string(), position.epoch.to_string());
-    let offset = spelled.rsplit_once('-').map_or("0", |(_, offset)| offset);
-    let end = if is_duplicate { ",\"duplicate\":true}" } else { "}" };
+    let (mut spelled, mut epoch, mut offset) = ([0; 16], [0; 20], [0; 20]);
+    let (spelled, epoch) = (hexadecimal(position.epoch, &mut spelled), decimal(position.epoch, &mut epoch));
+    let offset = decimal(position.offset, &mut offset);
+    let end: &[u8] = if is_duplicate { b",\"duplicate\":true}" } else { b"}" };
     // In one piece: each publication is answered so.
-    ["{\"position\":\"", &spelled, "\",\"epoch\":\"", &epoch, "\",\"offset\":", offset, end].concat()
+    let mut text = Vec::with_capacity(128);
+    for part in [b"{\"position\":\"", spelled, b"-", offset, b"\",\"epoch\":\"", epoch, b"\",\"offset\":", offset, end]
+    {
+        text.extend_from_slice(part);
+    }
+    String::from_utf8(text).expect("invariant: digits and words of ours")
 }
 
 fn refused(error: Error) -> String {

@@ -405,7 +405,12 @@ impl Shard {
         match outcome {
             Outcome::Reply(reply) => Some(reply),
             Outcome::Written(reply) => {
-                let count = if let Reply::Batch(results) = &reply { results.iter().flatten().count() } else { 1 };
+                let count = match &reply {
+                    Reply::Batch(results) => {
+                        results.iter().filter(|one| matches!(one, Ok(Reply::Published(_)))).count()
+                    }
+                    _ => 1,
+                };
                 if let Some(link) = link_mut(&mut self.links, connection) {
                     link.messages_in = link.messages_in.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
                 }

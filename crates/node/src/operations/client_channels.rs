@@ -56,18 +56,9 @@ impl Node {
         check_batch(&messages)?;
         let mut outcomes = Vec::with_capacity(messages.len());
         for (at, message) in messages.into_iter().enumerate() {
-            let channel = message.channel.clone();
             let subscribed = client.subscribed_each.get(at).copied().unwrap_or(false);
-            outcomes.push(match self.client_publish(client, subscribed, message).await {
-                Ok(Ok(published)) => Ok(published),
-                Ok(Err(Reply::NotSubscribed)) => {
-                    Err(Error::new(ErrorKind::NotFound, format!("This client is not subscribed to {channel}.")))
-                }
-                Ok(Err(_)) => {
-                    Err(Error::new(ErrorKind::NotGranted, format!("This client may not publish into {channel}.")))
-                }
-                Err(error) => Err(error),
-            });
+            let done = self.client_publish(client, subscribed, message).await;
+            outcomes.push(done.map(|done| done.map_or_else(|refused| refused, Reply::Published)));
         }
         Ok(Outcome::Written(Reply::Batch(outcomes)))
     }

@@ -275,7 +275,7 @@ impl Node {
         let caller = Caller::Token { project: entry.project.id, token: id };
         let weighed = weigh(&caller, &room, standing, question.wish, over_rest);
         let met = self.hook_met(&entry, &records, id, Some(channel), (question.wish, Some(weighed)));
-        Ok(conclude(trace, &room, grants, weighed, (question.wish, writes && over_rest.is_none()), &met))
+        Ok(conclude(trace, &room, grants, weighed, question.wish, &met))
     }
 
     /// Which token a text names, and what it proves; nothing proven where it is an id.
@@ -403,7 +403,7 @@ fn conclude(
     room: &Room<'_>,
     grants: Option<&[Grant]>,
     weighed: Weighed,
-    (wish, writes_at_once): (ExplainWish, bool),
+    wish: ExplainWish,
     met: &HookMet,
 ) -> Explanation {
     let said = |by: Rule| sentence(by, room, grants);
@@ -426,9 +426,7 @@ fn conclude(
             trace.failed(ExplainStep::Right, "not_subscribed", nobody, Some("Subscribe it first."))
         }
         Weighed::NotGranted(by) => {
-            // What a connection answers where nothing was decided by an operation: `Reply::NotAllowed`.
-            let told = if writes_at_once { ErrorKind::Forbidden } else { ErrorKind::NotGranted };
-            trace.failed(ExplainStep::Right, told.code(), said(by), Some(advice(by, wish)))
+            trace.failed(ExplainStep::Right, ErrorKind::NotGranted.code(), said(by), Some(advice(by, wish)))
         }
         Weighed::Hidden(by) => {
             let said = format!("{} It is told that there is no such channel, as of any private one.", said(by));

@@ -136,7 +136,7 @@ fn over_connection(bench: &Bench, connection: ConnectionKey, wish: ExplainWish, 
     match bench.command(connection, command) {
         Ok(Some(Reply::NotSubscribed)) => Some("not_subscribed"),
         // As `protocol-native` spells it: its transcript of publications.
-        Ok(Some(Reply::NotAllowed)) => Some("forbidden"),
+        Ok(Some(Reply::NotAllowed)) => Some("not_granted"),
         Ok(_) => None,
         Err(error) => Some(error.kind.code()),
     }
@@ -226,7 +226,7 @@ fn each_rule_is_named_with_what_would_change_it() {
         (&none, ExplainWish::Subscribe, false, Some("not_granted"), "there is none", true),
         (&none, ExplainWish::Publish, false, Some("not_subscribed"), "is not subscribed", true),
         (&none, ExplainWish::ReadState, true, Some("not_found"), "no such channel, as of any private one", true),
-        (&in_it, ExplainWish::Publish, false, Some("forbidden"), "`token_publish` decides, which is off", true),
+        (&in_it, ExplainWish::Publish, false, Some("not_granted"), "`token_publish` decides, which is off", true),
         (&in_it, ExplainWish::ReadHistory, true, None, "It is subscribed", false),
         (&granted, ExplainWish::Publish, true, None, "`publish,history:ro*` says so", false),
         (&granted, ExplainWish::SetState, true, Some("not_granted"), "1 capabilities, and none", true),

@@ -66,9 +66,9 @@ codes! {
     UnknownRequest => "unknown_request", Never;
     /// No such channel, or none that this client may know of.
     NotFound => "not_found", Never;
-    /// The channel refuses this subscriber.
+    /// The channel refuses this: by its settings, by what the token may do there, or by the project's access hook.
     NotGranted => "not_granted", Auth;
-    /// The token does not allow it.
+    /// The token is good, and does not allow this whatever the channel.
     Forbidden => "forbidden", Auth;
     /// Subscribe first.
     NotSubscribed => "not_subscribed", Never;

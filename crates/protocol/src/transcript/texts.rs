@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{
-    ChannelSnapshot, Connected, ConnectedToken, Expiry, HistoryPage, MembersPage, Published, Renewed, Subscribed,
+    ChannelSnapshot, Connected, ConnectedToken, Expiry, HistoryPage, MembersPage, Renewed, Reply, Subscribed,
 };
 use tollgate_core::delivery::{Delivery, Extra, Member, Position, Publication};
 use tollgate_core::ids::{ChannelId, ConnectionId, ProjectId, TokenId};
@@ -182,14 +182,19 @@ pub(super) struct BatchText(Vec<BatchEntry>);
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum BatchEntry {
-    Published(String),
+    /// What became of a message, or the word of a refusal.
+    Done(String),
     Failed(BTreeMap<String, String>),
 }
 
 impl BatchText {
-    pub(super) fn read(self) -> Result<Vec<Outcome<Published>>, String> {
+    pub(super) fn read(self) -> Result<Vec<Outcome<Reply>>, String> {
         let read = |entry| match entry {
-            BatchEntry::Published(text) => published(&text).map(Ok),
+            BatchEntry::Done(text) => Ok(Ok(match text.as_str() {
+                "not_allowed" => Reply::NotAllowed,
+                "not_subscribed" => Reply::NotSubscribed,
+                text => Reply::Published(published(text)?),
+            })),
             BatchEntry::Failed(fields) => error(fields.get("error").map_or("", String::as_str)).map(Err),
         };
         self.0.into_iter().map(read).collect()

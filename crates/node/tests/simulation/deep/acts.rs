@@ -508,7 +508,7 @@ pub(super) fn perform(world: &mut World, slot: usize, command: Command) {
             }
             (Some(Reply::Batch(results)), Command::Batch(messages)) => {
                 for (message, result) in messages.iter().zip(results) {
-                    if let Ok(published) = result {
+                    if let Ok(Reply::Published(published)) = result {
                         say(&message.channel, &published, number(message));
                     }
                 }
