@@ -38,7 +38,7 @@ static ALWAYS: [(HeaderName, HeaderValue); 5] = [
 
 static JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What a browser wants to know before it calls.
 static PREFLIGHT: [(HeaderName, HeaderValue); 3] = [
@@ -136,12 +136,12 @@ impl Answer {
     }
 
     /// As HTTP. `closing` says that this is the connection's last answer.
-    pub(crate) fn reply(self, usual: &Usual, request_id: &HeaderValue, closing: bool) -> Reply {
+    pub(crate) fn reply(self, usual: &Usual, request_id: HeaderValue, closing: bool) -> Reply {
         let mut headers = usual.0.clone();
         if self.body.is_none() {
             headers.remove(header::CONTENT_TYPE);
         }
-        headers.insert(REQUEST_ID, request_id.clone());
+        headers.insert(REQUEST_ID, request_id);
         if closing {
             headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

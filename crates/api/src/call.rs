@@ -9,9 +9,8 @@ use http::{HeaderMap, HeaderValue};
 use tollgate_core::authorize::Caller;
 use tollgate_core::command::PresentedSecret;
 use tollgate_core::ids::{ChannelId, ProjectId};
-use tollgate_core::peer::ClientAddress;
 use tollgate_core::{Error, ErrorKind, Result};
-use tollgate_node::{Node, Place};
+use tollgate_node::{Node, Place, origin};
 
 use crate::percent;
 use crate::query::Query;
@@ -42,6 +41,9 @@ impl Call {
     /// `forbidden` for another project.
     pub(crate) fn new(node: Arc<Node>, caller: Caller, parts: Box<Parts>, params: Params, body: Bytes) -> Result<Self> {
         let call = Self { node, caller, body, parts, params };
+        if call.parts.uri.query().is_none() {
+            return Ok(call);
+        }
         for named in call.query().all("project") {
             let named = named?.parse::<ProjectId>().ok();
             if !matches!(call.caller, Caller::ProjectKey { project, .. } if Some(project) == named) {
@@ -125,10 +127,7 @@ impl Call {
 
 /// From where a request comes.
 pub(crate) fn place(parts: &Parts) -> Place<'_> {
-    Place {
-        address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
-        origin: parts.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()),
-    }
+    Place { address: origin().address, origin: parts.headers.get(ORIGIN).and_then(|origin| origin.to_str().ok()) }
 }
 
 /// The project that a request names in `X-Tollgate-Project`.
@@ -156,8 +155,8 @@ pub(crate) fn credential(headers: &HeaderMap) -> Result<PresentedSecret> {
             return Err(refuse("There must be exactly one Authorization header, in ASCII, with a project key, ptk_…."));
         }
     };
-    let secret = match text.split_once(' ') {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("bearer") => rest.trim(),
+    let secret = match text.split_at_checked("Bearer ".len()) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("Bearer ") => rest.trim(),
         _ => text,
     };
     if ["pat_", "bearer_"].iter().any(|prefix| secret.starts_with(prefix)) {

@@ -13,6 +13,9 @@ pub fn decode(what: &str, text: &str, plus_is_space: bool) -> Result<String> {
             format!("The {what} in the URL {why}; encode it with percent signs (encodeURIComponent)."),
         )
     };
+    if !text.contains(['%', '+']) {
+        return Ok(text.to_owned());
+    }
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

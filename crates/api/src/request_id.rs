@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderValue};
+use tollgate_core::digits::hexadecimal;
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+use crate::answer::REQUEST_ID;
 
 /// Longest id that is taken over.
 const CHARS_MAX: usize = 64;
@@ -37,30 +38,10 @@ impl RequestIds {
     }
 }
 
-/// As `{:x}`, without the machinery of `format!`: every request passes here.
-fn hexadecimal(mut number: u64, digits: &mut [u8; 16]) -> &[u8] {
-    let mut first = digits.len();
-    loop {
-        first -= 1;
-        digits[first] = b"0123456789abcdef"[(number & 0xf) as usize];
-        number >>= 4;
-        if number == 0 {
-            return &digits[first..];
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-
-    #[test]
-    fn digits_are_those_of_format() {
-        for number in [0, 1, 9, 10, 15, 16, 255, 256, 0xdead_beef, u64::MAX] {
-            assert_eq!(hexadecimal(number, &mut [0; 16]), format!("{number:x}").as_bytes());
-        }
-    }
 
     #[test]
     fn only_harmless_ids_are_taken_over() {

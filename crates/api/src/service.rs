@@ -12,6 +12,7 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Request, header};
 use http_body::Body;
 use tollgate_core::authorize::Caller;
+use tollgate_core::command::PresentedSecret;
 use tollgate_core::ids::ProjectId;
 use tollgate_core::peer::ClientAddress;
 use tollgate_core::ports::trace::Tracer;
@@ -63,12 +64,14 @@ impl Router {
         Self { shared: Arc::new(Shared { node, config, routes, request_ids, timing, tracer, usual }) }
     }
 
-    /// The answer to one request. Never fails and never panics.
+    /// The answer to one request, from nobody knows where. Never fails and never panics.
     pub async fn answer<B>(&self, request: Request<B>) -> Reply
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        self.shared.answer(request).await
+        let (parts, body) = request.into_parts();
+        let Ok(reply) = Arc::clone(&self.shared).answer(None, Box::new(parts), body).await;
+        reply
     }
 
     /// What is told of each route that was asked for.
@@ -86,15 +89,12 @@ impl Router {
         let door = Door::of(parts.uri.path());
         let work = pin!(self.shared.operate(project, Box::new(parts), body));
         let outcome = with_origin(origin, contained(work)).await.unwrap_or_else(|()| Err(Refusal::defect()));
-        outcome.unwrap_or_else(|refusal| Answer::refused(&refusal.through(door), door, &request_id)).reply(
-            &self.shared.usual,
-            &request_id,
-            false,
-        )
+        let answer = outcome.unwrap_or_else(|refusal| Answer::refused(&refusal.through(door), door, &request_id));
+        answer.reply(&self.shared.usual, request_id, false)
     }
 }
 
-impl<B> Service<Request<B>> for Router
+impl<B> Service<(ClientAddress, Request<B>)> for Router
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Send,
@@ -107,21 +107,24 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let shared = Arc::clone(&self.shared);
-        Box::pin(async move { Ok(shared.answer(request).await) })
+    fn call(&mut self, (client, request): (ClientAddress, Request<B>)) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        // Moved from one future into the next: as a whole they would be copied each time, and each future had room for them.
+        Box::pin(Arc::clone(&self.shared).answer(Some(client), Box::new(parts), body))
     }
 }
 
 impl Shared {
-    async fn answer<B>(&self, request: Request<B>) -> Reply
+    async fn answer<B>(
+        self: Arc<Self>,
+        client: Option<ClientAddress>,
+        parts: Box<Parts>,
+        body: B,
+    ) -> Result<Reply, Infallible>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let (parts, body) = request.into_parts();
-        // Moved from one future into the next: as a whole they would be copied each time, and each future had room for them.
-        let parts = Box::new(parts);
-        let request_id = &self.request_ids.of(&parts.headers);
+        let request_id = self.request_ids.of(&parts.headers);
         let found = self.routes.find(&parts.method, parts.uri.path());
         let (route, begun_us) = (found.as_ref().ok().map(|(route, _)| *route), self.node.now_us());
         let trace = self.tracer.as_ref().and_then(|tracer| Collected::begin(tracer, &parts));
@@ -133,19 +136,19 @@ impl Shared {
         let door = Door::of(parts.uri.path());
         let origin = Origin {
             request_id: request_id.to_str().ok().map(Arc::from),
-            address: parts.extensions.get::<ClientAddress>().map(|client| client.0),
+            address: client.map(|client| client.0),
             asked: found.as_ref().ok().map(|(route, _)| (route.method.as_str(), route.template)),
             trace: trace.as_ref().map(|collected| Arc::clone(&collected.trace)),
         };
         let work = pin!(async {
             let outcome = {
-                let work = pin!(self.outcome(found, parts, &mut upload, request_id));
+                let work = pin!(self.outcome(found, parts, &mut upload, &request_id));
                 contained(work).await.unwrap_or_else(|()| Err(Refusal::defect()))
             };
             let answer = outcome.unwrap_or_else(|refusal| {
                 let refusal = refusal.through(door);
                 log(&refusal);
-                Answer::refused(&refusal, door, request_id)
+                Answer::refused(&refusal, door, &request_id)
             });
             let closing = !upload.discard().await;
             answer.reply(&self.usual, request_id, closing)
@@ -154,9 +157,9 @@ impl Shared {
         let ended_us = self.node.now_us();
         self.timing.note(route, reply.status(), ended_us.saturating_sub(begun_us));
         if let Some(collected) = trace {
-            collected.end(route, &reply, request_id, (begun_us, ended_us));
+            collected.end(route, &reply, (begun_us, ended_us));
         }
-        reply
+        Ok(reply)
     }
 
     async fn operate(&self, project: ProjectId, parts: Box<Parts>, body: Bytes) -> Result<Answer, Refusal> {
@@ -166,14 +169,10 @@ impl Shared {
         handler(&call).await
     }
 
-    /// Whose key or token a request comes with. A JWT of a registered issuer needs the project beside it.
-    async fn bearer(&self, parts: &Parts) -> Result<Caller, Refusal> {
-        let secret = credential(&parts.headers)?;
-        if secret.expose().starts_with("ptk_") {
-            return Ok(self.node.authenticate(&secret)?);
-        }
+    /// Whose token a request comes with. A JWT of a registered issuer needs the project beside it.
+    async fn token(&self, parts: &Parts, secret: &PresentedSecret) -> Result<Caller, Refusal> {
         let project = named_project(&parts.headers)?;
-        Ok(self.node.authenticate_token(project, &secret, place(parts)).await?)
+        Ok(self.node.authenticate_token(project, secret, place(parts)).await?)
     }
 
     async fn outcome<B>(
@@ -197,8 +196,16 @@ impl Shared {
         let (handler, caller) = match route.run {
             Run::Open(handler) => return Ok(handler(&self.node).await),
             Run::Keyed(handler) => (handler, self.node.authenticate(&credential(&parts.headers)?)?),
-            // Boxed, so that not every request has room for what few need.
-            Run::Bearer(handler) => (handler, Box::pin(self.bearer(&parts)).await?),
+            Run::Bearer(handler) => {
+                let secret = credential(&parts.headers)?;
+                let caller = if secret.expose().starts_with("ptk_") {
+                    self.node.authenticate(&secret)?
+                } else {
+                    // Boxed, so that not every request has room for what a key does not need.
+                    Box::pin(self.token(&parts, &secret)).await?
+                };
+                (handler, caller)
+            }
             Run::Own(handler) => {
                 let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
                 let request_id = request_id.clone();

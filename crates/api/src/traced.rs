@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::request::Parts;
 use tollgate_core::ports::trace::{Attribute, Span, SpanKind, TraceContext, Tracer};
 use tollgate_node::Trace;
 
-use crate::answer::Reply;
+use crate::answer::{REQUEST_ID, Reply};
 use crate::routes::Route;
 
 /// A request that is collected.
@@ -26,18 +25,13 @@ impl Collected {
     }
 
     /// The request was answered. What no route fits has no name but its method: paths are the caller's.
-    pub(crate) fn end(
-        self,
-        route: Option<&'static Route>,
-        reply: &Reply,
-        request_id: &HeaderValue,
-        (begun_us, ended_us): (u64, u64),
-    ) {
+    pub(crate) fn end(self, route: Option<&'static Route>, reply: &Reply, (begun_us, ended_us): (u64, u64)) {
         let status = reply.status().as_u16();
         let text = |text: &str| Attribute::Text(text.to_owned());
+        let request_id = reply.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
         let mut attributes = vec![
             ("http.response.status_code", Attribute::Number(status.into())),
-            ("tollgate.request_id", text(request_id.to_str().unwrap_or_default())),
+            ("tollgate.request_id", text(request_id.unwrap_or_default())),
         ];
         let name = match route {
             Some(route) => {

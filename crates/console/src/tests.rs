@@ -16,20 +16,22 @@ mod templates;
 mod terms;
 mod users;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request};
+use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use tollgate_core::CloseReason;
 use tollgate_core::audit::AuditEntry;
 use tollgate_core::authorize::Caller;
-use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
+use tollgate_core::clock::{Clock, Monotonic, UnixMillis};
 use tollgate_core::command::{Connected, Notice, PresentedSecret, Renewed};
 use tollgate_core::credentials::MasterKey;
 use tollgate_core::ids::ProjectId;
 use tollgate_core::ports::Pending;
+use tollgate_core::ports::by_hand::{Counting, HandClock, NOW};
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::memory::RecordingOutbound;
@@ -42,40 +44,8 @@ use crate::{
     About, Console, ConsoleParts, ConsoleSettings, Finding, Part, Premises, Pulse, SettingShown, Surroundings, Verdict,
 };
 
-const NOW: u64 = 1_795_379_121_073;
 const IDLE_MS: u64 = 3_600_000;
 const SESSION_MS: u64 = 86_400_000;
-
-#[derive(Default)]
-struct TestClock(AtomicU64);
-
-impl TestClock {
-    fn advance(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::Relaxed);
-    }
-}
-
-impl Clock for TestClock {
-    fn monotonic(&self) -> Monotonic {
-        Monotonic(self.0.load(Ordering::Relaxed))
-    }
-    fn unix(&self) -> UnixMillis {
-        UnixMillis(NOW + self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// Never repeats, and surprises nobody.
-#[derive(Default)]
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let number = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            chunk.copy_from_slice(&number.to_le_bytes()[..chunk.len()]);
-        }
-    }
-}
 
 /// There are no connections here.
 struct NoConnections;
@@ -159,7 +129,7 @@ struct Place {
     project: ProjectId,
     /// A viewer, an editor and an owner.
     people: Vec<SignedIn>,
-    clock: Arc<TestClock>,
+    clock: Arc<HandClock>,
     entropy: Arc<Counting>,
     /// What was called, and what calls are answered.
     outbound: Arc<RecordingOutbound>,
@@ -184,7 +154,7 @@ struct Browser {
 
 impl Place {
     async fn open() -> Self {
-        let (entropy, clock) = (Arc::new(Counting::default()), Arc::new(TestClock::default()));
+        let (entropy, clock) = (Arc::new(Counting::default()), Arc::new(HandClock::default()));
         let outbound = Arc::new(RecordingOutbound::default());
         let store = Arc::new(MemoryStore::default());
         let parts = NodeParts {
@@ -257,7 +227,10 @@ impl Place {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        self.ask(request.body(Full::new(Bytes::from(body.to_owned()))).unwrap()).await
+    }
+
+    async fn ask<B: Body<Data = Bytes, Error = Infallible> + Unpin>(&self, request: Request<B>) -> Seen {
         let (parts, body) = self.console.answer(request).await.into_parts();
         let text = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
         Seen { status: parts.status.as_u16(), headers: parts.headers, text }

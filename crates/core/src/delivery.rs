@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::clock::UnixMillis;
+use crate::digits::{decimal, hexadecimal};
 use crate::error::{Error, ErrorKind};
 use crate::ids::{ChannelId, ConnectionId, TokenId};
 use crate::json::{JsonObject, JsonValue};
@@ -61,30 +62,12 @@ pub struct Position {
 
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Every publication is answered with one, and most protocols send it along: so by hand, in one piece.
-        let mut text = [0; 16 + 1 + 20];
-        let mut first = text.len();
-        let (mut offset, mut epoch) = (self.offset, self.epoch);
-        // A loop for each radix: by one that is not known beforehand the processor has to divide.
-        loop {
-            first -= 1;
-            text[first] = b'0' + (offset % 10) as u8;
-            offset /= 10;
-            if offset == 0 {
-                break;
-            }
+        // By hand, since most protocols send it along with every publication.
+        let (mut epoch, mut offset) = ([0; 16], [0; 20]);
+        for digits in [hexadecimal(self.epoch, &mut epoch), b"-", decimal(self.offset, &mut offset)] {
+            f.write_str(std::str::from_utf8(digits).map_err(|_| fmt::Error)?)?;
         }
-        first -= 1;
-        text[first] = b'-';
-        loop {
-            first -= 1;
-            text[first] = b"0123456789abcdef"[(epoch & 0xf) as usize];
-            epoch >>= 4;
-            if epoch == 0 {
-                break;
-            }
-        }
-        f.write_str(std::str::from_utf8(&text[first..]).map_err(|_| fmt::Error)?)
+        Ok(())
     }
 }
 

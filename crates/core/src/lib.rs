@@ -12,6 +12,7 @@ pub mod command;
 pub mod counter;
 pub mod credentials;
 pub mod delivery;
+pub mod digits;
 pub mod error;
 pub mod grants;
 pub mod histogram;

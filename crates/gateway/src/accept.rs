@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::{Body, Incoming};
+use http::Response;
+use hyper::body::Body;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
@@ -22,6 +22,7 @@ use crate::contain::{Contained, Panicked};
 use crate::door::ErrorForm;
 use crate::envelope;
 use crate::http1::Http;
+use crate::requests::Arrival;
 use crate::shard::Engine;
 use crate::socket::Stream;
 
@@ -45,7 +46,7 @@ pub(crate) struct Tls {
 
 impl<S, B> Entrance<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
+    S: Service<Arrival, Response = Response<B>, Error = Infallible> + Clone + 'static,
     S::Future: 'static,
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -162,6 +162,11 @@ impl Permit {
         Ok(())
     }
 
+    /// Whether the connection has not shown who it is.
+    pub(crate) fn is_unauthenticated(&self) -> bool {
+        self.unauthenticated.get()
+    }
+
     /// The connection has shown who it is; it leaves the share of the unauthenticated.
     pub(crate) fn authenticated(&self) {
         if self.unauthenticated.take() {

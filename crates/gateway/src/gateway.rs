@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::{Body, Incoming};
+use http::Response;
+use hyper::body::Body;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::LocalSet;
@@ -26,6 +26,7 @@ use crate::door::Doors;
 use crate::forwarded::Proxies;
 use crate::http1::Http;
 use crate::limits::Limits;
+use crate::requests::Arrival;
 use crate::shard::{Engine, Inboxes, run};
 
 /// What a gateway is made of.
@@ -70,7 +71,7 @@ impl Gateway {
     /// When there are not as many listeners as shards, or a thread cannot be made.
     pub fn start<S, B>(setup: Setup<S>) -> io::Result<Self>
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S: Service<Arrival, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
         S::Future: 'static,
         B: Body<Data = Bytes> + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -171,7 +172,7 @@ struct ShardThread<S> {
 
 impl<S, B> ShardThread<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Arrival, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
     S::Future: 'static,
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -202,8 +203,9 @@ where
         });
         let listener = TcpListener::from_std(self.socket)?;
         let accepting = tokio::task::spawn_local(entrance.accept(listener, self.draining.clone()));
-        run(engine, self.draining, &self.admission).await;
+        // A task like any other: what is awaited here itself is polled at every turn of the thread, whatever it waits for.
+        let ended = tokio::task::spawn_local(run(engine, self.draining, self.admission)).await;
         accepting.abort();
-        Ok(())
+        ended.map_err(io::Error::other)
     }
 }

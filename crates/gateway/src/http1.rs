@@ -13,8 +13,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
-use hyper::body::{Body, Incoming};
+use http::Response;
+use hyper::body::Body;
 use hyper::server::conn::http1::{Builder, Connection};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -30,7 +30,7 @@ use crate::door::{Doors, Opening};
 use crate::forwarded::Proxies;
 use crate::head_timer::HeadTimer;
 use crate::limits::Limits;
-use crate::requests::{Requests, Seat};
+use crate::requests::{Arrival, Requests, Seat};
 use crate::socket::{Signs, Stream};
 
 /// Headers that hyper takes unless it is told otherwise; above it answers 431.
@@ -86,7 +86,7 @@ impl<S> Http<S> {
 
 impl<S, B> Http<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
+    S: Service<Arrival, Response = Response<B>, Error = Infallible> + Clone + 'static,
     S::Future: 'static,
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -147,7 +147,7 @@ fn poll_ended<S, B>(
     context: &mut Context<'_>,
 ) -> Poll<hyper::Result<()>>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
+    S: Service<Arrival, Response = Response<B>, Error = Infallible> + Clone + 'static,
     S::Future: 'static,
     B: Body<Data = Bytes> + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,

@@ -32,3 +32,4 @@ pub use door::{Door, Doors, ErrorForm, Opening, Reading, Refused, Transport};
 pub use forwarded::{ForwardedBy, Proxies};
 pub use gateway::{Gateway, Setup};
 pub use limits::Limits;
+pub use requests::Arrival;

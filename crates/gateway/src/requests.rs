@@ -31,6 +31,8 @@ use crate::http1::Http;
 use crate::socket::Signs;
 use crate::upgrade;
 
+/// A request for the service, and whose it is: beside it, for what is put into a request's extensions costs three allocations.
+pub type Arrival = (ClientAddress, Request<Incoming>);
 /// An answer: the service's, or a short text of our own.
 type Answer<B> = Response<Either<B, Full<Bytes>>>;
 type Answering<B> = Pin<Box<dyn Future<Output = Result<Answer<B>, Infallible>>>>;
@@ -72,7 +74,7 @@ pub(crate) struct Requests<S> {
 
 impl<S, B> hyper::service::Service<Request<Incoming>> for Requests<S>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + 'static,
+    S: Service<Arrival, Response = Response<B>, Error = Infallible> + Clone + 'static,
     S::Future: 'static,
     B: Body<Data = Bytes> + 'static,
 {
@@ -82,7 +84,7 @@ where
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let (http, seat) = (Rc::clone(&self.http), Rc::clone(&self.seat));
-        let (mut head, body) = request.into_parts();
+        let (head, body) = request.into_parts();
         if head.headers.len() > http.limits.headers_max {
             http.counters.http_failed.one();
             return Box::pin(ready(Ok(too_many_headers())));
@@ -90,17 +92,17 @@ where
         let client = http.proxies.client(seat.socket, &head.headers);
         match http.doors.knock(&head) {
             Door::Elsewhere => {
-                head.extensions.insert(client);
-                let has_credential = head.headers.contains_key(AUTHORIZATION);
+                // Asked once: a connection that has shown who it is stays known.
+                let has_credential = seat.permit.is_unauthenticated() && head.headers.contains_key(AUTHORIZATION);
                 let request = Request::from_parts(head, body);
-                match begin(&http, request) {
+                match begin(&http, (client, request)) {
                     Ok(answering) => Box::pin(answer(http, seat, has_credential, answering)),
                     Err(Begun::Panicked(message)) => Box::pin(ready(Ok(panicked(&http.counters, &message)))),
-                    Err(Begun::NotReady(request)) => Box::pin(async move {
+                    Err(Begun::NotReady(arrival)) => Box::pin(async move {
                         let mut service = http.service.clone();
                         let answering = Box::pin(async move {
                             poll_fn(|context| service.poll_ready(context)).await?;
-                            service.call(*request).await
+                            service.call(*arrival).await
                         });
                         answer(http, seat, has_credential, answering).await
                     }),
@@ -186,20 +188,20 @@ fn undecided() -> Refused {
 enum Begun {
     Panicked(String),
     /// It has to wait for its turn.
-    NotReady(Box<Request<Incoming>>),
+    NotReady(Box<Arrival>),
 }
 
 /// Gives a request to the service.
-fn begin<S, B>(http: &Http<S>, request: Request<Incoming>) -> Result<S::Future, Begun>
+fn begin<S, B>(http: &Http<S>, arrival: Arrival) -> Result<S::Future, Begun>
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone,
+    S: Service<Arrival, Response = Response<B>, Error = Infallible> + Clone,
 {
     let begun = contain(|| {
         let mut service = http.service.clone();
         match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(Ok(())) => Ok(service.call(request)),
+            Poll::Ready(Ok(())) => Ok(service.call(arrival)),
             Poll::Ready(Err(never)) => match never {},
-            Poll::Pending => Err(Begun::NotReady(Box::new(request))),
+            Poll::Pending => Err(Begun::NotReady(Box::new(arrival))),
         }
     });
     begun.unwrap_or_else(|Panicked(message)| Err(Begun::Panicked(message)))

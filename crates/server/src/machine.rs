@@ -25,13 +25,15 @@ impl Clock for SystemClock {
     }
 
     fn micros(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+        let since = self.start.elapsed();
+        // Not `as_micros`, whose arithmetic has 128 bits: every request asks.
+        since.as_secs() * 1_000_000 + u64::from(since.subsec_micros())
     }
 
     #[allow(clippy::disallowed_methods, reason = "this is the Clock")]
     fn unix(&self) -> UnixMillis {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        UnixMillis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+        UnixMillis(since.as_secs() * 1_000 + u64::from(since.subsec_millis()))
     }
 }
 

@@ -20,7 +20,6 @@ mod v2_search;
 mod v2_tokens;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};
@@ -29,11 +28,12 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
-use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
+use tollgate_core::clock::Monotonic;
 use tollgate_core::command::{Connected, Notice, Renewed};
 use tollgate_core::credentials::MasterKey;
 use tollgate_core::ids::{KeyId, ProjectId};
 use tollgate_core::permissions::Permissions;
+use tollgate_core::ports::by_hand::{Counting, HandClock, NOW};
 use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
@@ -41,41 +41,8 @@ use tollgate_node::{ConnectionKey, Node, NodeParts, Outlet, ShardParts, Written,
 
 use crate::{ApiConfig, Router, router};
 
-/// 2026-11-22T20:25:21.073Z: what every clock of these tests shows at first.
-const NOW: u64 = 1_795_379_121_073;
+/// What every clock of these tests shows at first.
 const NOW_TEXT: &str = "2026-11-22T20:25:21.073Z";
-
-/// Shows [`NOW`] and what a test adds to it.
-#[derive(Default)]
-struct TestClock(AtomicU64);
-
-impl TestClock {
-    fn advance(&self, ms: u64) {
-        self.0.fetch_add(ms, Ordering::Relaxed);
-    }
-}
-
-impl Clock for TestClock {
-    fn monotonic(&self) -> Monotonic {
-        Monotonic(self.0.load(Ordering::Relaxed))
-    }
-    fn unix(&self) -> UnixMillis {
-        UnixMillis(NOW + self.0.load(Ordering::Relaxed))
-    }
-}
-
-/// Never repeats, and surprises nobody.
-#[derive(Default)]
-struct Counting(AtomicU64);
-
-impl Entropy for Counting {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let number = self.0.fetch_add(1, Ordering::Relaxed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            chunk.copy_from_slice(&number.to_le_bytes()[..chunk.len()]);
-        }
-    }
-}
 
 /// There are no connections here.
 struct NoConnections;
@@ -100,7 +67,7 @@ struct Door {
     node: Arc<Node>,
     project: ProjectId,
     key: String,
-    clock: Arc<TestClock>,
+    clock: Arc<HandClock>,
 }
 
 /// An answer, its envelope checked.
@@ -121,7 +88,7 @@ impl Door {
 
     /// `lives` is whether its shards do.
     async fn made(config: ApiConfig, lives: bool) -> Self {
-        let (entropy, clock) = (Arc::new(Counting::default()), Arc::new(TestClock::default()));
+        let (entropy, clock) = (Arc::new(Counting::default()), Arc::new(HandClock::default()));
         let parts = NodeParts {
             store: Arc::new(MemoryStore::default()),
             master_key: MasterKey::generate(entropy.as_ref()),

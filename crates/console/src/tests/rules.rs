@@ -1,5 +1,12 @@
 //! Every route, through every rule.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_body::Frame;
+use tokio::time::timeout;
+
 use super::*;
 use crate::answer::POLICY;
 use crate::routes::{ROUTES, Run};
@@ -84,6 +91,36 @@ async fn every_answer_has_the_headers() {
         assert!(!seen.text.contains("style=") && !seen.text.contains("<script>") && !seen.text.contains(" onclick"));
     }
     assert!(POLICY.starts_with("default-src 'none'; ") && !POLICY.contains("unsafe"));
+}
+
+/// The beginning of a form, whose rest never comes.
+struct Stuck(Option<Bytes>);
+
+impl Body for Stuck {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.0.take().map_or(Poll::Pending, |begun| Poll::Ready(Some(Ok(Frame::data(begun)))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_form_that_does_not_arrive_is_408_after_the_deadline() {
+    let place = Place::open().await;
+    let owner = place.sign_in(Role::Owner);
+    // A stranger's, and that of somebody who is in.
+    for (path, cookie) in [("/console/sign-in".to_owned(), ""), (place.at("/find"), owner.cookie.as_str())] {
+        let stuck = || {
+            let form = Request::builder().method("POST").uri(&path).header("host", "gate.example");
+            let form = form.header("cookie", cookie).header("sec-fetch-site", "same-origin");
+            let form = form.header("content-type", "application/x-www-form-urlencoded");
+            place.ask(form.body(Stuck(Some(Bytes::from_static(b"username=a")))).unwrap())
+        };
+        assert!(timeout(Duration::from_secs(29), stuck()).await.is_err(), "{path}: given up before the deadline");
+        let seen = timeout(Duration::from_secs(31), stuck()).await.expect("it is given up at the deadline");
+        assert_eq!((seen.status, seen.text.contains("did not arrive in time")), (408, true), "{path}: {seen:?}");
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 pub mod broker;
 #[cfg(any(test, feature = "conformance"))]
+pub mod by_hand;
+#[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 pub mod hook;
 #[cfg(any(test, feature = "conformance"))]

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
@@ -78,7 +79,7 @@ impl Resident for Here {
 }
 
 /// Runs until the gateway has drained.
-pub(crate) async fn run(engine: Rc<RefCell<Engine>>, mut draining: watch::Receiver<bool>, node: &Admission) {
+pub(crate) async fn run(engine: Rc<RefCell<Engine>>, mut draining: watch::Receiver<bool>, node: Arc<Admission>) {
     reside(Rc::new(Here(Rc::downgrade(&engine))));
     let woken = Rc::clone(&engine.borrow().runner.woken);
     let mut stalls_at = engine.borrow().now.plus(STALLS_EVERY_MS);
@@ -111,7 +112,7 @@ pub(crate) async fn run(engine: Rc<RefCell<Engine>>, mut draining: watch::Receiv
             // A gateway that was dropped without a word drains, too.
             if *draining.borrow() || draining.has_changed().is_err() {
                 let drain = drain.get_or_insert_with(|| engine.begin_drain());
-                if engine.drain(drain, node) {
+                if engine.drain(drain, &node) {
                     engine.report();
                     engine.inboxes.end();
                     return;

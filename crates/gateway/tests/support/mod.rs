@@ -5,8 +5,10 @@
 
 mod events;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
@@ -24,10 +26,11 @@ use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::{CloseReason, Result};
 use tollgate_gateway::{
-    Door, ErrorForm, Gateway, Limits, Listeners, Opening, Proxies, Refused, Setup, Transport, frame,
+    Arrival, Door, ErrorForm, Gateway, Limits, Listeners, Opening, Proxies, Refused, Setup, Transport, frame,
 };
 use tollgate_node::{FormatIndex, NodeParts, WireFormat};
 use tollgate_protocol::{Dialect, Effect, Frame, RequestNumber};
+use tower_service::Service;
 
 /// The real clock.
 pub struct SystemClock(std::time::Instant);
@@ -149,7 +152,27 @@ fn knock(head: &Parts) -> Door {
     }
 }
 
-fn service() -> Router {
+/// A service that knows nothing of the gateway: it finds the address in the extensions.
+#[derive(Clone)]
+struct Extended(Router);
+
+impl Service<Arrival> for Extended {
+    type Response = axum::response::Response;
+    type Error = Infallible;
+    type Future = axum::routing::future::RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<std::result::Result<(), Infallible>> {
+        // axum's always is.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, (client, mut request): Arrival) -> Self::Future {
+        request.extensions_mut().insert(client);
+        self.0.call(request)
+    }
+}
+
+fn service() -> Extended {
     async fn panics() -> &'static str {
         panic!("a handler panicked")
     }
@@ -157,13 +180,14 @@ fn service() -> Router {
         tokio::time::sleep(Duration::from_secs(3_600)).await;
         "never"
     }
-    Router::new()
+    let router = Router::new()
         .route("/", get(|| async { "hello" }))
         .route("/who", get(|client: axum::Extension<ClientAddress>| async move { client.0.0.to_string() }))
         .route("/panic", get(panics))
         .route("/slow", get(slow))
         .route("/read", post(|body: Bytes| async move { body.len().to_string() }))
-        .route("/large", get(|| async { vec![b'x'; 64 * 1024 * 1024] }))
+        .route("/large", get(|| async { vec![b'x'; 64 * 1024 * 1024] }));
+    Extended(router)
 }
 
 fn formats() -> Vec<WireFormat> {

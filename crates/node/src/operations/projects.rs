@@ -1,6 +1,5 @@
 //! Projects and their keys; authentication of backends.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tollgate_core::authorize::{self, Action, Caller};
@@ -19,14 +18,14 @@ use super::channels::project_view;
 use super::refusal;
 use super::views::ProjectView;
 use crate::Node;
-use crate::directory::KeyEntry;
+use crate::directory::{KeyEntry, NumberMap};
 
 /// How coarse a key's last use is kept.
 const KEY_USE_MS: u64 = 60_000;
 
 /// Uses of keys that are not in the store yet; written together by the upkeep.
 #[derive(Debug, Default)]
-pub(crate) struct KeyUses(Mutex<HashMap<KeyId, (ProjectId, UnixMillis)>>);
+pub(crate) struct KeyUses(Mutex<NumberMap<KeyId, (ProjectId, UnixMillis)>>);
 
 impl KeyUses {
     fn note(&self, key: &KeyEntry, now: UnixMillis) {

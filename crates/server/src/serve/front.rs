@@ -11,6 +11,7 @@ use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION};
 use hyper::{Method, Request, Response, StatusCode};
 use tollgate_api::Router;
 use tollgate_console::{AnswerBody, Console};
+use tollgate_gateway::Arrival;
 use tower_service::Service;
 
 /// The whole of plain HTTP.
@@ -21,7 +22,7 @@ pub(super) struct Front {
     pub(super) console: Option<Console>,
 }
 
-impl Service<Request<Incoming>> for Front {
+impl Service<Arrival> for Front {
     type Response = Response<FrontBody>;
     type Error = Infallible;
     type Future = Answering;
@@ -30,24 +31,26 @@ impl Service<Request<Incoming>> for Front {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, (client, mut request): Arrival) -> Self::Future {
         match &mut self.console {
-            Some(console) if Console::has(request.uri().path()) => Answering::Console(console.call(request)),
+            Some(console) if Console::has(request.uri().path()) => {
+                request.extensions_mut().insert(client);
+                Answering::Console(console.call(request))
+            }
             Some(_) if is_somebody_looking(&request) => {
                 Answering::Router(Box::pin(std::future::ready(Ok(to_the_console()))))
             }
-            _ => Answering::Router(self.router.call(request)),
+            _ => Answering::Router(self.router.call((client, request))),
         }
     }
 }
 
 type FrontBody = Either<Full<Bytes>, AnswerBody>;
-type Pending<S> = <S as Service<Request<Incoming>>>::Future;
 
 /// An answer on its way, from either.
 pub(super) enum Answering {
-    Router(Pending<Router>),
-    Console(Pending<Console>),
+    Router(<Router as Service<Arrival>>::Future),
+    Console(<Console as Service<Request<Incoming>>>::Future),
 }
 
 impl Future for Answering {

@@ -177,7 +177,7 @@ async fn sp09_every_request_is_answered_within_ten_seconds() {
     let begun = tokio::time::Instant::now();
     let answer = crate::socialplus::run(&asked, |_| Box::pin(std::future::pending())).await.unwrap();
     assert_eq!(begun.elapsed().as_secs(), 10);
-    let reply = answer.reply(&crate::answer::Usual::new(), &asked.request_id, false);
+    let reply = answer.reply(&crate::answer::Usual::new(), asked.request_id.clone(), false);
     assert_eq!((reply.status().as_u16(), &reply.headers()["retry-after"]), (503, &"1".parse().unwrap()));
     let body: Value = serde_json::from_slice(&reply.into_body().collect().await.unwrap().to_bytes()).unwrap();
     assert_eq!((&body["status"], &body["code"]), (&json!("error"), &json!(500_000)));

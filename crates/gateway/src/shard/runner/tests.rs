@@ -1,5 +1,5 @@
 //! What an operation asks of the shard on its own thread: done at once, and yet behind what waits.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::disallowed_methods)]
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,8 +7,10 @@ use std::task::{Context, Poll, Waker};
 
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::{Clock, Entropy, UnixMillis};
-use tollgate_core::command::{NewMessage, Published};
+use tollgate_core::command::{Command, NewMessage, Published};
 use tollgate_core::credentials::MasterKey;
+use tollgate_core::delivery::{Delivery, Encoder};
+use tollgate_core::histogram::Observed;
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType};
@@ -17,9 +19,11 @@ use tollgate_core::ports::hook::NoHook;
 use tollgate_core::ports::memory::MemoryStore;
 use tollgate_core::ports::outbound::NoOutbound;
 use tollgate_core::{ErrorKind, Result};
-use tollgate_node::{NewChannel, Node, NodeParts, ShardParts};
+use tollgate_node::{FormatIndex, NewChannel, Node, NodeParts, ShardParts, WireFormat};
 
 use super::*;
+
+const NOON: u64 = 1_795_000_000_000;
 
 struct Noon;
 
@@ -29,7 +33,24 @@ impl Clock for Noon {
     }
 
     fn unix(&self) -> UnixMillis {
-        UnixMillis(1_795_000_000_000)
+        UnixMillis(NOON)
+    }
+}
+
+/// Goes as the runtime's clock does, which a test stops and sets.
+struct Runtimes(tokio::time::Instant);
+
+impl Clock for Runtimes {
+    fn monotonic(&self) -> Monotonic {
+        Monotonic(self.micros() / 1_000)
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_micros()).unwrap()
+    }
+
+    fn unix(&self) -> UnixMillis {
+        UnixMillis(NOON + self.monotonic().0)
     }
 }
 
@@ -38,6 +59,26 @@ struct Counting(std::sync::atomic::AtomicU8);
 impl Entropy for Counting {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.iter_mut().for_each(|byte| *byte = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed));
+    }
+}
+
+/// Writes a message's event, and nothing else.
+struct Events;
+
+impl Encoder for Events {
+    fn encode(&self, delivery: &Delivery, out: &mut Vec<u8>) -> bool {
+        let Delivery::Message { publication, .. } = delivery else { return false };
+        out.extend(publication.event.as_bytes());
+        true
+    }
+}
+
+/// Has no shard at hand: what this thread asks goes by the inbox, as another's does.
+struct Nobody;
+
+impl Resident for Nobody {
+    fn take(&self, _: &Hub, _: ShardIndex, request: Request) -> Option<Request> {
+        Some(request)
     }
 }
 
@@ -54,7 +95,10 @@ struct Bench {
 
 impl Bench {
     fn new(shards: usize) -> Self {
-        let clock: Arc<dyn Clock> = Arc::new(Noon);
+        Self::with(shards, Arc::new(Noon))
+    }
+
+    fn with(shards: usize, clock: Arc<dyn Clock>) -> Self {
         let entropy: Arc<dyn Entropy> = Arc::new(Counting(0.into()));
         let parts = NodeParts {
             store: Arc::new(MemoryStore::default()),
@@ -63,7 +107,12 @@ impl Bench {
             entropy,
             hook: Arc::new(NoHook),
             outbound: Arc::new(NoOutbound),
-            formats: Vec::new(),
+            formats: vec![WireFormat {
+                name: "event",
+                encoder: Arc::new(Events),
+                frame: |payload, out| out.extend(payload),
+                frame_bytes: <[u8]>::len,
+            }],
             shards,
         };
         let (node, shards) = block_on(tollgate_node::start(parts)).unwrap();
@@ -87,8 +136,34 @@ impl Bench {
         Self { node, engine, caller, others: shards.collect() }
     }
 
+    /// How long passes took.
+    fn passes(&self) -> Observed {
+        self.engine.borrow().shard.gauges().passes.read()
+    }
+
     fn reside(&self) {
         reside(Rc::new(Here(Rc::downgrade(&self.engine))));
+    }
+
+    /// A connection without a token (and without a socket) that is subscribed to this channel.
+    fn subscriber(&self, channel: &str) {
+        let key = ConnectionKey { slot: 0, generation: 1 };
+        self.engine.borrow_mut().shard.open(key, FormatIndex(0));
+        let Caller::ProjectOperator { project } = self.caller else { panic!("it is the project's") };
+        for command in [
+            Command::Connect { project: project.to_string(), token: None, resume: None },
+            Command::Subscribe { channel: channel.to_owned(), wish: None },
+        ] {
+            let client = {
+                let mut engine = self.engine.borrow_mut();
+                let (shard, mut sockets) = engine.split();
+                shard.prepare(key, &command, &mut sockets).unwrap()
+            };
+            let outcome = block_on(self.node.perform(client, command)).unwrap();
+            let mut engine = self.engine.borrow_mut();
+            let (shard, mut sockets) = engine.split();
+            shard.settle(key, outcome, &mut sockets);
+        }
     }
 
     fn publish(&self, channel: &str) -> Publishing<'_> {
@@ -147,6 +222,36 @@ fn what_another_shard_orders_goes_to_that_one() {
     let here = publishing.iter_mut().filter_map(offset).count();
     assert!((1..8).contains(&here), "{here} of 8 channels are ordered here");
     assert_eq!(bench.others[0].requests.len(), 8 - here);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_ends_a_sleep_is_timed_from_then_and_not_from_before() {
+    let bench = Bench::with(1, Arc::new(Runtimes(tokio::time::Instant::now())));
+    bench.subscriber("c0");
+    let (drain, draining) = watch::channel(false);
+    let node = Arc::new(Admission::new(&bench.engine.borrow().limits.clone()));
+    let tasks = tokio::task::LocalSet::new();
+    let engine = Rc::clone(&bench.engine);
+    tasks.spawn_local(run(engine, draining, node));
+    let published = async {
+        tokio::task::yield_now().await;
+        reside(Rc::new(Nobody));
+        for offset in 1..=3 {
+            let asleep = bench.engine.borrow().runner.sleeps_until.unwrap();
+            // Long enough to be seen, and not so long that the shard looks by itself.
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            assert_eq!(bench.engine.borrow().runner.sleeps_until, Some(asleep), "it slept all the while");
+            let published = bench.publish("c0").await.unwrap();
+            assert!(matches!(published, Published::At(position) if position.offset == offset), "{published:?}");
+            while bench.passes().count() < offset {
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    tasks.run_until(tokio::time::timeout(Duration::from_secs(60), published)).await.unwrap();
+    assert_eq!((bench.passes().count(), bench.passes().sum_us), (3, 0), "no time goes by while the shard is awake");
+    drain.send(true).unwrap();
+    tokio::time::timeout(Duration::from_secs(600), tasks).await.unwrap();
 }
 
 #[test]
