@@ -1,5 +1,5 @@
 //! What `deploy/` says of the server is so: systemd reads its units, and its image and its composition name paths, ports, settings and times that this
-//! binary has. No container is built or run here.
+//! binary has. And the documentation shows its files as they are. No container is built or run here.
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, clippy::print_stderr)]
 
 use std::fs;
@@ -271,4 +271,76 @@ fn docker_compose_reads_the_composition() {
     eprintln!(
         "SKIPPED Docker's own reading of deploy/compose.yaml: there is no docker compose on this machine (apt-get install docker-compose)"
     );
+}
+
+/// The files of the page, in its order: heading, path below `deploy/`, how the listing is coloured, and what it is for.
+const SHOWN: &[(&str, &str, &str, &str)] = &[
+    ("tollgate.service", "systemd/tollgate.service", "ini", "The unit of the server, for `/etc/systemd/system/`."),
+    (
+        "low-ports.conf",
+        "systemd/tollgate.service.d/low-ports.conf",
+        "ini",
+        "For a server that listens on port 443 itself.",
+    ),
+    (
+        "master-key-credential.conf",
+        "systemd/tollgate.service.d/master-key-credential.conf",
+        "ini",
+        "The master key as an encrypted credential of systemd.",
+    ),
+    ("tollgate-backup.service", "systemd/tollgate-backup.service", "ini", "A backup."),
+    ("tollgate-backup.timer", "systemd/tollgate-backup.timer", "ini", "When backups are made."),
+    ("Dockerfile", "Dockerfile", "dockerfile", "Builds the image."),
+    ("compose.yaml", "compose.yaml", "yaml", "The server in a container, behind Caddy."),
+    ("Caddy", "caddy/Caddyfile", "text", "A proxy that gets its certificate itself."),
+    ("nginx", "nginx/tollgate.conf", "nginx", "A proxy."),
+    ("HAProxy", "haproxy/haproxy.cfg", "text", "A proxy."),
+    ("alerts.yml", "prometheus/alerts.yml", "yaml", "Rules for Prometheus."),
+];
+/// Files of `deploy/` that are not for reading: the first has a section without its text.
+const NOT_SHOWN: &[&str] = &["grafana/tollgate.json", "Dockerfile.dockerignore"];
+
+/// `docs/operating/files.md`: what stands in `deploy/`, so that the pages' links lead to it on the site, too.
+fn page() -> String {
+    let mut page = String::from(
+        "# The files to copy\n\n\
+         They stand in `deploy/` of the source. This page is made of them: `TOLLGATE_REGENERATE=1 cargo test -p tollgate-acceptance --test deploy page_of`.\n",
+    );
+    for (heading, path, colour, purpose) in SHOWN {
+        let text = read(path);
+        assert!(!text.contains("```"), "{path} would end its own listing");
+        let text = text.trim_end();
+        page.push_str(&format!("\n## {heading}\n\n{purpose} `deploy/{path}`:\n\n```{colour}\n{text}\n```\n"));
+    }
+    let [dashboard, ..] = NOT_SHOWN else { unreachable!() };
+    let lines = read(dashboard).lines().count();
+    page + &format!(
+        "\n## Dashboard\n\n`deploy/{dashboard}` in the source is for Grafana to import: {lines} lines, not shown here.\n"
+    )
+}
+
+/// Paths of the files below a folder of `deploy/`.
+fn all_below(folder: &str, found: &mut Vec<String>) {
+    for entry in fs::read_dir(deploy(folder)).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let path = if folder.is_empty() { name } else { format!("{folder}/{name}") };
+        if entry.file_type().unwrap().is_dir() { all_below(&path, found) } else { found.push(path) }
+    }
+}
+
+#[test]
+fn page_of_the_files() {
+    let mut found = Vec::new();
+    all_below("", &mut found);
+    found.sort_unstable();
+    let mut told: Vec<&str> = SHOWN.iter().map(|(_, path, ..)| *path).chain(NOT_SHOWN.iter().copied()).collect();
+    told.sort_unstable();
+    assert_eq!(found, told, "each file of deploy/ is in one of the two lists");
+    let (path, page) = (binary::workspace().join("docs/operating/files.md"), page());
+    if std::env::var_os("TOLLGATE_REGENERATE").is_some() {
+        fs::write(&path, &page).unwrap();
+    }
+    let fresh = fs::read_to_string(&path).is_ok_and(|text| text == page);
+    assert!(fresh, "docs/operating/files.md is stale: run this test with TOLLGATE_REGENERATE=1");
 }

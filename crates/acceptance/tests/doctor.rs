@@ -149,3 +149,22 @@ fn a_running_server_is_looked_at_as_it_really_serves() {
     let (_, said) = doctor(&server.data(), &[]);
     assert_eq!(check(&said, "certificate")["found"], "none, without TLS", "{said:#}");
 }
+
+#[test]
+fn the_consoles_own_address_is_looked_at_running_and_in_the_settings() {
+    let mut server = Setup::default().config("[console]\nlisten = \"127.0.0.1:0\"\n").start();
+    let own = server.console_listen.unwrap().to_string();
+    let (_, said) = doctor(&server.data(), &[]);
+    let console = check(&said, "console");
+    assert_eq!(console["verdict"], "ok", "{said:#}");
+    assert!(console["found"].as_str().unwrap().contains(&format!("plain HTTP on {own}, where")), "{said:#}");
+    server.stop();
+    let (_, said) = doctor(&server.data(), &[]);
+    assert_eq!(check(&said, "console")["found"], "it has no address of its own", "{said:#}");
+    let config = server.dir().path().join("open.toml");
+    fs::write(&config, "allow_plain_http = true\n[console]\nlisten = \"0.0.0.0:0\"\n").unwrap();
+    let (code, said) = doctor(&server.data(), &["--config", config.to_str().unwrap()]);
+    let console = check(&said, "console");
+    assert_eq!((code, &console["verdict"], &check(&said, "network")["verdict"]), (2, &json!("fail"), &json!("ok")));
+    assert!(console["found"].as_str().unwrap().contains("passwords"), "{said:#}");
+}

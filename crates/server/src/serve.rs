@@ -129,7 +129,7 @@ async fn run(config: &Arc<Config>, settings: Vec<Shown>, announce_json: bool) ->
     let draining = Arc::new(AtomicBool::new(false));
     let origin =
         config.console.as_ref().map(|_| announce::origin(own_console.unwrap_or(address), config.tls.is_some()));
-    let mut tasks = tend(&node, &backups, &folder, (&sources, address), vitals, origin)?;
+    let mut tasks = tend(&node, &backups, &folder, (&sources, address, own_console), vitals, origin)?;
     tasks.spawn(renewal.unwrap_or_else(|| Box::pin(std::future::pending())));
     let operators = Operators { sources, draining: Arc::clone(&draining) };
     own.serve(&mut tasks, operators, console, tls);
@@ -189,7 +189,7 @@ fn tend(
     node: &Arc<Node>,
     backups: &Arc<Backups>,
     folder: &DataDir,
-    (sources, address): (&Arc<Sources>, SocketAddr),
+    (sources, listen, console): (&Arc<Sources>, SocketAddr, Option<SocketAddr>),
     vitals: Arc<Vitals>,
     origin: Option<String>,
 ) -> Result<JoinSet<()>, Failure> {
@@ -208,7 +208,7 @@ fn tend(
         Request::About {} => {
             let certificate = sources.certificate.as_ref();
             let (tls, certificate) = (certificate.is_some(), certificate.and_then(|one| one.good()));
-            let serving = admin::Serving { listen: address, tls, certificate };
+            let serving = admin::Serving { listen, console, tls, certificate };
             Box::pin(std::future::ready(admin::about(Some(serving))))
         }
         Request::Pulse {} => {

@@ -1,10 +1,12 @@
-//! Documents: links between them lead somewhere, and decisions have numbers of their own.
+//! Documents: links between them lead somewhere, in the repository and on the site that is made of docs/, and decisions have numbers of their own.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{File, Findings};
 
 const DECISIONS: &str = "docs/adr/";
+/// The list of the site's pages.
+const SUMMARY: &str = "docs/SUMMARY.md";
 
 pub(super) fn check(files: &[File], findings: &mut Findings) {
     check_numbers(files, findings);
@@ -14,6 +16,35 @@ pub(super) fn check(files: &[File], findings: &mut Findings) {
             check_link(file, target, files, &places, findings);
         }
     }
+    if let Some(summary) = files.iter().find(|file| file.path == SUMMARY) {
+        check_site(summary, files, findings);
+    }
+}
+
+/// The site has the pages that its summary names, and what is no page below docs/; nothing else of the repository.
+fn check_site(summary: &File, files: &[File], findings: &mut Findings) {
+    let pages: BTreeSet<String> = links(&summary.text).iter().filter_map(|one| resolve(SUMMARY, one)).collect();
+    let is_there = |place: &String| {
+        let is_page = place.ends_with(".md");
+        let is_file = || place.starts_with("docs/") && files.iter().any(|file| file.path == *place);
+        pages.contains(place) || (!is_page && is_file())
+    };
+    for page in files.iter().filter(|file| pages.contains(&file.path)) {
+        for target in links(&page.text) {
+            let path = target.split_once('#').map_or(target, |(path, _)| path);
+            if is_elsewhere(target) || path.is_empty() || resolve(&page.path, path).is_some_and(|one| is_there(&one)) {
+                continue;
+            }
+            findings.complain(format!(
+                "{}: the link {target} leads off the site, which has only the pages of {SUMMARY}: name the file without a link, or show it on a page",
+                page.path
+            ));
+        }
+    }
+}
+
+fn is_elsewhere(target: &str) -> bool {
+    target.contains("://") || target.starts_with("mailto:")
 }
 
 /// `docs/adr/NNNN-title.md`, each number once, and the page says the same number.
@@ -61,7 +92,7 @@ fn links(text: &str) -> Vec<&str> {
 }
 
 fn check_link(file: &File, target: &str, files: &[File], places: &BTreeSet<String>, findings: &mut Findings) {
-    if target.contains("://") || target.starts_with("mailto:") {
+    if is_elsewhere(target) {
         return;
     }
     let (path, anchor) = target.split_once('#').unwrap_or((target, ""));
@@ -130,6 +161,22 @@ mod tests {
         for text in ["[a](gone.md)", "[a](../x.md)", "[a](#gone)", "text [`a`](docs/b.md#gone)"] {
             let found = complaints(&[("README.md", text), ("docs/b.md", "# B\n")]);
             assert_eq!(found.len(), 1, "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn links_off_the_site_are_found() {
+        let summary = ("docs/SUMMARY.md", "- [A](a.md)\n- [B](b/b.md)\n");
+        let site = |text| {
+            let rest =
+                [("deploy/x.conf", ""), ("docs/draft.md", "# D\n[x](../deploy/x.conf)\n"), ("docs/plan.svg", "")];
+            complaints(&[&[summary, ("docs/a.md", "# A\n"), ("docs/b/b.md", text)][..], &rest[..]].concat())
+        };
+        let good =
+            "# B\n[a](../a.md#a) [b](#b) [c](https://example.test/x) [d](../plan.svg) `[e](../../deploy/x.conf)`\n";
+        assert_eq!(site(good), Vec::<String>::new(), "a page that is not on the site may say what it likes");
+        for text in ["[a](../../deploy/x.conf)", "[a](../../deploy)", "[a](../draft.md#d)", "[a](..)"] {
+            assert_eq!(site(text).len(), 1, "{text}: {:?}", site(text));
         }
     }
 

@@ -144,6 +144,9 @@ pub(crate) enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Serving {
     pub(crate) listen: SocketAddr,
+    /// The console's own address, if it has one.
+    #[serde(default)]
+    pub(crate) console: Option<SocketAddr>,
     pub(crate) tls: bool,
     /// From when to when the certificate that it shows is good; nothing without one.
     pub(crate) certificate: Option<(UnixMillis, UnixMillis)>,

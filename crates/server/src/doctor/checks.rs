@@ -1,16 +1,14 @@
 //! What the doctor thinks of the facts: one function for each thing, all in one table. Plain functions of plain data, so that each can be shown a
 //! machine that is ill in one way.
 
+mod network;
+
 use super::Check;
 use super::facts::{Facts, Place, Server};
 
 /// Descriptors that are not connections: the store, the control socket, calls to others.
 const DESCRIPTORS_RESERVED: u64 = 512;
 const DAY_MS: u64 = 86_400_000;
-/// A certificate should have been renewed before less than this is left, of its last twelfth if it lives shorter.
-const CERTIFICATE_FAIL_MS: u64 = 7 * DAY_MS;
-/// The same, while there is time; of its last quarter.
-const CERTIFICATE_WARN_MS: u64 = 21 * DAY_MS;
 /// A master key should be turned over in this time, in days.
 const KEY_DAYS_MAX: u64 = 365;
 const GIB: u64 = 1 << 30;
@@ -36,8 +34,9 @@ const CHECKS: &[fn(&Facts) -> Check] = &[
     cores,
     backlog,
     send_buffers,
-    network,
-    certificate,
+    network::clients,
+    network::console,
+    network::certificate,
     origins,
     outbound,
 ];
@@ -288,60 +287,6 @@ fn send_buffers(facts: &Facts) -> Check {
         ),
         Some([least, first, most]) => Check::ok(name, format!("net.ipv4.tcp_wmem is {least} {first} {most}")),
         None => Check::ok(name, "cannot be told"),
-    }
-}
-
-fn network(facts: &Facts) -> Check {
-    let (name, listen) = ("network", facts.listen);
-    let listen = match (&facts.server, listen.port()) {
-        (Server::Running { serving: Some(_), .. }, _) => format!("{listen}, where the server listens"),
-        (_, 0) => format!("{}, any port", listen.ip()),
-        _ => listen.to_string(),
-    };
-    match (facts.tls, facts.is_reachable(), facts.proxies) {
-        (true, ..) => Check::ok(name, format!("TLS on {listen}")),
-        (false, false, _) => Check::ok(name, format!("plain HTTP on {listen}, reached from this machine alone")),
-        (false, true, true) => Check::ok(name, format!("plain HTTP on {listen}, behind trusted proxies")),
-        (false, true, false) => Check::fail(
-            name,
-            format!("plain HTTP on {listen}, which others reach: credentials can be read on the way"),
-            "set tls.certificate and tls.key; or, behind a proxy that speaks TLS, name it in trusted_proxies, or all users look like one address",
-        ),
-    }
-}
-
-fn certificate(facts: &Facts) -> Check {
-    let name = "certificate";
-    let advice = if facts.acme {
-        "see in the server's log why the authority gives no new one: port 443 of each name must reach the server"
-    } else {
-        "put a new one into the files of tls.certificate and tls.key: it is taken within a minute, and no connection ends"
-    };
-    let (begins, ends) = match &facts.certificate {
-        None if !facts.tls => return Check::ok(name, "none, without TLS"),
-        None => return Check::warn(name, "the authority has given none yet", advice),
-        Some(Err(why)) => return Check::fail(name, why.clone(), "correct tls.certificate and tls.key"),
-        Some(Ok(good)) => *good,
-    };
-    let (at, now) = (crate::admin::rfc3339(ends), facts.now);
-    let Some(left) = ends.0.checked_sub(now.0).filter(|left| *left > 0) else {
-        return Check::fail(name, format!("it ended at {at}: clients refuse it"), advice);
-    };
-    if begins.0 > now.0 + CLOCK_SLACK_MS {
-        return Check::fail(
-            name,
-            format!("it begins only at {}: clients refuse it", crate::admin::rfc3339(begins)),
-            "set the clock (NTP), or use one that is good now",
-        );
-    }
-    let life = ends.0.saturating_sub(begins.0);
-    let found = format!("good until {at}, {} days", left / DAY_MS);
-    if left < CERTIFICATE_FAIL_MS.min(life / 12) {
-        Check::fail(name, found, advice)
-    } else if left < CERTIFICATE_WARN_MS.min(life / 4) {
-        Check::warn(name, found, advice)
-    } else {
-        Check::ok(name, found)
     }
 }
 

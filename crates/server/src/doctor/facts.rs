@@ -1,6 +1,6 @@
 //! What the doctor looks at, collected. Nothing is judged here, and what cannot be found out is absent.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -82,6 +82,8 @@ pub(super) struct Facts {
     pub(super) shards: usize,
     /// What a running server listens on, else what the settings say; a port of 0 is any.
     pub(super) listen: SocketAddr,
+    /// The same of the console, where it has an address of its own.
+    pub(super) console: Option<SocketAddr>,
     pub(super) tls: bool,
     /// From when to when the certificate is good. Absent without TLS, and with an authority that has given none yet.
     pub(super) certificate: Option<Result<(UnixMillis, UnixMillis), String>>,
@@ -140,6 +142,9 @@ impl Facts {
             cores: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             shards: config.shards,
             listen: serving.as_ref().map_or(config.listen, |serving| serving.listen),
+            console: serving
+                .as_ref()
+                .map_or_else(|| config.console.as_ref().and_then(|console| console.listen), |serving| serving.console),
             tls: serving.as_ref().map_or(config.tls.is_some(), |serving| serving.tls),
             certificate,
             acme: matches!(config.tls, Some(TlsSettings::Acme(_))),
@@ -153,14 +158,6 @@ impl Facts {
             schema,
             key_path,
             origins,
-        }
-    }
-
-    /// Whether others than this machine reach the address.
-    pub(super) fn is_reachable(&self) -> bool {
-        match self.listen.ip() {
-            IpAddr::V4(address) => !address.is_loopback(),
-            IpAddr::V6(address) => !address.to_canonical().is_loopback(),
         }
     }
 }

@@ -14,7 +14,7 @@ pub(super) fn page() -> String {
          - `tollgate metrics` prints them on the machine of the server; nothing has to be set.\n\
          - `metrics.listen = \"127.0.0.1:9464\"` ([settings](config.md#metrics)) serves them at `http://127.0.0.1:9464/metrics` in the text format of Prometheus,\n  \
          with `/livez` and `/readyz` beside them. Keep that address to operators: it asks for no credential.\n\
-         - [deploy/grafana/tollgate.json](../deploy/grafana/tollgate.json) is a dashboard of them for Grafana.\n\n\
+         - [deploy/grafana/tollgate.json](operating/files.md#dashboard) is a dashboard of them for Grafana.\n\n\
          No label is a channel, a token, a user or a project, so what customers make does not make more lines. Numbers of shards and sockets are told by the\n\
          shards themselves; some of them once a second. Everything begins at zero when the process starts.\n\n\
          | metric | kind | labels | what it says |\n|---|---|---|---|\n",

@@ -37,6 +37,7 @@ fn well() -> Facts {
         cores: 4,
         shards: 4,
         listen: "0.0.0.0:443".parse().unwrap(),
+        console: None,
         tls: true,
         certificate: Some(Ok(good(-30, 60))),
         acme: false,
@@ -112,6 +113,11 @@ fn each_illness_is_found_by_its_check_alone() {
         ("backlog", Warn, "somaxconn=4096", |f| f.somaxconn = Some(128)),
         ("send buffers", Warn, "4194304", |f| f.tcp_wmem = Some([4_096, 16_384, 32_768])),
         ("network", Fail, "trusted_proxies", |f| (f.tls, f.certificate) = (false, None)),
+        ("console", Fail, "trusted_proxies", |f| {
+            // The clients' address is within the machine.
+            (f.listen, f.console) = ("127.0.0.1:80".parse().unwrap(), Some("10.0.0.1:81".parse().unwrap()));
+            (f.tls, f.certificate) = (false, None);
+        }),
         ("certificate", Warn, "tls.key", |f| f.certificate = Some(Ok(good(-70, 20)))),
         ("certificate", Fail, "tls.key", |f| f.certificate = Some(Ok(good(-84, 6)))),
         ("certificate", Fail, "tls.key", |f| f.certificate = Some(Ok(good(-90, -1)))),
@@ -151,22 +157,34 @@ fn plain_http_is_well_where_nobody_else_or_a_proxy_listens() {
         ("10.0.0.1:80", true, true),
         ("[::]:80", false, false),
     ] {
-        let facts = Facts { listen: listen.parse().unwrap(), proxies, tls: false, ..well() };
-        assert_eq!(all(&facts).iter().all(|check| check.verdict == Verdict::Ok), is_well, "{listen} {proxies}");
+        let listen = listen.parse().unwrap();
+        let within = "127.0.0.1:90".parse().unwrap();
+        for (name, listen, console) in [("network", listen, None), ("console", within, Some(listen))] {
+            let facts = Facts { listen, console, proxies, tls: false, certificate: None, ..well() };
+            let ill: Vec<_> = all(&facts).into_iter().filter(|check| check.verdict != Verdict::Ok).collect();
+            let told: Vec<_> = ill.iter().map(|check| check.name).collect();
+            assert_eq!(told, if is_well { vec![] } else { vec![name] }, "{listen} {proxies}");
+        }
     }
 }
 
 #[test]
-fn the_address_is_the_one_that_is_really_listened_on() {
-    let found = |facts: &Facts| all(facts).into_iter().find(|check| check.name == "network").unwrap().found;
-    let serving = Serving { listen: "127.0.0.1:4123".parse().unwrap(), tls: false, certificate: None };
+fn the_addresses_are_those_that_are_really_listened_on() {
+    let found = |facts: &Facts, name: &str| all(facts).into_iter().find(|check| check.name == name).unwrap().found;
+    let (listen, console) = ("127.0.0.1:4123".parse().unwrap(), Some("127.0.0.1:4124".parse().unwrap()));
+    let serving = Serving { listen, console, tls: false, certificate: None };
     let server = Server::Running { version: "1.2.3".into(), pid: 9, serving: Some(serving) };
-    let listen = "127.0.0.1:4123".parse().unwrap();
-    let running = Facts { server, listen, tls: false, certificate: None, ..well() };
-    let said = found(&running);
-    assert!(said.contains("127.0.0.1:4123, where the server listens"), "{said}");
-    let any = Facts { server: Server::Stopped, listen: "127.0.0.1:0".parse().unwrap(), ..running };
-    assert!(found(&any).contains("127.0.0.1, any port"), "{}", found(&any));
+    let running = Facts { server, listen, console, tls: false, certificate: None, ..well() };
+    for (name, at) in [("network", "127.0.0.1:4123"), ("console", "127.0.0.1:4124")] {
+        let said = found(&running, name);
+        assert!(said.contains(&format!("{at}, where the server listens")), "{said}");
+    }
+    assert_eq!(found(&Facts { console: None, ..running.clone() }, "console"), "it has no address of its own");
+    let any = "127.0.0.1:0".parse().unwrap();
+    let any = Facts { server: Server::Stopped, listen: any, console: Some(any), ..running };
+    for name in ["network", "console"] {
+        assert!(found(&any, name).contains("127.0.0.1, any port"), "{}", found(&any, name));
+    }
     for facts in [any, Facts { certificate: Some(Ok(good(-2, 4))), ..well() }] {
         let check = all(&facts).into_iter().find(|check| check.name == "certificate").unwrap();
         assert_eq!((check.verdict, check.advice), (Verdict::Ok, None), "{}", check.found);
