@@ -37,7 +37,9 @@ function hear(socket, command) {
 function publish({ channel, data }) {
   const stream = channels.get(channel) ?? { offset: 0, members: new Set() };
   stream.offset += 1;
-  const push = JSON.stringify({ push: { channel, pub: { data, offset: stream.offset } } });
+  // The first message of a history says its epoch, too.
+  const position = stream.offset === 1 ? { offset: 1, epoch: "aBcD" } : { offset: stream.offset };
+  const push = JSON.stringify({ push: { channel, pub: { data, ...position } } });
   for (const member of stream.members) say(member, push);
 }
 

@@ -41,10 +41,19 @@ struct Subscriber {
     partial: Vec<u8>,
 }
 
+/// What was read from the subscriber before, byte by byte as expected, and which publications it was: most of the time the next one was sent the very same.
+#[derive(Debug, Default)]
+struct Echo {
+    bytes: Vec<u8>,
+    sequences: Vec<u64>,
+    /// There was something else among it, which each subscriber has to hear for itself.
+    is_mixed: bool,
+}
+
 /// What becomes of each message.
 enum Sink<'a> {
     Handshake,
-    Count(&'a Template, &'a mut Books),
+    Count(&'a Template, &'a mut Books, &'a mut Echo),
     /// Counts what comes of the past.
     CatchUp(&'a Template),
     /// Keeps the message that has a sequence number in it.
@@ -54,8 +63,30 @@ enum Sink<'a> {
 impl Sink<'_> {
     fn template(&self) -> Option<&Template> {
         match self {
-            Sink::Count(template, _) | Sink::CatchUp(template) => Some(template),
+            Sink::Count(template, ..) | Sink::CatchUp(template) => Some(template),
             Sink::Handshake | Sink::Learn(_) => None,
+        }
+    }
+
+    /// Something came that is no publication.
+    fn mix(&mut self) {
+        if let Sink::Count(_, _, echo) = self {
+            echo.is_mixed = true;
+        }
+    }
+}
+
+impl Echo {
+    fn begin(&mut self) {
+        self.bytes.clear();
+        self.sequences.clear();
+        self.is_mixed = false;
+    }
+
+    /// Keeps what was read, if it was whole publications and nothing else.
+    fn end(&mut self, bytes: &[u8], is_whole: bool) {
+        if is_whole && !self.is_mixed {
+            self.bytes.extend_from_slice(bytes);
         }
     }
 }
@@ -70,6 +101,7 @@ pub(crate) struct Audience<'a> {
     /// So many of the last ones do not read any more.
     mute: usize,
     scratch: Vec<u8>,
+    echo: Echo,
     wave: u8,
     to: SocketAddr,
 }
@@ -92,6 +124,7 @@ impl<'a> Audience<'a> {
             trust: None,
             mute: 0,
             scratch: vec![0; SCRATCH_BYTES],
+            echo: Echo::default(),
             wave,
             to,
         };
@@ -216,7 +249,10 @@ impl<'a> Audience<'a> {
 
     /// Reads a ready subscriber and enters every message in the books.
     pub(crate) fn count(&mut self, number: u64, template: &Template, books: &mut Books) -> Outcome<()> {
-        self.drain(number, &mut Sink::Count(template, books))
+        let mut echo = std::mem::take(&mut self.echo);
+        let counted = self.drain(number, &mut Sink::Count(template, books, &mut echo));
+        self.echo = echo;
+        counted
     }
 
     /// Reads a ready subscriber and learns from the broadcast that it shows, if it shows one.
@@ -237,12 +273,20 @@ impl<'a> Audience<'a> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error).doing(&format!("read subscriber {index}")),
         };
-        if let Sink::Count(_, books) = sink {
+        if let Sink::Count(_, books, echo) = sink {
             books.tick();
+            if kept == 0 && echo.bytes == self.scratch[..filled] {
+                echo.sequences.iter().for_each(|sequence| books.record(index, *sequence));
+                return Ok(());
+            }
+            echo.begin();
         }
         // What does not fit is still in the socket, and the poller says so again.
         let was_ready = subscriber.stage == Stage::Ready;
         let used = subscriber.take(self.dialect, &self.scratch[..filled], sink)?;
+        if let Sink::Count(_, _, echo) = sink {
+            echo.end(&self.scratch[kept..filled], kept == 0 && used == filled);
+        }
         subscriber.partial.clear();
         subscriber.partial.extend_from_slice(&self.scratch[used..filled]);
         if subscriber.partial.len() >= SCRATCH_BYTES {
@@ -276,7 +320,10 @@ impl Subscriber {
                     let (index, why) = (self.client.index, close_words(received.payload));
                     return cannot(format!("the server closed subscriber {index}: {why}"));
                 }
-                9 => send(&mut self.stream, &frame::client(0xA, received.payload))?,
+                9 => {
+                    sink.mix();
+                    send(&mut self.stream, &frame::client(0xA, received.payload))?;
+                }
                 0xA => {}
                 opcode => return cannot(format!("subscriber {} received a frame of type {opcode}", self.client.index)),
             }
@@ -296,7 +343,10 @@ impl Subscriber {
             let first = sink.template().and_then(|template| template.first(frame.opcode, rest));
             let length = if let Some((sequence, length)) = first {
                 match sink {
-                    Sink::Count(_, books) => books.record(self.client.index, sequence),
+                    Sink::Count(_, books, echo) => {
+                        books.record(self.client.index, sequence);
+                        echo.sequences.push(sequence);
+                    }
                     _ => self.miss(sequence)?,
                 }
                 length
@@ -322,6 +372,7 @@ impl Subscriber {
         message: &[u8],
         sink: &mut Sink<'_>,
     ) -> Outcome<()> {
+        sink.mix();
         match sink {
             Sink::Learn(learned) => {
                 if let Some(template) = Template::learn(opcode, message, shape.holes) {

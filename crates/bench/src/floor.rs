@@ -3,7 +3,8 @@
 //!
 //! The first connection is the control line, in words:
 //! `frame HEX` sets the bytes, `accept N` takes N subscribers (answer: `ok`), `send FIRST K` writes K frames with
-//! sequence numbers from FIRST as one contiguous buffer to each subscriber, `part` drops the subscribers (answer: `ok`).
+//! sequence numbers from FIRST as one contiguous buffer to each subscriber, `to NUMBER CHANNEL CHANNELS` writes one frame to
+//! the subscribers whose turn the channel is when they are dealt out among so many, `part` drops the subscribers (answer: `ok`).
 //! It ends with the control line.
 use crate::failure::{Doing, Outcome, cannot};
 use crate::frame::Template;
@@ -59,6 +60,9 @@ pub(crate) fn serve(fault: Option<Fault>) -> Outcome<()> {
                 answers.write_all(b"ok\n").doing("answer")?;
             }
             ["send", first, count] => floor.send(number(first)?, number(count)?)?,
+            ["to", sequence, channel, channels] => {
+                floor.send_to(number(sequence)?, number(channel)?, number(channels)?)?;
+            }
             ["part"] => {
                 floor.subscribers.clear();
                 answers.write_all(b"ok\n").doing("answer")?;
@@ -103,6 +107,14 @@ impl Floor {
             }
         }
         Ok(())
+    }
+
+    /// One frame to those of one channel.
+    fn send_to(&mut self, sequence: u64, channel: usize, channels: usize) -> Outcome<()> {
+        self.buffer.clear();
+        self.template.append(sequence, &mut self.buffer);
+        let members = self.subscribers.iter_mut().skip(channel).step_by(channels.max(1));
+        members.into_iter().try_for_each(|member| write_all(member, &self.buffer))
     }
 
     fn send_wrongly(&mut self, fault: Fault, index: usize, first: u64, count: u64) -> Outcome<()> {

@@ -55,7 +55,7 @@ enum Means<'a> {
     Requests(Pool, &'a dyn Dialect),
     /// The first subscriber says them.
     Messages(&'a dyn Dialect),
-    /// All pending ones as one contiguous buffer.
+    /// All pending ones as one contiguous buffer where there is one channel, else each to the subscribers of its own.
     Floor(&'a mut Control),
 }
 
@@ -105,6 +105,16 @@ impl<'a> Publisher<'a> {
 
     fn fill_up(&mut self, pending: u64, audience: &mut Audience<'_>, books: &mut Books) -> Outcome<()> {
         if let Means::Floor(control) = &mut self.means {
+            let channels = books.channels();
+            if channels > 1 {
+                let mut words = Vec::new();
+                while books.pending() < pending {
+                    let channel = next_channel(&mut self.turn, books);
+                    let sequence = books.publish(channel, kernel::now());
+                    words.push(format!("to {sequence} {channel} {channels}"));
+                }
+                return if words.is_empty() { Ok(()) } else { control.say(&words.join("\n")) };
+            }
             if books.pending() > 0 {
                 return Ok(());
             }
@@ -136,18 +146,13 @@ impl<'a> Publisher<'a> {
     }
 
     fn publish(&mut self, meant: Instant, audience: &mut Audience<'_>, books: &mut Books) -> Outcome<()> {
-        let channels = books.channels();
-        // A closed loop leaves out channels that have not got theirs yet, so that each channel's order is the sender's.
-        let is_free = |channel: &usize| channels == 1 || books.pending_in(*channel) == 0;
-        let turns = (0..channels).map(|step| (self.turn + step) % channels);
-        let channel = turns.clone().find(is_free).or(turns.clone().next()).unwrap_or(0);
-        self.turn = channel + 1;
+        let channel = next_channel(&mut self.turn, books);
         let sequence = books.publish(channel, meant);
         let payload = frame::payload(sequence, self.padding);
         match &mut self.means {
             Means::Requests(pool, dialect) => pool.ask(&dialect.publish(channel, &payload), sequence),
             Means::Messages(dialect) => audience.say(&dialect.publish(channel, &payload)),
-            Means::Floor(_) => cannot("the floor has one channel and no open loop"),
+            Means::Floor(_) => cannot("the floor has no open loop"),
         }
     }
 
@@ -207,4 +212,14 @@ impl<'a> Publisher<'a> {
             (Means::Requests(..), Pace::PerSecond(_)) => false,
         }
     }
+}
+
+/// Whose turn it is. A closed loop leaves out channels that have not got theirs yet, so that each channel's order is the sender's.
+fn next_channel(turn: &mut usize, books: &Books) -> usize {
+    let channels = books.channels();
+    let is_free = |channel: &usize| channels == 1 || books.pending_in(*channel) == 0;
+    let turns = (0..channels).map(|step| (*turn + step) % channels);
+    let channel = turns.clone().find(is_free).or(turns.clone().next()).unwrap_or(0);
+    *turn = channel + 1;
+    channel
 }

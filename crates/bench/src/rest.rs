@@ -27,10 +27,10 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// That the request was granted, whatever the answer says beside that.
+    /// That the request was granted, whatever the answer says beside that. Centrifugo says no with a 200.
     pub(crate) fn accepted(&self) -> Outcome<()> {
         match self.status {
-            200..=299 => Ok(()),
+            200..=299 if !self.body.starts_with(br#"{"error""#) => Ok(()),
             status => cannot(format!("an answer was {status}: {}", String::from_utf8_lossy(&self.body))),
         }
     }
@@ -273,5 +273,9 @@ mod tests {
     fn an_error_answer_is_told_in_full() {
         let response = Response { status: 403, body: br#"{"error":{"code":"forbidden"}}"#.to_vec(), closes: false };
         assert!(response.data().unwrap_err().to_string().contains("forbidden"));
+        let answer = |status, body: &str| Response { status, body: body.into(), closes: false };
+        let refused = answer(200, r#"{"error":{"code":102,"message":"unknown channel"}}"#).accepted().unwrap_err();
+        assert!(refused.to_string().contains("unknown channel"), "{refused}");
+        assert!(answer(200, r#"{"result":{"offset":1}}"#).accepted().is_ok());
     }
 }

@@ -122,17 +122,23 @@ impl Floor {
     }
 
     pub(crate) fn wave(&mut self, settings: &Settings, plans: &[Plan], wave: u8) -> Outcome<Vec<Figures>> {
-        self.wave_of(settings.subscribers, plans, wave)
+        self.wave_of(settings.subscribers, 1, plans, wave)
     }
 
-    /// The same with so many subscribers.
-    pub(crate) fn wave_of(&mut self, subscribers: usize, plans: &[Plan], wave: u8) -> Outcome<Vec<Figures>> {
+    /// The same with so many subscribers, dealt out among channels.
+    pub(crate) fn wave_of(
+        &mut self,
+        subscribers: usize,
+        channels: usize,
+        plans: &[Plan],
+        wave: u8,
+    ) -> Outcome<Vec<Figures>> {
         let mut poller = Poller::new()?;
         self.control.say(&format!("accept {subscribers}"))?;
         let audience = Audience::gather(subscribers, wave, self.process.address, &Bare, &mut poller)?;
         self.control.await_ok()?;
         let pid = self.process.pid();
-        let mut hall = Hall { audience, poller, template: &self.template, next_sequence: 1, channels: 1, pid };
+        let mut hall = Hall { audience, poller, template: &self.template, next_sequence: 1, channels, pid };
         let mut figures = Vec::with_capacity(plans.len());
         for plan in plans {
             figures.push(hall.run(*plan, Publisher::floor(&mut self.control, plan.pending()))?);

@@ -1,8 +1,8 @@
 //! The topic servers of ours, the dialects and the ledger, on a small run with each peer that installs within seconds. It needs Node and npm; says nothing
 //! about speed.
-#![allow(clippy::unwrap_used, clippy::print_stderr)]
+#![allow(clippy::unwrap_used, clippy::explicit_write)]
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -11,9 +11,14 @@ const UNREACHABLE: [&str; 5] =
     ["code ENOTFOUND", "code ETIMEDOUT", "code ECONNREFUSED", "code ECONNRESET", "code EAI_AGAIN"];
 
 fn peers(which: &str) -> Output {
+    check(which).output().unwrap()
+}
+
+fn check(which: &str) -> Command {
     let small = ["--quick", "--subscribers", "100", "--seconds", "0.05", "--pending", "16"];
     let mut command = Command::new(env!("CARGO_BIN_EXE_tollgate-bench"));
-    command.args(["peers", "--peer", which]).args(small).output().unwrap()
+    command.args(["peers", "--peer", which]).args(small);
+    command
 }
 
 fn words(output: &[u8]) -> String {
@@ -26,9 +31,14 @@ fn lacks() -> Option<&'static str> {
     if runs("node") && runs("npm") { None } else { Some("node and npm are not installed") }
 }
 
+/// Straight to stderr: what `eprintln!` says in a test that passes is shown to nobody.
+fn skipped(why: &str) {
+    writeln!(std::io::stderr(), "SKIPPED peers: {why}").unwrap();
+}
+
 /// Where the bench keeps what it installed.
 fn installed() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_tollgate-bench")).ancestors().nth(2).unwrap().join("peers/topics")
+    Path::new(env!("CARGO_BIN_EXE_tollgate-bench")).ancestors().nth(2).unwrap().join("peers")
 }
 
 struct StandIn(Child);
@@ -43,13 +53,13 @@ impl Drop for StandIn {
 #[test]
 fn each_peer_delivers_every_message_and_has_a_line() {
     if let Some(why) = lacks() {
-        eprintln!("SKIPPED: {why}");
+        skipped(why);
         return;
     }
     let output = peers("uws,ws,socketio");
     let (table, said) = (words(&output.stdout), words(&output.stderr));
     if let Some(why) = UNREACHABLE.iter().find(|code| said.contains(**code)) {
-        eprintln!("SKIPPED: npm's registry cannot be reached ({why})");
+        skipped(&format!("npm's registry cannot be reached ({why})"));
         return;
     }
     assert_eq!(output.status.code(), Some(0), "{table}{said}");
@@ -60,7 +70,7 @@ fn each_peer_delivers_every_message_and_has_a_line() {
     }
 
     // What is installed now also carries the stand-in.
-    let script = installed().join("centrifuge-stand-in.mjs");
+    let script = installed().join("topics/centrifuge-stand-in.mjs");
     std::fs::write(&script, include_str!("../peers/centrifuge-stand-in.mjs")).unwrap();
     let mut process = Command::new("node").arg(&script).stdout(Stdio::piped()).spawn().unwrap();
     let mut port = String::new();
@@ -76,6 +86,19 @@ fn each_peer_delivers_every_message_and_has_a_line() {
     assert_eq!(output.status.code(), Some(1), "a peer that fails is not passed over");
     assert!(words(&output.stdout).contains("**NO**"), "{}", words(&output.stdout));
     assert!(words(&output.stderr).contains("WARNING: centrifugo: cannot run: Centrifugo: an answer was 401"));
+}
+
+/// Compiling it takes too long for a test, so only where somebody has run `peers --peer sockudo` before.
+#[test]
+fn sockudo_delivers_every_message_whatever_the_environment_says() {
+    if !installed().join("sockudo-5.2.0/bin/sockudo").is_file() {
+        skipped("sockudo is not installed");
+        return;
+    }
+    let output = check("sockudo").env("HOST", "192.0.2.1").env("PORT", "1").output().unwrap();
+    let (table, said) = (words(&output.stdout), words(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{table}{said}");
+    assert!(table.contains("| sockudo | sockudo 5.2 | MIT | yes |"), "{table}");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub(super) const SOCKUDO: &str = "5.2.0";
 const NGINX_MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
 const MINUTES: Duration = Duration::from_secs(60);
-/// sockudo is compiled: 40 minutes on two quiet cores.
+/// sockudo is compiled: 20 minutes of a quiet core, three times that on a busy or slow one.
 const COMPILING: Duration = Duration::from_secs(3 * 60 * 60);
 
 /// What the binary carries, so that it can be run from anywhere.
@@ -140,14 +140,11 @@ fn nchan(cache: &Path) -> Outcome<PathBuf> {
 fn sockudo(folder: &Path) -> Outcome<PathBuf> {
     let program = folder.join("bin/sockudo");
     if !program.is_file() {
-        say(&format!(
-            "compiling sockudo {SOCKUDO} into {}: this takes about 40 minutes on two cores",
-            folder.display()
-        ));
+        say(&format!("compiling sockudo {SOCKUDO} into {}: this takes 20 minutes or more", folder.display()));
         run(
             Command::new("protoc").arg("--version"),
             MINUTES,
-            "run protoc: apt-get install protobuf-compiler libprotobuf-dev",
+            "run protoc: apt-get install protobuf-compiler libprotobuf-dev libssl-dev pkg-config",
         )?;
         let words =
             ["install", "sockudo", "--version", SOCKUDO, "--locked", "--no-default-features", "--features", "local,v2"];

@@ -40,7 +40,10 @@ pub(super) fn command(source: Source, place: &Place<'_>) -> Outcome<Command> {
         Source::Nchan => {
             command.arg("-p").arg(place.folder).arg("-c").arg(place.configure("nginx.conf", NGINX)?);
         }
-        Source::Sockudo => drop(command.arg("--config").arg(place.configure("sockudo.toml", SOCKUDO)?)),
+        // Variables as common as HOST, PORT and DEBUG would go before the file.
+        Source::Sockudo => {
+            command.env_clear().arg("--config").arg(place.configure("sockudo.toml", SOCKUDO)?);
+        }
         Source::Url => return cannot("a server that is found by URL is not started"),
     }
     command.current_dir(place.folder);

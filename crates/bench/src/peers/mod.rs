@@ -139,6 +139,7 @@ mod tests {
         assert_eq!(names("ws, uws,ws"), ["ws", "uws"]);
         assert_eq!(names("all"), ["uws", "ws", "socketio", "soketi", "nats", "nchan"]);
         assert_eq!(names("nats,all").len(), 6);
+        assert_eq!(names("all,sockudo"), ["uws", "ws", "socketio", "soketi", "nats", "nchan", "sockudo"]);
         assert!(names("").is_empty());
     }
 

@@ -10,8 +10,10 @@ use crate::settings::Settings;
 use crate::{kernel, rest, rounds, say, stage};
 use serde_json::json;
 
-/// Channels that are published in, with ten subscribers each, while others only exist.
-const BUSY: usize = 100;
+/// Channels that are published in, while others only exist.
+const BUSY: usize = 10;
+/// Subscribers of each of them.
+const MEMBERS: usize = 100;
 /// Connections of the measurement with many tokens.
 const CLIENTS: usize = 1_000;
 /// Descriptors that are not subscribers'.
@@ -86,7 +88,7 @@ fn subscribers(settings: &Settings) -> Outcome<Growth> {
     let (venue, mut floor, mut wave) = (Venue::open(settings, 1)?, rounds::Floor::start(settings)?, 0);
     grow(settings, Grows::Subscribers, &sizes, &mut |size| {
         wave += 2;
-        let bare = floor.wave_of(size, &[settings.alone()], wave - 1)?;
+        let bare = floor.wave_of(size, 1, &[settings.alone()], wave - 1)?;
         let leap = venue.leap();
         let mut hall = venue.hall(&leap, size, wave)?;
         let publisher = Publisher::of(&leap, venue.padding(), settings.alone(), &hall.poller)?;
@@ -111,7 +113,7 @@ fn channels(settings: &Settings) -> Outcome<Growth> {
         }
         (there, wave) = (there.max(size), wave + 1);
         let leap = venue.leap();
-        let mut hall = venue.hall(&leap, 10 * BUSY, wave)?;
+        let mut hall = venue.hall(&leap, MEMBERS * BUSY, wave)?;
         let plan = Plan { pace: Pace::Pending(settings.pending.min(BUSY as u64)), ..settings.queued() };
         let publisher = Publisher::of(&leap, venue.padding(), plan, &hall.poller)?;
         let figures = venue.explain(hall.run(plan, publisher), "G1, channels")?;

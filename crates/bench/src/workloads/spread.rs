@@ -22,6 +22,8 @@ pub(crate) struct Small {
     open: Figures,
     /// One large channel, by a bare loop.
     floor: Figures,
+    /// The same channels, by a bare loop.
+    scattered: Figures,
 }
 
 impl Small {
@@ -34,6 +36,11 @@ impl Small {
     fn times_floor(&self) -> f64 {
         self.floor.per_core_second() / self.closed.per_core_second()
     }
+
+    /// The same of the floor that sends to the same sockets in the same order.
+    fn times_scattered(&self) -> f64 {
+        self.scattered.per_core_second() / self.closed.per_core_second()
+    }
 }
 
 pub(crate) fn run(settings: &Settings) -> Outcome<(Vec<Small>, Field)> {
@@ -44,8 +51,10 @@ pub(crate) fn run(settings: &Settings) -> Outcome<(Vec<Small>, Field)> {
     let rounds = (0..settings.workload_rounds())
         .map(|round| {
             let (label, wave) =
-                (format!("S1 round {} of {}", round + 1, settings.workload_rounds()), rounds::wave(round, 2));
-            let floor = floor.wave(settings, &[settings.alone()], wave)?;
+                (format!("S1 round {} of {}", round + 1, settings.workload_rounds()), rounds::wave(round, 3));
+            let plan = Plan { pace: Pace::Pending(settings.pending), span: settings.span, warm_up: 100 };
+            let large = floor.wave(settings, &[settings.alone()], wave)?;
+            let scattered = floor.wave_of(count * MEMBERS, count, &[plan], wave + 2)?;
             let leap = venue.leap();
             let mut hall = venue.hall(&leap, settings.subscribers / MEMBERS * MEMBERS, wave + 1)?;
             let mut measure = |pace| {
@@ -56,13 +65,13 @@ pub(crate) fn run(settings: &Settings) -> Outcome<(Vec<Small>, Field)> {
             let (closed, open) = (measure(Pace::Pending(settings.pending))?, measure(Pace::PerSecond(RATE))?);
             drop(hall);
             venue.await_empty()?;
-            let plan = Plan { pace: Pace::Pending(settings.pending), span: settings.span, warm_up: 100 };
             field.round(count * MEMBERS, &[plan], wave, &label);
-            let small = Small { closed, open, floor: floor[0] };
+            let small = Small { closed, open, floor: large[0], scattered: scattered[0] };
             say(&format!(
-                "{label}: {:.0} publishes per core-second, {:.2} × the floor's CPU; {RATE} a second: {}",
+                "{label}: {:.0} publishes per core-second, {:.2} × the floor's CPU, {:.2} × in the same order; {RATE} a second: {}",
                 small.publishes(),
                 small.times_floor(),
+                small.times_scattered(),
                 steady::words(&small.open)
             ));
             Ok(small)
@@ -75,6 +84,7 @@ pub(crate) fn rows(settings: &Settings, rounds: &[Small], field: &Field) -> Vec<
     let (channels, targets) = (settings.subscribers / MEMBERS, settings.targets);
     let publishes = Spread::of(rounds.iter().map(Small::publishes));
     let times = Spread::of(rounds.iter().map(Small::times_floor));
+    let scattered = Spread::of(rounds.iter().map(Small::times_scattered));
     let p99 = Spread::of(rounds.iter().map(|round| steady::p99(&round.open)));
     let backlog = rounds.iter().map(|round| round.open.backlog).max().unwrap_or(0);
     let raw =
@@ -98,6 +108,17 @@ pub(crate) fn rows(settings: &Settings, rounds: &[Small], field: &Field) -> Vec<
             reached: Some(publishes.median >= targets.small_publishes && times.median <= targets.small_times_floor),
             generator: report::generator(rounds.iter().map(|round| &round.closed)),
             raw: json!({"closed": raw(|round| &round.closed), "floor": raw(|round| &round.floor)}),
+        },
+        Row {
+            id: "S1",
+            workload: "the same; floor: a bare loop that sends to the same sockets in the same order".to_owned(),
+            floor: Spread::of(rounds.iter().map(|round| round.scattered.per_core_second())).thousands(),
+            server: Spread::of(rounds.iter().map(|round| round.closed.per_core_second())).thousands(),
+            result: format!("a delivery {}", scattered.with(1.0, 2, " × the floor's CPU")),
+            target: "–".to_owned(),
+            reached: None,
+            generator: report::generator(rounds.iter().map(|round| &round.scattered)),
+            raw: json!({"floor": raw(|round| &round.scattered)}),
         },
         Row {
             id: "S1",
