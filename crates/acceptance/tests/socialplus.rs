@@ -86,29 +86,34 @@ fn sp39_the_access_token_opens_a_socket_and_dies_with_its_session() {
     let (key, api) = (publishable(&server), server.api());
     api.channel("lobby", "public", json!({"open": true}));
     let made = session(&server, &key, "alice", "d1", &json!({})).unwrap();
-    for spelling in ["accessToken", "refreshToken"] {
+    let mut sockets = ["accessToken", "refreshToken"].map(|spelling| {
         let (mut leap, _) = server.identified(made[spelling].as_str());
         assert_eq!(leap.join("lobby")["open"], true, "{spelling}");
-    }
-    let (mut first, _) = server.identified(made["accessToken"].as_str());
-    first.join("lobby");
+        leap
+    });
     api.post("/v1/channels/lobby/messages", json!({"e": "SAID", "d": 1})).no_content();
-    assert_eq!(first.dispatch("MESSAGE")["d"], json!({"e": "SAID", "d": 1}));
+    for leap in &mut sockets {
+        assert_eq!(leap.dispatch("MESSAGE")["d"], json!({"e": "SAID", "d": 1}));
+    }
     let user =
         call(&server, "POST", "/v2/users/alice/messages", &[("Authorization", &server.key)], r#"{"event":"HI"}"#);
-    assert_eq!(user.json(), json!({"connections": 1, "mailboxes": 0}));
-    assert_eq!(first.dispatch("DIRECT_MESSAGE")["d"], json!({"e": "HI", "d": null}));
+    assert_eq!(user.json(), json!({"connections": 2, "mailboxes": 0}));
+    for leap in &mut sockets {
+        assert_eq!(leap.dispatch("DIRECT_MESSAGE")["d"], json!({"e": "HI", "d": null}));
+    }
     let bearer = format!("Bearer {}", made["accessToken"].as_str().unwrap());
     let ended = call(&server, "DELETE", "/api/v4/sessions", &[("Authorization", &bearer)], "");
     assert_eq!((ended.status, ended.json()), (200, json!({"success": true})));
-    assert_eq!(first.closed().0, 4001);
+    for leap in &mut sockets {
+        assert_eq!(leap.closed().0, 4001);
+    }
     assert_eq!(verify(&server, made["accessToken"].as_str().unwrap()), 401);
     // A ban cuts off whoever is connected.
     let made = session(&server, &key, "bob", "d1", &json!({})).unwrap();
-    let (mut second, _) = server.identified(made["accessToken"].as_str());
+    let (mut leap, _) = server.identified(made["accessToken"].as_str());
     let banned = call(&server, "POST", "/v2/users/bob/ban", &[("Authorization", &server.key)], "");
     assert_eq!(banned.json()["connections_closed"], 1);
-    assert_eq!(second.closed().0, 4001);
+    assert_eq!(leap.closed().0, 4001);
     assert_eq!(session(&server, &key, "bob", "d1", &json!({})), Err((403, json!(400_312))));
 }
 

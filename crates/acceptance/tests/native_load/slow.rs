@@ -18,7 +18,8 @@ const MESSAGES: u64 = 5_000;
 const TEXT_BYTES: usize = 1_000;
 /// From one message to the next.
 const PAUSE: Duration = Duration::from_millis(2);
-const SLOW_BUFFER_BYTES: u32 = 4_096;
+/// Small beside what is sent, but not so small that on a busy machine the goodbye is overdue behind thousands of turns of reading and sending.
+const SLOW_BUFFER_BYTES: u32 = 65_536;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// What the server says to who did not read fast enough.
 const SLOW_CONSUMER: u16 = 4001;
