@@ -23,6 +23,8 @@ pub(super) enum Source {
 
 pub(super) const NATS: &str = "2.15.1";
 pub(super) const SOCKUDO: &str = "5.2.0";
+/// What it is compiled with, beside cargo.
+const SOCKUDO_NEEDS: &str = "apt-get install protobuf-compiler libprotobuf-dev libssl-dev pkg-config";
 const NGINX_MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 
 const MINUTES: Duration = Duration::from_secs(60);
@@ -141,14 +143,14 @@ fn sockudo(folder: &Path) -> Outcome<PathBuf> {
     let program = folder.join("bin/sockudo");
     if !program.is_file() {
         say(&format!("compiling sockudo {SOCKUDO} into {}: this takes 20 minutes or more", folder.display()));
-        run(
-            Command::new("protoc").arg("--version"),
-            MINUTES,
-            "run protoc: apt-get install protobuf-compiler libprotobuf-dev libssl-dev pkg-config",
-        )?;
+        run(Command::new("protoc").arg("--version"), MINUTES, &format!("run protoc ({SOCKUDO_NEEDS})"))?;
         let words =
             ["install", "sockudo", "--version", SOCKUDO, "--locked", "--no-default-features", "--features", "local,v2"];
-        run(Command::new("cargo").args(words).arg("--root").arg(folder), COMPILING, "compile sockudo")?;
+        run(
+            Command::new("cargo").args(words).arg("--root").arg(folder),
+            COMPILING,
+            &format!("compile sockudo ({SOCKUDO_NEEDS})"),
+        )?;
     }
     Ok(program)
 }
