@@ -128,14 +128,17 @@ impl Shard {
     }
 
     /// Answers when everything asked before has taken effect: at once, or when the channel's home has answered.
-    fn settle_later(&mut self, channel: &ChannelKey, reply: oneshot::Sender<()>) {
+    fn settle_later(&mut self, channel: &ChannelKey, reply: oneshot::Sender<()>, outlet: &mut dyn Outlet) {
         let place = self.locals.find(channel);
         match place.and_then(|place| self.locals.get_mut(place)).map(|local| &mut local.standing) {
             Some(Standing::Asked(_, waiters)) => waiters.push(Waiter::Settle(reply)),
-            Some(Standing::Live(_)) | None => {
-                let _caller_left = reply.send(());
-            }
+            Some(Standing::Live(_)) | None => self.tell_settled(channel, reply, outlet),
         }
+    }
+
+    /// The answer takes the way of the words that it speaks of: a request of whoever hears it comes to the home behind them.
+    pub(super) fn tell_settled(&mut self, channel: &ChannelKey, reply: oneshot::Sender<()>, outlet: &mut dyn Outlet) {
+        self.pass_on(self.hub.home(channel), PeerWord::Settled(reply), outlet);
     }
 
     /// Carries out a word from another shard, or from this one to itself.
@@ -168,7 +171,10 @@ impl Shard {
                     self.leave(connection, &channel, true, outlet);
                 }
             }
-            PeerWord::Settle(channel, reply) => self.settle_later(&channel, reply),
+            PeerWord::Settle(channel, reply) => self.settle_later(&channel, reply, outlet),
+            PeerWord::Settled(reply) => {
+                let _caller_left = reply.send(());
+            }
             PeerWord::Published(channel, position, frames) => self.append(&channel, Some(position), false, &frames),
             PeerWord::Restarted(channel, position, frames) => self.append(&channel, Some(position), false, &frames),
             PeerWord::Presence(channel, frames) => self.append(&channel, None, true, &frames),

@@ -225,9 +225,7 @@ impl Shard {
             match waiter {
                 Waiter::Join(connection) => self.join(connection, key.clone(), outlet),
                 Waiter::Gather(connection) => self.gathered(connection, outlet),
-                Waiter::Settle(reply) => {
-                    let _caller_left = reply.send(());
-                }
+                Waiter::Settle(reply) => self.tell_settled(&key, reply, outlet),
             }
         }
         self.drop_if_unused(place, outlet);
@@ -256,9 +254,7 @@ impl Shard {
                     }
                     self.gathered(connection, outlet);
                 }
-                Waiter::Settle(reply) => {
-                    let _caller_left = reply.send(());
-                }
+                Waiter::Settle(reply) => self.tell_settled(key, reply, outlet),
             }
         }
         self.drop_if_unused(place, outlet);

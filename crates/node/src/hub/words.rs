@@ -73,7 +73,8 @@ pub enum Request {
     Directs(Box<DirectsQuestion>),
     /// Answers once everything asked before has taken effect on this shard, with the last time that it closed a connection that may not come back.
     Settle(oneshot::Sender<Option<Monotonic>>),
-    /// To a channel's home: answers once everything about the channel that was asked before has taken effect on that shard, joining included.
+    /// To a channel's home: answers once everything about the channel that was asked before has taken effect on that shard, joining included, and
+    /// at the home what that shard told it then.
     SettleChannel(ShardIndex, ChannelKey, oneshot::Sender<()>),
 }
 
@@ -145,6 +146,8 @@ pub enum PeerWord {
     Leave(ConnectionKey, ChannelKey, TokenId),
     /// From the home, passed on: see [`Request::SettleChannel`].
     Settle(ChannelKey, oneshot::Sender<()>),
+    /// To a channel's home, the answer to [`PeerWord::Settle`]: all that was told before it is here, too.
+    Settled(oneshot::Sender<()>),
     /// From the home: the channel with this number was deleted.
     Deleted(ChannelKey, u64, Frames),
 }

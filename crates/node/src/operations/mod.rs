@@ -100,7 +100,8 @@ impl Node {
     }
 
     /// Waits until what the shards of these connections were told about a channel, through its home, has taken effect there: so that who hears our
-    /// answer and then publishes reaches whom we just subscribed, and no longer whom we unsubscribed.
+    /// answer and then publishes reaches whom we just subscribed, and no longer whom we unsubscribed. And until the home knows what those shards told
+    /// it before, so that who then looks for the members finds those.
     async fn settled(&self, connections: &[ConnectionRef], channel: &ChannelKey) {
         let shards: BTreeSet<u16> = connections.iter().map(|connection| connection.shard.0).collect();
         for shard in shards.into_iter().map(ShardIndex) {

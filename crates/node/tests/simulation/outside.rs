@@ -8,11 +8,27 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use bytes::Bytes;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::{Clock, Entropy, Monotonic, UnixMillis};
-use tollgate_core::command::{Connected, Expiry, Notice, Renewed};
+use tollgate_core::command::{Connected, Expiry, Notice, Renewed, Reply};
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_node::{ConnectionKey, Outlet, ShardParts, Written};
 
 use super::clients::{News, SimClient};
+
+/// What a client was answered, among what it heard: `done`, or `members` and what each of them shows.
+pub(crate) fn answered(outlet: &SimOutlet, connection: ConnectionKey, reply: &Reply) {
+    let line = match reply {
+        Reply::Done => "done".to_owned(),
+        Reply::Members(page) => page.members.iter().fold("members".to_owned(), |line, member| {
+            format!("{line} {}", member.data.as_ref().map_or("nothing", |data| data.as_str()))
+        }),
+        _ => return,
+    };
+    let mut clients = outlet.clients.borrow_mut();
+    let is_meant = |client: &&mut SimClient| client.shard == outlet.shard && client.connection == connection;
+    if let Some(client) = clients.iter_mut().find(is_meant) {
+        client.heard.push(line);
+    }
+}
 
 /// xorshift: enough chance for schedules.
 pub(crate) struct Rng(u64);

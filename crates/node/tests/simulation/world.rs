@@ -27,7 +27,7 @@ use tollgate_node::{
 
 use super::clients::{News, SimClient};
 use super::outside::{
-    Lines, Rng, SimClock, SimEntropy, SimOutlet, bring, carry_out, let_go_if_closed, number_of, told_end,
+    Lines, Rng, SimClock, SimEntropy, SimOutlet, answered, bring, carry_out, let_go_if_closed, number_of, told_end,
 };
 
 type SimShard = (Rc<RefCell<ShardParts>>, Rc<RefCell<SimOutlet>>);
@@ -250,7 +250,8 @@ impl World {
                         told_end(&outlet.borrow(), connection, told.token.expiry);
                         renewed.expect("only a renewal is answered so")(&mut outlet.borrow_mut());
                     }
-                    Some(_) | None => {}
+                    Some(reply) => answered(&outlet.borrow(), connection, &reply),
+                    None => {}
                 }
                 carry_out(&mut parts.borrow_mut(), &mut outlet.borrow_mut());
             }
@@ -399,6 +400,18 @@ impl World {
         carry_out(&mut parts, &mut outlet.borrow_mut());
     }
 
+    /// Goes on until a client has heard so many lines that begin so.
+    pub(crate) fn run_until_heard(&mut self, client: usize, (line, count): (&str, usize), rng: &mut Rng) {
+        for _ in 0..10_000 {
+            if self.heard_by_client(client).iter().filter(|heard| heard.starts_with(line)).count() >= count {
+                return;
+            }
+            self.turn(rng);
+            self.set_blocked(client, false);
+        }
+        panic!("{line:?} was not heard: {:?}", self.heard_by_client(client));
+    }
+
     pub(crate) fn run_a_while(&mut self, rng: &mut Rng) {
         (0..50).for_each(|_| self.turn(rng));
     }
@@ -502,7 +515,7 @@ fn check_one_order(channel: &str, messages: bool, heard: &[&[u64]]) {
     }
 }
 
-fn new_channel(id: &str) -> NewChannel {
+pub(crate) fn new_channel(id: &str) -> NewChannel {
     let kind = if id.starts_with("private") {
         ChannelType::Private
     } else if id.starts_with("public") {
