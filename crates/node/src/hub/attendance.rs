@@ -18,7 +18,7 @@ use super::link::Phase;
 use super::past::{Beginning, Past};
 use super::shard::{Outlet, Shard, link_mut};
 use super::words::Attend;
-use super::{ConnectionKey, ConnectionRef, Frames, PeerWord, ShardIndex};
+use super::{ConnectionKey, ConnectionRef, Frames, PeerWord};
 
 /// How direct messages are kept.
 const KEPT: ChannelSettings = ChannelSettings {
@@ -160,13 +160,13 @@ impl Shard {
         frames: &Frames,
         outlet: &mut dyn Outlet,
     ) {
-        let mut by_shard: BTreeMap<u16, Vec<ConnectionKey>> = BTreeMap::new();
+        let mut by_shard: BTreeMap<_, Vec<ConnectionKey>> = BTreeMap::new();
         for connection in connections {
-            by_shard.entry(connection.shard.0).or_default().push(connection.key);
+            by_shard.entry(connection.shard).or_default().push(connection.key);
         }
         for (shard, connections) in by_shard {
             let word = PeerWord::Direct(token, connections, position, Box::new(publication.clone()), frames.clone());
-            self.pass_on(ShardIndex(shard), word, outlet);
+            self.pass_on(shard, word, outlet);
         }
     }
 

@@ -51,7 +51,7 @@ pub(crate) use standing::{DirectsSeen, StandingSeen};
 pub use words::{PeerWord, Request};
 
 /// Which shard.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardIndex(pub u16);
 
 /// A connection within its shard: its slot in the gateway's table, and a generation that tells it from earlier users of the slot.

@@ -75,8 +75,7 @@ impl Node {
     /// Members of a channel for a client: with it among them, and as it shows itself, if it was answered that it is in.
     pub(super) async fn client_members(&self, client: &Client, channel: &str, query: MembersQuery) -> Result<Outcome> {
         let key = self.client_reads(client, channel, Operation::Presence)?;
-        self.settled(&[client.connection], &key).await;
-        Ok(Outcome::Reply(Reply::Members(self.members_of(key, query).await?)))
+        Ok(Outcome::Reply(Reply::Members(self.members_of(key, [client.connection.shard], query).await?)))
     }
 
     /// What members of a channel are to see of a client that is in it.

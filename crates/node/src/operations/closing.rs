@@ -1,16 +1,17 @@
 //! Closing connections for an operation, and waiting until the shards have done what they were told. Why a connection has to go is decided
 //! elsewhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use tokio::sync::oneshot;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::ids::TokenId;
 
+use super::shards_of;
 use crate::Node;
 use crate::directory::{ProjectEntry, TokenEntry};
-use crate::hub::{ConnectionRef, Request, ShardIndex};
+use crate::hub::{ConnectionRef, Request};
 
 /// Connections that one request to a shard closes: the others of the shard get their turn in between.
 const CLOSES_PER_REQUEST: usize = 256;
@@ -28,15 +29,15 @@ impl Node {
     /// Closes connections, wherever they are. When it answers, nothing but the close reaches them any more: what waited for their sockets is
     /// given up if they may not come back.
     pub(super) async fn close_connections(&self, connections: &[ConnectionRef], reason: CloseReason) -> Closed {
-        let mut by_shard: BTreeMap<u16, Vec<_>> = BTreeMap::new();
+        let mut by_shard: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for connection in connections {
-            by_shard.entry(connection.shard.0).or_default().push(connection.key);
+            by_shard.entry(connection.shard).or_default().push(connection.key);
         }
         let mut answers = Vec::new();
         for (shard, keys) in by_shard {
             for keys in keys.chunks(CLOSES_PER_REQUEST) {
                 let (reply, answer) = oneshot::channel();
-                if self.hub.ask(ShardIndex(shard), Request::CloseAll(keys.to_vec(), reason, reply)).await {
+                if self.hub.ask(shard, Request::CloseAll(keys.to_vec(), reason, reply)).await {
                     answers.push(answer);
                 }
             }
@@ -56,8 +57,7 @@ impl Node {
     /// concerns stays listed until its shard has closed it.
     pub(super) async fn settled_if_live(&self, entry: &ProjectEntry, token: TokenId) {
         let connections = entry.read().token(token).map(TokenEntry::connections).unwrap_or_default();
-        let shards: BTreeSet<u16> = connections.iter().map(|connection| connection.shard.0).collect();
-        for shard in shards.into_iter().map(ShardIndex) {
+        for shard in shards_of(&connections) {
             let (reply, settled) = oneshot::channel();
             if self.hub.ask(shard, Request::Settle(reply)).await {
                 let _shard_ended = settled.await;

@@ -17,6 +17,7 @@ use super::bearers::Wish;
 use super::refusal;
 use crate::Node;
 use crate::directory::ProjectEntry;
+use crate::hub::ShardIndex;
 
 /// Longest wait for a message, in milliseconds.
 pub const WAIT_MS_MAX: u64 = 60_000;
@@ -95,16 +96,22 @@ impl Node {
         })
     }
 
-    /// Who is in a channel.
+    /// Who is in a channel: with all whose entering was answered before, and none whose leaving was.
     ///
     /// # Errors
     /// `not_found`, `forbidden`, `not_granted`; `wrong_state` when the channel does not keep presence.
     pub async fn members(&self, caller: &Caller, channel: &ChannelId, query: MembersQuery) -> Result<MembersPage> {
         let key = self.readable(caller, channel, Wish::ReadPresence)?;
-        self.members_of(key, query).await
+        self.members_of(key, self.hub.shards(), query).await
     }
 
-    pub(super) async fn members_of(&self, key: ChannelKey, query: MembersQuery) -> Result<MembersPage> {
+    /// Members, as the channel's home knows them once it has heard what these shards told it.
+    pub(super) async fn members_of(
+        &self,
+        key: ChannelKey,
+        shards: impl IntoIterator<Item = ShardIndex>,
+        query: MembersQuery,
+    ) -> Result<MembersPage> {
         let entry = self.project(key.project)?;
         let keeps = entry.read().channel(&key.channel).is_some_and(|found| found.snapshot.settings.presence);
         if !keeps {
@@ -113,6 +120,7 @@ impl Node {
                 format!("The channel {} does not keep presence; switch on its setting `presence`.", key.channel),
             ));
         }
+        self.settled(shards, &key).await;
         self.broker.members(key, query).await
     }
 

@@ -99,19 +99,25 @@ impl Node {
             .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("There is no project {project}.")))
     }
 
-    /// Waits until what the shards of these connections were told about a channel, through its home, has taken effect there: so that who hears our
-    /// answer and then publishes reaches whom we just subscribed, and no longer whom we unsubscribed. And until the home knows what those shards told
-    /// it before, so that who then looks for the members finds those.
-    async fn settled(&self, connections: &[ConnectionRef], channel: &ChannelKey) {
-        let shards: BTreeSet<u16> = connections.iter().map(|connection| connection.shard.0).collect();
-        for shard in shards.into_iter().map(ShardIndex) {
-            let (reply, settled) = oneshot::channel();
-            let home = self.hub.home(channel);
+    /// Waits until what these shards were told about a channel, through its home, has taken effect there: so that who hears our answer and then
+    /// publishes reaches whom we just subscribed, and no longer whom we unsubscribed. And until the home knows what they told it by then.
+    async fn settled(&self, shards: impl IntoIterator<Item = ShardIndex>, channel: &ChannelKey) {
+        let home = self.hub.home(channel);
+        let mut answers = Vec::new();
+        for shard in shards {
+            let (reply, answer) = oneshot::channel();
             if self.hub.ask(home, Request::SettleChannel(shard, channel.clone(), reply)).await {
-                let _shard_ended = settled.await;
+                answers.push(answer);
             }
         }
+        for answer in answers {
+            let _shard_ended = answer.await;
+        }
     }
+}
+
+fn shards_of(connections: &[ConnectionRef]) -> BTreeSet<ShardIndex> {
+    connections.iter().map(|connection| connection.shard).collect()
 }
 
 /// A store's refusal in the caller's words. `id` is what the caller named.

@@ -6,8 +6,8 @@ use tollgate_core::error::{Error, Result};
 use tollgate_core::ids::{ChannelId, ChannelKey};
 use tollgate_core::model::Subscription;
 
-use super::refusal;
 use super::views::TokenView;
+use super::{refusal, shards_of};
 use crate::Node;
 use crate::directory::TokenEntry;
 
@@ -34,7 +34,7 @@ impl Node {
         audit.detail = Some(channel.to_string());
         self.store.insert_subscription(subscription, Some(audit)).await.map_err(|error| refusal(error, channel))?;
         let connections = entry.read().token(token).map(TokenEntry::connections).unwrap_or_default();
-        self.settled(&connections, &ChannelKey { project, channel: channel.clone() }).await;
+        self.settled(shards_of(&connections), &ChannelKey { project, channel: channel.clone() }).await;
         Ok(())
     }
 
@@ -56,7 +56,7 @@ impl Node {
             .map_err(|error| refusal(error, channel))?;
         let connections = entry.read().token(token).map(TokenEntry::connections).unwrap_or_default();
         let key = ChannelKey { project: entry.project.id, channel: channel.clone() };
-        self.settled(&connections, &key).await;
+        self.settled(shards_of(&connections), &key).await;
         Ok(())
     }
 

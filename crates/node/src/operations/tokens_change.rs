@@ -15,11 +15,11 @@ use tollgate_core::policy::Asked;
 use tollgate_core::ports::store::StateChange;
 use tollgate_core::records::TokenRecord;
 
-use super::refusal;
 use super::terms::{check_end, check_state, check_terms, end_of};
 use super::token_views::TokenDetail;
 use super::tokens::no_such_token;
 use super::views::{MetadataChange, TokenLoss, TokenUpdate};
+use super::{refusal, shards_of};
 use crate::Node;
 use crate::directory::{ProjectEntry, Records, TokenEntry};
 
@@ -198,7 +198,7 @@ impl Node {
                 .delete_subscription(project, token, channel.clone(), None)
                 .await
                 .map_err(|error| refusal(error, &channel))?;
-            self.settled(&connections, &ChannelKey { project, channel }).await;
+            self.settled(shards_of(&connections), &ChannelKey { project, channel }).await;
         }
         Ok(())
     }
