@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tollgate_core::Result;
 use tollgate_core::authorize::{self, Action, Caller};
@@ -111,20 +110,8 @@ impl Node {
     }
 
     async fn every_shard_answers(&self) -> bool {
-        let mut answers = Vec::new();
-        for shard in self.hub.shards() {
-            let (reply, answer) = oneshot::channel();
-            if !self.hub.ask(shard, Request::Settle(reply)).await {
-                return false;
-            }
-            answers.push(answer);
-        }
-        for answer in answers {
-            if answer.await.is_err() {
-                return false;
-            }
-        }
-        true
+        let answers = self.hub.ask_each(self.hub.shards().map(|shard| (shard, Request::Settle))).await;
+        answers.iter().all(Option::is_some)
     }
 
     /// What is held now. A look at each project, nothing longer.

@@ -33,7 +33,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tollgate_core::delivery::{Delivery, Encoder};
 use tollgate_core::ids::{ChannelKey, TokenId};
 
@@ -192,6 +192,24 @@ impl Hub {
     pub(crate) async fn ask(&self, shard: ShardIndex, request: Request) -> bool {
         let Some(request) = resident::take(self, shard, request) else { return true };
         self.requests[usize::from(shard.0)].send(request).await.is_ok()
+    }
+
+    /// Asks shards, each what it is to be asked, and waits for all their answers: nothing from one that has ended.
+    pub(crate) async fn ask_each<T, R: FnOnce(oneshot::Sender<T>) -> Request>(
+        &self,
+        asks: impl IntoIterator<Item = (ShardIndex, R)>,
+    ) -> Vec<Option<T>> {
+        let mut answers = Vec::new();
+        for (shard, request) in asks {
+            let (reply, answer) = oneshot::channel();
+            self.ask(shard, request(reply)).await;
+            answers.push(answer);
+        }
+        let mut all = Vec::with_capacity(answers.len());
+        for answer in answers {
+            all.push(answer.await.ok());
+        }
+        all
     }
 
     /// Sends a request if there is room, and gives it back if not. On the shard's own thread it is carried out here and now, if it may be. Nobody is overtaken who waits: room goes to them first. One to a shard that has ended is

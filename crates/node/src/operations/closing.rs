@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use tokio::sync::oneshot;
 use tollgate_core::CloseReason;
 use tollgate_core::clock::{Monotonic, UnixMillis};
 use tollgate_core::ids::TokenId;
@@ -33,22 +32,17 @@ impl Node {
         for connection in connections {
             by_shard.entry(connection.shard).or_default().push(connection.key);
         }
-        let mut answers = Vec::new();
+        let mut asks = Vec::new();
         for (shard, keys) in by_shard {
-            for keys in keys.chunks(CLOSES_PER_REQUEST) {
-                let (reply, answer) = oneshot::channel();
-                if self.hub.ask(shard, Request::CloseAll(keys.to_vec(), reason, reply)).await {
-                    answers.push(answer);
-                }
+            for keys in keys.chunks(CLOSES_PER_REQUEST).map(<[_]>::to_vec) {
+                asks.push((shard, move |reply| Request::CloseAll(keys, reason, reply)));
             }
         }
         let mut closed = Closed::default();
-        for answer in answers {
-            // A shard that has ended has closed everything.
-            if let Ok((count, last_closed_at)) = answer.await {
-                closed.count += count;
-                closed.last_closed_at = closed.last_closed_at.max(last_closed_at.map(|at| self.unix_of(at)));
-            }
+        // A shard that has ended has closed everything.
+        for (count, last_closed_at) in self.hub.ask_each(asks).await.into_iter().flatten() {
+            closed.count += count;
+            closed.last_closed_at = closed.last_closed_at.max(last_closed_at.map(|at| self.unix_of(at)));
         }
         closed
     }
@@ -57,29 +51,15 @@ impl Node {
     /// concerns stays listed until its shard has closed it.
     pub(super) async fn settled_if_live(&self, entry: &ProjectEntry, token: TokenId) {
         let connections = entry.read().token(token).map(TokenEntry::connections).unwrap_or_default();
-        for shard in shards_of(&connections) {
-            let (reply, settled) = oneshot::channel();
-            if self.hub.ask(shard, Request::Settle(reply)).await {
-                let _shard_ended = settled.await;
-            }
-        }
+        self.hub.ask_each(shards_of(&connections).into_iter().map(|shard| (shard, Request::Settle))).await;
     }
 
     /// Waits until every shard has done what it was told so far: closing the connections of a deleted or revoked token, among them one that was
     /// just being identified. Answers when a shard last closed a connection that may not come back, if one ever did.
     pub(super) async fn settled_everywhere(&self) -> Option<UnixMillis> {
-        let mut answers = Vec::new();
-        for shard in self.hub.shards() {
-            let (reply, answer) = oneshot::channel();
-            if self.hub.ask(shard, Request::Settle(reply)).await {
-                answers.push(answer);
-            }
-        }
-        let mut last = None;
-        for answer in answers {
-            // A shard that has ended has nothing left to do.
-            last = last.max(answer.await.ok().flatten());
-        }
+        let answers = self.hub.ask_each(self.hub.shards().map(|shard| (shard, Request::Settle))).await;
+        // A shard that has ended has nothing left to do.
+        let last = answers.into_iter().flatten().flatten().max();
         last.map(|at| self.unix_of(at))
     }
 

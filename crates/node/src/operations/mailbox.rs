@@ -6,7 +6,6 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::oneshot;
 use tollgate_core::audit::AuditDraft;
 use tollgate_core::credentials::RowKind;
 use tollgate_core::delivery::{Position, Publication};
@@ -116,12 +115,7 @@ impl Node {
             }
         }
         // What the change feed told the homes comes before this.
-        for home in homes {
-            let (reply, answer) = oneshot::channel();
-            if self.hub.ask(home, Request::Settle(reply)).await {
-                let _home_ended = answer.await;
-            }
-        }
+        self.hub.ask_each(homes.into_iter().map(|home| (home, Request::Settle))).await;
         Ok(UserReached { connections: u32::try_from(reached).unwrap_or(u32::MAX), mailboxes })
     }
 

@@ -75,7 +75,6 @@ pub(crate) mod writing;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
 use tollgate_core::authorize::{self, Action, Caller};
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::ids::{ChannelKey, ProjectId};
@@ -103,16 +102,8 @@ impl Node {
     /// publishes reaches whom we just subscribed, and no longer whom we unsubscribed. And until the home knows what they told it by then.
     async fn settled(&self, shards: impl IntoIterator<Item = ShardIndex>, channel: &ChannelKey) {
         let home = self.hub.home(channel);
-        let mut answers = Vec::new();
-        for shard in shards {
-            let (reply, answer) = oneshot::channel();
-            if self.hub.ask(home, Request::SettleChannel(shard, channel.clone(), reply)).await {
-                answers.push(answer);
-            }
-        }
-        for answer in answers {
-            let _shard_ended = answer.await;
-        }
+        let ask = |shard| (home, move |reply| Request::SettleChannel(shard, channel.clone(), reply));
+        self.hub.ask_each(shards.into_iter().map(ask)).await;
     }
 }
 
