@@ -32,6 +32,8 @@ pub const PASS_CHUNK: usize = 64;
 pub const GRANTS_PER_TOKEN_MAX: usize = 32;
 /// Most entries of a token's address list, and of its origin list.
 pub const NETWORKS_PER_TOKEN_MAX: usize = 32;
+/// Most words in a list of a channel's capabilities, or of a key's permissions, the same word again and again counted each time.
+pub const WORDS_MAX: usize = 32;
 /// Longest name of a token, in bytes of UTF-8.
 pub const TOKEN_NAME_BYTES_MAX: usize = 255;
 /// Most entries on a page of a list.

@@ -94,8 +94,16 @@ impl Permissions {
     /// # Errors
     /// `invalid_input`, naming the word that is no permission and those that are.
     pub fn parse(list: &str) -> Result<Self, Error> {
+        Self::named(list.split(',').map(str::trim).filter(|word| !word.is_empty()))
+    }
+
+    /// The flags of these names; `all` is every flag.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn named<'a>(words: impl Iterator<Item = &'a str>) -> Result<Self, Error> {
         let mut sum = Self::NONE;
-        for word in list.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+        for word in words {
             let one = if word == "all" {
                 Some(Self::all())
             } else {

@@ -548,6 +548,11 @@ pub enum HookQuestion {
     Connect,
 }
 
+impl HookQuestion {
+    /// Every question.
+    pub const ALL: [Self; 3] = [Self::Subscribe, Self::Publish, Self::Connect];
+}
+
 /// A project's access hook.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HookRecord {

@@ -13,6 +13,7 @@ mod tokens;
 mod users;
 mod v2_channels;
 mod v2_history;
+mod v2_lists;
 mod v2_me;
 mod v2_messages;
 mod v2_project;

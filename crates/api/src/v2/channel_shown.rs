@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use tollgate_core::delivery::Position;
 use tollgate_core::json::JsonObject;
+use tollgate_core::limits::WORDS_MAX;
 use tollgate_core::model::{Capabilities, ChannelSettings};
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{ChannelView, SettingsUpdate};
 
-use super::{Map, Time};
+use super::{Map, Time, at_most};
 
 /// What each capability is called, in the order of their bits.
 pub(crate) const WORDS: &[(&str, u32)] = &[
@@ -53,8 +54,9 @@ pub(super) fn show(view: ChannelView, now: Option<(Position, u64)>) -> Shown {
 /// The capabilities that these words name.
 ///
 /// # Errors
-/// `invalid_input` for a word that is none.
+/// `invalid_input` for a word that is none, `limit_reached` for too many.
 pub(super) fn capabilities(words: &[String]) -> Result<Capabilities> {
+    at_most("capabilities", words, WORDS_MAX)?;
     let mut bits = 0;
     for word in words {
         let known = WORDS.iter().find(|(known, _)| known == word).map(|(_, bit)| *bit);

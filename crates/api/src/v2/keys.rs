@@ -4,12 +4,13 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tollgate_core::credentials::ProjectKeySecret;
 use tollgate_core::grants::Grant;
+use tollgate_core::limits::WORDS_MAX;
 use tollgate_core::permissions::Permissions;
 use tollgate_core::records::MintPolicy;
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::{KeyEntry, KeyUpdate, NewKey};
 
-use super::{Map, Page, Time, present};
+use super::{Map, Page, Time, at_most, present};
 use crate::answer::Answer;
 use crate::call::Call;
 
@@ -85,7 +86,8 @@ pub(crate) async fn create(call: &Call) -> Result<Answer> {
     let names = wanted.permissions.filter(|names| !names.is_empty()).ok_or_else(|| {
         Error::new(ErrorKind::InvalidBody, "`permissions` is missing or empty: name what the key may do, or [\"all\"].")
     })?;
-    let permissions = Permissions::parse(&names.join(","))?;
+    at_most("permissions", &names, WORDS_MAX)?;
+    let permissions = Permissions::named(names.iter().map(String::as_str))?;
     let new = NewKey {
         name: wanted.name,
         permissions,

@@ -181,6 +181,20 @@ pub(crate) fn object<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T> {
     serde_json::from_str(text).map_err(|error| invalid(format!("The body is not what this takes: {error}.")))
 }
 
+/// A list that may be so long, also where the same entry again and again would come to one.
+///
+/// # Errors
+/// `limit_reached`, naming the list and both lengths.
+pub(super) fn at_most(name: &str, entries: &[impl Sized], most: usize) -> Result<()> {
+    match entries.len() {
+        more if more > most => Err(Error::new(
+            ErrorKind::LimitReached,
+            format!("`{name}` has {more} entries; at most {most} are allowed."),
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn unix(at: OffsetDateTime) -> Option<UnixMillis> {
     u64::try_from(at.unix_timestamp_nanos() / 1_000_000).ok().map(UnixMillis)
 }

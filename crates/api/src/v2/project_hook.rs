@@ -10,7 +10,7 @@ use tollgate_core::{Error, ErrorKind, Result};
 
 use tollgate_node::HookTest;
 
-use super::{Time, present};
+use super::{Time, at_most, present};
 use crate::answer::Answer;
 use crate::call::Call;
 
@@ -98,6 +98,7 @@ impl Wanted {
         now: UnixMillis,
     ) -> Result<HookRecord> {
         let refuse = |text: &str| Err(Error::new(ErrorKind::InvalidInput, text));
+        at_most("hook.questions", self.questions.as_deref().unwrap_or_default(), HookQuestion::ALL.len())?;
         let mut hook = match (before, &self.url, &self.questions) {
             (Some(before), ..) => before.clone(),
             (None, Some(url), Some(questions)) => HookRecord {

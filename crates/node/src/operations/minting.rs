@@ -224,15 +224,15 @@ impl Mint<'_> {
     fn check(&self, new: &NewToken) -> Result<Checked> {
         check_state(new.state.as_ref())?;
         let terms = check_terms(new.terms.clone())?;
-        let mut channels = new.channels.clone();
-        channels.sort_unstable();
-        channels.dedup();
-        if channels.len() > SUBSCRIPTIONS_PER_TOKEN_MAX {
+        if new.channels.len() > SUBSCRIPTIONS_PER_TOKEN_MAX {
             return Err(Error::new(
                 ErrorKind::LimitReached,
                 format!("A token may be subscribed to at most {SUBSCRIPTIONS_PER_TOKEN_MAX} channels."),
             ));
         }
+        let mut channels = new.channels.clone();
+        channels.sort_unstable();
+        channels.dedup();
         let expires_at = end_of(new.expires_at, new.life_ms, self.now)?;
         let asked = Asked { grants: terms.grants, channels, expires_at };
         let asked = self.bounded(asked)?;
