@@ -8,7 +8,7 @@ pub(super) fn schemas() -> Value {
     let claim = json!({"type": ["string", "null"], "minLength": 1, "maxLength": 256});
     let algorithms = json!(["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]);
     let change = json!({
-        "audiences": {"type": ["array", "null"], "maxItems": 16, "items": {"type": "string", "minLength": 1, "maxLength": 128}},
+        "audiences": {"type": ["array", "null"], "maxItems": 16, "items": {"type": "string", "minLength": 1, "maxLength": 512}},
         "user_id_claim": claim,
         "display_name_claim": claim,
         "capabilities_claim": claim,

@@ -1,4 +1,5 @@
-//! Every list in a request's body has the limit that the description of `/v2` gives it, also for one item again and again.
+//! Every list in a request's body has the limit that the description of `/v2` gives it, also for one item again and again, and takes no item
+//! that the description does not.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +78,7 @@ const ASKS: &[Ask] = &[
 ];
 
 #[tokio::test]
-async fn every_list_ends_where_the_description_says() {
+async fn every_list_is_held_to_its_description() {
     let door = Door::open().await;
     door.channel("room", "{}").await;
     let described = door.call("GET", "/v2/openapi.json", "").await.json;
@@ -104,7 +105,8 @@ async fn every_list_ends_where_the_description_says() {
         ("WEBHOOK", id("/v2/webhooks", r#"{"url":"https://a.example","events":["*"]}"#).await),
     ];
     for (place, method, path, body, item) in ASKS {
-        let most = found[*place].unwrap_or_else(|| panic!("{place} has no end"));
+        let (most, item_schema) = &found[*place];
+        let most = most.as_u64().unwrap_or_else(|| panic!("{place} has no end"));
         let path = ids.iter().fold((*path).to_owned(), |path, (word, id)| path.replace(word, id));
         let ask = async |count: u64| {
             let by_turns = item.split('|').cycle().take(count as usize).enumerate();
@@ -121,7 +123,26 @@ async fn every_list_ends_where_the_description_says() {
         );
         let taken = ask(most).await;
         assert!(taken.status < 300, "{place}: {} {}", taken.status, taken.json);
+        for none in no_items(item_schema) {
+            let refused = door.call(method, &path, &body.replace("LIST", &json!([none]).to_string())).await;
+            assert!((400..500).contains(&refused.status), "{place} of {none}: {} {}", refused.status, refused.json);
+        }
     }
+}
+
+#[tokio::test]
+async fn a_name_that_no_token_user_or_device_can_have_revokes_nothing() {
+    let door = Door::open().await;
+    let long = |chars: usize| format!("\"{}\"", "é".repeat(chars));
+    for (field, most) in [("user_id", 900), ("device_id", 150)] {
+        for (name, status) in [("\"\"".to_owned(), 422), (long(most + 1), 422), (long(most), 200)] {
+            let seen = door.call("POST", "/v2/tokens/revoke", &format!(r#"{{"{field}":{name}}}"#)).await;
+            assert_eq!(seen.status, status, "{field}: {}", seen.json);
+        }
+    }
+    let seen = door.call("POST", "/v2/tokens/revoke", r#"{"tokens":["tok_9",""]}"#).await;
+    seen.refused_v2("invalid_input");
+    assert!(seen.message().starts_with("Token 2 of 2 has 0 bytes;"), "{}", seen.message());
 }
 
 #[tokio::test]
@@ -132,14 +153,45 @@ async fn an_entry_of_permissions_is_one_name() {
     }
 }
 
-/// The lists below this schema: where each is, and how long it may be at most.
-fn lists(all: &Value, schema: &Value, place: &str, found: &mut BTreeMap<String, Option<u64>>) {
+fn resolved<'a>(all: &'a Value, schema: &'a Value) -> &'a Value {
+    match schema["$ref"].as_str() {
+        Some(reference) => &all["components"]["schemas"][reference.rsplit('/').next().unwrap()],
+        None => schema,
+    }
+}
+
+/// What is no item of a list: each breaks one thing that the description says of its items.
+fn no_items(item: &Value) -> Vec<Value> {
+    let mut none = Vec::new();
+    if item["type"] == "string" {
+        none.extend([json!(1), Value::Null, json!(["a"])]);
+    }
+    if item["minLength"].as_u64().is_some_and(|least| least > 0) {
+        none.push(json!(""));
+    }
+    if let Some(most) = item["maxLength"].as_u64() {
+        none.push(json!("a".repeat(most as usize + 1)));
+    }
+    if item.get("enum").is_some() {
+        none.push(json!("nothing of the kind"));
+    }
+    if item.get("pattern").is_some() {
+        none.push(json!("\u{7}"));
+    }
+    if item["type"] == "object" {
+        none.extend([json!({}), json!("a"), json!([])]);
+    }
+    none
+}
+
+/// The lists below this schema: where each is, how long it may be at most, and what its items are.
+fn lists(all: &Value, schema: &Value, place: &str, found: &mut BTreeMap<String, (Value, Value)>) {
     if let Some(reference) = schema["$ref"].as_str() {
         let name = reference.rsplit('/').next().unwrap();
         return lists(all, &all["components"]["schemas"][name], name, found);
     }
     if let Some(items) = schema.get("items") {
-        found.insert(place.to_owned(), schema["maxItems"].as_u64());
+        found.insert(place.to_owned(), (schema["maxItems"].clone(), resolved(all, items).clone()));
         lists(all, items, place, found);
     }
     for (name, property) in schema["properties"].as_object().into_iter().flatten() {

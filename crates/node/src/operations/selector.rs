@@ -4,11 +4,12 @@ use std::fmt;
 
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::PresentedSecret;
+use tollgate_core::credentials::jwt::TOKEN_BYTES_MAX;
 use tollgate_core::error::{Error, ErrorKind, Result};
 use tollgate_core::grants::{self, Grant, Operation};
 use tollgate_core::ids::{KeyId, TokenId};
 use tollgate_core::json::{JsonObject, JsonPart};
-use tollgate_core::limits::BATCH_MAX;
+use tollgate_core::limits::{BATCH_MAX, DEVICE_ID_CHARS_MAX, USER_ID_CHARS_MAX};
 use tollgate_core::records::TokenKind;
 
 use crate::Node;
@@ -49,12 +50,28 @@ impl Selector {
     /// Checks what the caller chose.
     ///
     /// # Errors
-    /// `invalid_input` for an empty selector, `limit_reached` for too many tokens.
+    /// `invalid_input` for an empty selector, or a name in it that nothing can have, `limit_reached` for too many tokens.
     pub(super) fn check(&self) -> Result<()> {
+        let refuse = |why: String| Err(Error::new(ErrorKind::InvalidInput, why));
         if self.to_string().is_empty() {
-            return Err(Error::new(
-                ErrorKind::InvalidInput,
-                "Nothing says which tokens are meant; name some, or say `all` for every token of the project.",
+            return refuse(
+                "Nothing says which tokens are meant; name some, or say `all` for every token of the project.".into(),
+            );
+        }
+        let names =
+            [("user_id", &self.user_id, USER_ID_CHARS_MAX), ("device_id", &self.device_id, DEVICE_ID_CHARS_MAX)];
+        for (field, name, most) in names {
+            if name.as_ref().is_some_and(|name| !(1..=most).contains(&name.chars().count())) {
+                return refuse(format!("`{field}` has 1 to {most} characters."));
+            }
+        }
+        let bytes = |token: &PresentedSecret| token.expose().len();
+        if let Some(at) = self.tokens.iter().position(|token| !(1..=TOKEN_BYTES_MAX).contains(&bytes(token))) {
+            return refuse(format!(
+                "Token {} of {} has {} bytes; the id or the secret of one has 1 to {TOKEN_BYTES_MAX}.",
+                at + 1,
+                self.tokens.len(),
+                bytes(&self.tokens[at]),
             ));
         }
         if let Some(capability) = &self.capability {
