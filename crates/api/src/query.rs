@@ -1,9 +1,12 @@
-//! The query parameters that mean something, and pages. Unknown parameters are not even decoded.
+//! The query parameters that mean something, and pages. Unknown parameters are not even decoded: `/v2` refuses them, Hop's API ignores them.
 
 use tollgate_core::{Error, ErrorKind, Result};
 use tollgate_node::Page;
 
 use crate::percent;
+
+/// So much is told of a name that nobody knows.
+const NAME_CHARS_SHOWN: usize = 64;
 
 /// The text behind the question mark.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +39,38 @@ impl<'a> Query<'a> {
 
     /// A parameter that is `true` or `false`; absent is false.
     pub(crate) fn flag(self, name: &'static str) -> Result<bool> {
-        match self.first(name)?.as_deref() {
+        match self.given(name)?.as_deref() {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
             Some(_) => Err(wrong(name, "`true` or `false`")),
         }
+    }
+
+    /// Checks that there are only these parameters, each at most once and with a value, be it empty.
+    ///
+    /// # Errors
+    /// `invalid_input`, naming the first that is not so.
+    pub(crate) fn only(self, known: &[&str]) -> Result<()> {
+        let refuse = |why: String| Err(Error::new(ErrorKind::InvalidInput, why));
+        let mut seen = Vec::new();
+        for pair in self.0.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
+            if !known.contains(&name) {
+                let name: String = name.chars().take(NAME_CHARS_SHOWN).collect();
+                let known: Vec<String> = known.iter().map(|known| format!("`{known}`")).collect();
+                return refuse(format!("There is no query parameter `{name}` here; this takes {}.", known.join(", ")));
+            }
+            if value.is_none() {
+                return refuse(format!(
+                    "The query parameter `{name}` has no value; write `{name}=…`, or leave it out."
+                ));
+            }
+            if seen.contains(&name) {
+                return refuse(format!("The query parameter `{name}` is given twice; once is all that counts."));
+            }
+            seen.push(name);
+        }
+        Ok(())
     }
 
     /// The part of a list that is asked for, as Hop's tools ask: nothing asked is everything, oldest first; pages without an
@@ -100,6 +130,25 @@ mod tests {
             let page = Query::new(Some(text)).page();
             assert_eq!(page.as_ref().ok().map(|page| (page.number, page.size, page.newest_first)), expected, "{text}");
             assert!(page.err().is_none_or(|error| error.kind == ErrorKind::InvalidInput), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_known_parameters_are_taken_and_each_once() {
+        for text in ["", "&", "limit=", "limit=1&project=2&", "project=&limit=1"] {
+            assert!(Query::new(Some(text)).only(&["limit", "project"]).is_ok(), "{text}");
+        }
+        let long = format!("{}=1", "x".repeat(70));
+        for (text, why) in [
+            ("Limit=1", "There is no query parameter `Limit` here; this takes `limit`, `project`."),
+            ("limit=1&limi%74=2", "There is no query parameter `limi%74` here; this takes `limit`, `project`."),
+            (&long, &format!("There is no query parameter `{}` here; this takes `limit`, `project`.", "x".repeat(64))),
+            ("limit", "The query parameter `limit` has no value; write `limit=…`, or leave it out."),
+            ("limit=1&limit=1", "The query parameter `limit` is given twice; once is all that counts."),
+        ] {
+            let error = Query::new(Some(text)).only(&["limit", "project"]).err();
+            let told = error.map(|error| (error.kind, error.detail.to_string()));
+            assert_eq!(told, Some((ErrorKind::InvalidInput, why.to_owned())), "{text}");
         }
     }
 

@@ -19,16 +19,15 @@ use tollgate_core::ports::trace::Tracer;
 use tollgate_node::{Node, Origin, with_origin};
 use tower_service::Service;
 
-use crate::ApiConfig;
 use crate::answer::{Answer, Reply, Usual};
 use crate::body::Upload;
 use crate::call::{Asked, Call, credential, named_project, place};
 use crate::refusal::{Door, Refusal};
 use crate::request_id::RequestIds;
 use crate::routes::{Found, Route, Routes, Run};
-use crate::socialplus;
 use crate::timing::{RouteFigures, Timing};
 use crate::traced::Collected;
+use crate::{ApiConfig, openapi, socialplus};
 
 /// Answers every plain HTTP request. A handle: cheap to clone, one is enough for all connections of all threads.
 #[derive(Clone)]
@@ -165,6 +164,7 @@ impl Shared {
     async fn operate(&self, project: ProjectId, parts: Box<Parts>, body: Bytes) -> Result<Answer, Refusal> {
         let (route, params) = self.routes.find(&parts.method, parts.uri.path())?;
         let (Run::Keyed(handler) | Run::Bearer(handler)) = route.run else { return Err(Refusal::no_route()) };
+        openapi::check_query(route, parts.uri.query())?;
         let call = Call::new(self.node.clone(), Caller::ProjectOperator { project }, parts, params, body)?;
         handler(&call).await
     }
@@ -213,6 +213,7 @@ impl Shared {
             }
         };
         let body = upload.whole(self.config.body_bytes_max, self.config.body_deadline).await?;
+        openapi::check_query(route, parts.uri.query())?;
         let call = Call::new(self.node.clone(), caller, parts, params, body)?;
         handler(&call).await
     }

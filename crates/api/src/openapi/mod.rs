@@ -12,9 +12,12 @@ use std::sync::OnceLock;
 
 use http::StatusCode;
 use serde_json::{Map, Value, json};
+use tollgate_core::Result;
 use tollgate_node::Node;
 
 use crate::answer::Answer;
+use crate::query::Query;
+use crate::routes::Route;
 
 /// One operation of `/v2`.
 #[derive(Debug)]
@@ -33,6 +36,20 @@ pub(crate) struct Described {
     pub(crate) body: Option<&'static str>,
     /// The status and the schema of its answer; none with 204.
     pub(crate) answer: (u16, Option<&'static str>),
+}
+
+/// Checks that a request of `/v2` has only the query parameters that are described of its operation. `project` is taken everywhere and
+/// checked by itself. Other APIs ignore what they do not know.
+///
+/// # Errors
+/// `invalid_input`, naming the parameter.
+pub(crate) fn check_query(route: &Route, query: Option<&str>) -> Result<()> {
+    let Some(query) = query else { return Ok(()) };
+    let described = operations::ALL.iter().find(|one| one.template == route.template && one.method == route.method);
+    let Some(described) = described else { return Ok(()) };
+    let names = described.parameters.iter().filter(|name| !schemas::is_header(name));
+    let known: Vec<&str> = names.filter_map(|name| name.split(':').next()).chain(["project"]).collect();
+    Query::new(Some(query)).only(&known)
 }
 
 /// What the page may load: its own style.
@@ -75,7 +92,7 @@ fn value() -> Value {
             "title": "Tollgate",
             "version": env!("CARGO_PKG_VERSION"),
             "summary": "Channels, messages, users, tokens, keys, issuers, audit, usage and jobs of a Tollgate server.",
-            "description": "Send a project key or, where an operation says so, a token as bearer. Errors are problem details (RFC 9457) with a stable `code`.",
+            "description": "Send a project key or, where an operation says so, a token as bearer. Fields and query parameters that are not described are refused. Errors are problem details (RFC 9457) with a stable `code`.",
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"}
         },
         "servers": [{"url": "/"}],

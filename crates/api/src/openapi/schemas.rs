@@ -47,6 +47,11 @@ const PARAMETERS: &[(&str, &str, &str)] = &[
     ("If-Match", "header", "Only if the thing is still at this ETag."),
 ];
 
+/// Whether a parameter of this name in the table is a header.
+pub(super) fn is_header(name: &str) -> bool {
+    PARAMETERS.iter().any(|(known, kind, _)| *known == name && *kind == "header")
+}
+
 /// A parameter as OpenAPI has it. What is behind a colon tells parameters of one name apart.
 ///
 /// # Panics

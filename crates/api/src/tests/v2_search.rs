@@ -84,3 +84,41 @@ async fn the_audit_log_is_narrowed_by_outcome() {
     assert!(pages(&door, "/v2/audit?outcome=refused", 100, "action").await.is_empty());
     door.call("GET", "/v2/audit?outcome=maybe", "").await.refused_v2("invalid_input");
 }
+
+#[tokio::test]
+async fn an_empty_filter_is_not_everything() {
+    let door = Door::open().await;
+    door.call("POST", "/v2/tokens", r#"{"user_id":"ann"}"#).await;
+    let listed = async |query: &str| door.call("GET", &format!("/v2/tokens?{query}"), "").await;
+    assert_eq!(listed("user_id=ann").await.json["data"].as_array().unwrap().len(), 1);
+    assert_eq!(listed("user_id=").await.json["data"], json!([]), "nobody is called so");
+    for query in ["channel=", "status=", "kind=", "online=", "order=", "made_by=", "cursor=", "limit="] {
+        listed(query).await.refused_v2("invalid_input");
+    }
+    door.call("GET", "/v2/usage?step=", "").await.refused_v2("invalid_input");
+}
+
+#[tokio::test]
+async fn a_parameter_that_is_unknown_or_given_twice_is_refused() {
+    let door = Door::open().await;
+    let secret = door.call("POST", "/v2/tokens", "{}").await.json["secret"].as_str().unwrap().to_owned();
+    let bearer = format!("Bearer {secret}");
+    for (key, method, path) in [
+        (door.key.as_str(), "GET", "/v2/tokens"),
+        (&door.key, "POST", "/v2/tokens"),
+        (&door.key, "GET", "/v2/channels/room/history"),
+        (&bearer, "GET", "/v2/me"),
+    ] {
+        let plain = door.call_as(key, method, path, "").await.status;
+        let seen = door.call_as(key, method, &format!("{path}?staus=active"), "").await;
+        seen.refused_v2("invalid_input");
+        assert!(seen.message().starts_with("There is no query parameter `staus` here"), "{}", seen.message());
+        assert_eq!(door.call_as(key, method, &format!("{path}?&"), "").await.status, plain, "{path}");
+    }
+    door.call("GET", "/v2/tokens?limit=1&limit=2", "").await.refused_v2("invalid_input");
+    // A header of the description is no parameter of the query.
+    door.call("POST", "/v2/tokens?Idempotency-Key=a", "{}").await.refused_v2("invalid_input");
+    assert_eq!(door.call("GET", &format!("/v2/tokens?project={}", door.project), "").await.status, 200);
+    // Hop's tools send what they like.
+    assert_eq!(door.call("GET", "/v1/channels?staus=active&staus=", "").await.status, 200);
+}

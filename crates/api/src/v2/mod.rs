@@ -1,5 +1,5 @@
-//! Our own API under `/v2`: one file per subject. Bodies are JSON objects whose unknown fields are refused; lists come in pages with a
-//! cursor; errors are problem details (RFC 9457) with a stable `code`.
+//! Our own API under `/v2`: one file per subject. Bodies are JSON objects whose unknown fields are refused, as unknown query
+//! parameters are; lists come in pages with a cursor; errors are problem details (RFC 9457) with a stable `code`.
 
 pub(crate) mod audit;
 pub(crate) mod auth_tokens;
@@ -144,7 +144,7 @@ impl Call {
 
     /// A text in the query that a list is narrowed by.
     pub(crate) fn filter(&self, name: &'static str) -> Result<Option<String>> {
-        match self.query().first(name)? {
+        match self.query().given(name)? {
             Some(text) if text.len() > FILTER_BYTES_MAX => Err(Error::new(
                 ErrorKind::InvalidInput,
                 format!("The query parameter `{name}` has at most {FILTER_BYTES_MAX} bytes."),

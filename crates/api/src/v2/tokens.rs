@@ -104,7 +104,7 @@ pub(crate) async fn list_of_user(call: &Call) -> Result<Answer> {
 
 fn page(call: &Call, user_id: Option<String>) -> Result<Answer> {
     let (limit, after) = call.paging()?;
-    let status = call.query().first("status")?.map(|word| {
+    let status = call.query().given("status")?.map(|word| {
         TokenStatus::from_word(&word).ok_or_else(|| {
             let words: Vec<_> = TokenStatus::ALL.iter().map(|status| status.word()).collect();
             Error::new(
@@ -115,7 +115,7 @@ fn page(call: &Call, user_id: Option<String>) -> Result<Answer> {
     });
     let filter = TokenFilter {
         user_id,
-        channel: call.query().first("channel")?.map(|id| ChannelId::new(&id)).transpose()?,
+        channel: call.query().given("channel")?.map(|id| ChannelId::new(&id)).transpose()?,
         status: status.transpose()?,
         user_prefix: call.filter("user_prefix")?,
         kind: call.word("kind", KINDS.map(kind_word))?.map(|at| KINDS[at]),

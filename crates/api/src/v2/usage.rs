@@ -78,7 +78,7 @@ pub(crate) async fn user(call: &Call) -> Result<Answer> {
 }
 
 pub(crate) async fn project(call: &Call) -> Result<Answer> {
-    let by_minutes = match call.query().first("step")?.as_deref() {
+    let by_minutes = match call.query().given("step")?.as_deref() {
         None | Some("hour") => false,
         Some("minute") => true,
         Some(_) => {

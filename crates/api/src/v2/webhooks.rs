@@ -112,7 +112,7 @@ pub(crate) async fn test(call: &Call) -> Result<Answer> {
 
 pub(crate) async fn deliveries(call: &Call) -> Result<Answer> {
     let (limit, after) = call.paging()?;
-    let status = match call.query().first("status")?.as_deref() {
+    let status = match call.query().given("status")?.as_deref() {
         None => None,
         Some("waiting") => Some(DeliveryStatus::Waiting),
         Some("delivered") => Some(DeliveryStatus::Delivered),
