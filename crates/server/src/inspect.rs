@@ -24,10 +24,12 @@ pub(crate) fn inspect(config: &Config, project: Option<String>, json: bool) -> R
     let body = json!({ "token": *secret }).to_string();
     let mut found = ask(config, project.clone(), "POST", "/v2/tokens/introspect".into(), Some(body))?;
     if let Some(id) = found["token"]["id"].as_str() {
-        let path = format!("/v2/tokens/{id}/subscriptions?limit=1000");
-        // A session of an auth token has no subscriptions of its own.
-        let listed = ask(config, project, "GET", path, None).map(|listed| listed["data"].clone());
-        found["subscriptions"] = listed.unwrap_or(Value::Null);
+        found["subscriptions"] = match ask(config, project, "GET", format!("/v2/tokens/{id}/subscriptions"), None) {
+            Ok(mut listed) => listed["data"].take(),
+            // Deleted in between.
+            Err(why) if why.to_string().starts_with("not_found:") => Value::Null,
+            Err(why) => return Err(why),
+        };
     }
     Ok(announce::out(&if json { format!("{found}\n") } else { show::plain_lines(&human(&found)) })?)
 }
