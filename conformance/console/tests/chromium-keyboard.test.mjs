@@ -76,6 +76,8 @@ test('the whole story by keyboard', async () => {
 	await follow('main button.first');
 	const secret = await page.textContent('#secret');
 	await reach('main button', 'Copy');
+	// Who takes the time to paste it somewhere finds the page still asking.
+	await page.waitForFunction(() => document.querySelector('#connected')?.textContent.includes('offline'));
 	const client = await place.client(secret);
 	const heard = () => client.evaluate(() => window.heard.join('\n'));
 	await page.bringToFront(); // What is not looked at does not ask.

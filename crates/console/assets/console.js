@@ -59,6 +59,7 @@
 		if (answer.status !== 200) return;
 		const fresh = take(await answer.text(), id);
 		const old = document.getElementById(id);
+		if (fresh && old?.dataset.from) fresh.dataset.from = old.dataset.from; // Of another page, and so the next time.
 		if (fresh && old && !busy(old) && !rests(old) && !old.isEqualNode(fresh)) renew(old, fresh);
 	};
 	setInterval(() => {
