@@ -108,7 +108,8 @@ async function fly(restarts) {
 		await app.connect(name);
 		return name;
 	};
-	const ann = await join('ann', proxy.url);
+	// What she asks for while she is away waits for as long as that takes.
+	const ann = await join('ann', proxy.url, { timeoutMs: 2 * MINUTE_S * 1_000 });
 	const amy = await join('amy', proxy.url, { noSockets: true, fallback: 'sse' });
 	const [ben, eve] = [await join('ben'), await join('eve')];
 	await hears(ann, 'that they are there', (log) => log.presence.some(({ joined = [] }) => joined.some(({ member }) => member === eve)));

@@ -221,7 +221,9 @@ async fn fly(settings: &Value, restarts: bool) {
     prepare(&server, settings, restarts);
     let proxy = Proxy::to(server.addr);
     let url = format!("http://{}", proxy.addr);
-    let connecting = Client::builder(&url, &server.project).token(token(&server, "ann")).connect();
+    // What she asks for while she is away waits for as long as that takes.
+    let patient = Client::builder(&url, &server.project).timeout(Duration::from_secs(2 * MINUTE_S));
+    let connecting = patient.token(token(&server, "ann")).connect();
     let ann = soon("a connection", connecting).await.unwrap();
     let at_ann = listen(soon("to be in", ann.subscribe("room").presence()).await.unwrap());
     let brief = listen(soon("to be in", ann.subscribe("brief")).await.unwrap());
