@@ -48,9 +48,14 @@ export class Client {
 		if (error) throw new Error(`${method} threw: ${error}`);
 	}
 
-	/** Subscribes and waits for the answer: the channel's entry in the app's map. */
+	/** Subscribes and waits for the answer. */
 	async subscribe(channel) {
 		await this.call('subscribeToChannel', channel);
+		return this.answer(channel);
+	}
+
+	/** Waits for the answer to a subscribe: the channel's entry in the app's map. */
+	answer(channel) {
 		return this.until(`an answer for ${channel}`, ({ channels }) => channels[channel]?.subscription !== 'pending' && channels[channel]);
 	}
 

@@ -43,7 +43,10 @@ export function clientContext(place, makeClient) {
 			return id;
 		},
 
-		/** Returns once the server has handled everything this app sent so far: its frames are handled in order. */
+		/**
+		 * Returns once the server has handled everything this app sent so far: its frames are handled in order. What follows for another channel
+		 * may still be on its way: each channel has an order of its own.
+		 */
 		async settle(client) {
 			await client.subscribe(await this.channel('unprotected'));
 		},

@@ -224,7 +224,7 @@ async function twice(w) {
 	const client = await w.client();
 	await client.ask('burst', 'subscribeToChannel', Array.from({ length: 10 }, () => [id]));
 	await w.settle(client);
-	same((await client.look()).channels[id], available({ v: 1 }));
+	same(await client.answer(id), available({ v: 1 }));
 	await w.hop.channels.publishMessage(id, 'ONE', 1);
 	await client.message(id, 'ONE');
 	await w.settle(client);
