@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use tollgate_testkit::{Native, Server, wait};
+use tollgate_testkit::{Native, Server, Setup, wait};
 
 use crate::{at, channel, datas, member, room, say, token};
 
@@ -228,6 +228,27 @@ fn who_subscribes_again_never_left() {
     ann.ok("presence_set", &json!({"channel": "room", "data": {"n": 1}}));
     wait("her data", || members(&mut ben)[0]["data"] == json!({"n": 1}));
     assert_eq!(members(&mut ben)[0]["since_at"], before[0]["since_at"]);
+}
+
+/// Sent in one go, as by an application that does not wait: whoever orders the channel, its own message is behind its subscription.
+#[test]
+fn who_subscribes_and_then_publishes_hears_it() {
+    let server = Setup::default().env("TOLLGATE_SHARDS", "3").start();
+    for number in 0..60 {
+        let (room, open) = (format!("room-{number}"), format!("open-{number}"));
+        channel(&server, &room, &json!({}));
+        let capabilities = ["anonymous_publish"];
+        server.v2("POST", "/v2/channels", &json!({"id": open, "type": "unprotected", "capabilities": capabilities}));
+        let (_, secret) =
+            token(&server, &json!({"capabilities": [{"channels": room, "operations": ["subscribe", "publish"]}]}));
+        for (channel, who) in [(room, json!({"token": secret})), (open, json!({}))] {
+            let (mut native, _) = Native::connect(&server, &who);
+            let body = json!({"channel": channel, "event": "said", "data": number});
+            let asked = [native.request("subscribe", &json!({"channel": channel})), native.request("publish", &body)];
+            asked.map(|id| assert!(native.reply(id)["ok"].is_object()));
+            assert_eq!(native.push("message")["data"], number, "{channel}");
+        }
+    }
 }
 
 #[test]

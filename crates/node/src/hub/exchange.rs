@@ -128,7 +128,7 @@ impl Shard {
     }
 
     /// Answers when everything asked before has taken effect: at once, or when the channel's home has answered.
-    fn settle_later(&mut self, channel: &ChannelKey, reply: oneshot::Sender<()>, outlet: &mut dyn Outlet) {
+    pub(super) fn settle_later(&mut self, channel: &ChannelKey, reply: oneshot::Sender<()>, outlet: &mut dyn Outlet) {
         let place = self.locals.find(channel);
         match place.and_then(|place| self.locals.get_mut(place)).map(|local| &mut local.standing) {
             Some(Standing::Asked(_, waiters)) => waiters.push(Waiter::Settle(reply)),

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 use tollgate_core::CloseReason;
 use tollgate_core::authorize::Caller;
 use tollgate_core::clock::Monotonic;
@@ -380,6 +381,12 @@ impl Shard {
             }
             self.leave(connection, &ChannelKey { project, channel }, false, outlet);
         }
+        let messages = match command {
+            Command::Publish(message) => std::slice::from_ref(message),
+            Command::Batch(messages) => messages,
+            _ => &[],
+        };
+        let settles = messages.iter().filter_map(|message| self.way_in(connection, &message.channel, outlet)).collect();
         let link = self.link(connection)?;
         Some(Client {
             connection: self.reference(connection),
@@ -389,6 +396,7 @@ impl Shard {
             subscribed_each,
             subscriptions: link.subscriptions.len(),
             attends: link.attends,
+            settles,
             peer: matches!(command, Command::Renew { .. }).then(|| self.peer(link)).flatten(),
         })
     }
@@ -458,6 +466,24 @@ impl Shard {
         link.subscriptions.iter().any(|held| held.channel == place)
             || link.is_beginning(place)
             || self.locals.get(place).is_some_and(|local| local.is_joining(connection))
+    }
+
+    /// Answers when a connection that is on its way into a channel is in, or when it is sure that it will not be; nothing if it is not on its way.
+    fn way_in(
+        &mut self,
+        connection: ConnectionKey,
+        channel: &str,
+        outlet: &mut dyn Outlet,
+    ) -> Option<oneshot::Receiver<()>> {
+        let link = self.link(connection)?;
+        let key = ChannelKey { project: link.project?, channel: ChannelId::new(channel).ok()? };
+        let place = self.locals.find(&key)?;
+        if !link.is_beginning(place) && !self.locals.get(place)?.is_joining(connection) {
+            return None;
+        }
+        let (reply, answer) = oneshot::channel();
+        self.settle_later(&key, reply, outlet);
+        Some(answer)
     }
 
     // ---- look-ups ----

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use tollgate_core::authorize::{self, Caller, Standing, SubscribeDecision};
 use tollgate_core::clock::UnixMillis;
 use tollgate_core::command::{
@@ -31,7 +32,7 @@ use crate::directory::{LiveConnection, ProjectEntry, TokenEntry, UsageDelta, exp
 use crate::hub::{Admission, ConnectionRef, Renewal};
 
 /// Who asks: made by [`crate::Shard::prepare`].
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Client {
     pub(crate) connection: ConnectionRef,
     /// Nobody yet, before the connection is identified.
@@ -46,6 +47,8 @@ pub struct Client {
     pub(crate) subscriptions: usize,
     /// Whether its protocol knows sessions, and it belongs to its token's.
     pub(crate) attends: bool,
+    /// Of the channels that it publishes into and is on its way into: each answers when it is in, so that it hears its own message.
+    pub(crate) settles: Vec<oneshot::Receiver<()>>,
     /// Who is at the other end, when the transport knows it: for a connect, and without its user agent for a renewal.
     pub(crate) peer: Option<Arc<Peer>>,
 }
@@ -59,6 +62,13 @@ impl Client {
 }
 
 impl Client {
+    /// Waits until it is in where it was on its way in.
+    async fn settle(&mut self) {
+        for answer in self.settles.drain(..) {
+            let _shard_ended = answer.await;
+        }
+    }
+
     /// Where it comes from.
     pub(super) fn place(&self) -> Place<'_> {
         let peer = self.peer.as_deref();
@@ -134,7 +144,7 @@ impl Node {
     /// # Errors
     /// `invalid_auth` for a connect, or for any other command before it; `not_granted`, `not_found`, `invalid_input` and `limit_reached` for a
     /// subscribe; `unavailable`.
-    pub fn perform(&self, client: Client, command: Command) -> Pending<'_, Result<Outcome>> {
+    pub fn perform(&self, mut client: Client, command: Command) -> Pending<'_, Result<Outcome>> {
         match command {
             // Identified within one poll, at its end: the connection is registered and then settled with nothing in between. Only a JWT that needs
             // something first, a hook that is asked, and a past that has to be fetched make it wait, and then before.
@@ -190,10 +200,14 @@ impl Node {
             Command::Unsubscribe { channel } => {
                 Box::pin(async move { self.client_unsubscribe(&client, &channel).await })
             }
-            Command::Publish(message) => {
-                Box::pin(async move { self.client_publish(&client, client.subscribed, message).await.map(written) })
-            }
-            Command::Batch(messages) => Box::pin(async move { self.client_publish_batch(&client, messages).await }),
+            Command::Publish(message) => Box::pin(async move {
+                client.settle().await;
+                self.client_publish(&client, client.subscribed, message).await.map(written)
+            }),
+            Command::Batch(messages) => Box::pin(async move {
+                client.settle().await;
+                self.client_publish_batch(&client, messages).await
+            }),
             Command::SetState { channel, change, if_version } => Box::pin(async move {
                 let named = match self.writable(&client, client.subscribed, &channel, authorize::decide_set_state)? {
                     Ok(named) => named,
@@ -422,7 +436,7 @@ impl Node {
             self.fetch(&entry, &named.key, from).await?;
         }
         // Decided again, and kept so until it is durable: the token may have changed while the hook was asked.
-        let _minting = entry.minting.read().await;
+        let minting = entry.minting.read().await;
         match (self.decision(&entry, token, &named)?, hooked) {
             (SubscribeDecision::Allow, _) | (SubscribeDecision::AskHook, Hooked::Allowed) => {}
             (SubscribeDecision::AskHook, Hooked::Denied(Some(reason))) => {
@@ -439,9 +453,14 @@ impl Node {
             return Ok(Outcome::Join(named.key));
         }
         let subscription = Subscription { project, token, channel: named.key.channel.clone(), ephemeral: false };
-        match self.store.insert_subscription(subscription, None).await {
-            // The change feed has told all connections of the token, this one among them.
-            Ok(true) => Ok(Outcome::Reply(Reply::Done)),
+        let inserted = self.store.insert_subscription(subscription, None).await;
+        drop(minting);
+        match inserted {
+            // The change feed has told all connections of the token, this one among them; what it asks for next comes behind that.
+            Ok(true) => {
+                self.settled([client.connection.shard], &named.key).await;
+                Ok(Outcome::Reply(Reply::Done))
+            }
             Ok(false) => Ok(Outcome::Join(named.key)),
             // The token was deleted meanwhile; its connections are being closed.
             Err(StoreError::NotFound(Subject::Row(RowKind::Token))) => {

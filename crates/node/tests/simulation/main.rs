@@ -109,6 +109,42 @@ fn b25_who_hears_the_answer_to_a_subscribe_and_publishes_reaches_the_token() {
     }
 }
 
+/// However far away the channel's home is, and whether or not others have brought the channel near.
+#[test]
+fn who_subscribes_and_then_publishes_hears_it() {
+    for seed in 0..1_000 {
+        let mut rng = Rng::new(seed);
+        let mut world = World::new(1 + rng.below(3), &[]);
+        let settings = ChannelSettings { retain: rng.below(4) > 0, ..ChannelSettings::default() };
+        let new = NewChannel { settings, ..new_channel("open-hall") };
+        world.block_on(world.node.create_channel(&world.key, new)).unwrap();
+        match rng.below(4) {
+            0 => world.open_with(0, &mut rng),
+            _ => world.open(false, &mut rng),
+        }
+        world.open_with(1, &mut rng);
+        world.come_to_rest(&mut rng);
+        let enter = Command::Subscribe { channel: "open-hall".into(), wish: None };
+        if rng.below(4) > 0 {
+            world.ask(1, enter.clone());
+            world.come_to_rest(&mut rng);
+        }
+        world.ask(0, enter);
+        world.run_until_heard(0, ("done", 1), &mut rng);
+        let message = |number: &str| NewMessage::new("open-hall", "m", JsonValue::parse(number.as_bytes(), 9).unwrap());
+        let (said, command) = match rng.below(4) {
+            0 => (1, Command::Publish(message("1"))),
+            _ => (2, Command::Batch(vec![message("1"), message("2")])),
+        };
+        world.ask(0, command);
+        world.come_to_rest(&mut rng);
+        let mut heard = world.heard_by_client(0);
+        heard.retain(|line| line != "done");
+        let all = ["connected", "subscribed open-hall", "m open-hall 1", "m open-hall 2"];
+        assert_eq!(heard, all[..2 + said], "seed {seed}");
+    }
+}
+
 /// Words between shards and requests come by two ways: a question that an answer led to must not overtake the words of what was answered.
 #[test]
 fn who_is_told_that_it_is_in_finds_itself_there() {

@@ -201,16 +201,20 @@ impl World {
 
     /// A connected client asks for something.
     pub(crate) fn command(&mut self, rng: &mut Rng, command: Command) {
-        let connected: Vec<_> = self
-            .clients
-            .borrow()
-            .iter()
-            .filter(|client| client.connected && !client.gone && !client.closing)
-            .map(|client| (client.shard, client.connection))
-            .collect();
-        if let Some(&(shard, connection)) = connected.get(rng.below(connected.len().max(1))) {
-            self.perform(shard, connection, command);
+        let asks = |client: &SimClient| client.connected && !client.gone && !client.closing;
+        let connected: Vec<_> = (0..self.population()).filter(|client| asks(&self.clients.borrow()[*client])).collect();
+        if let Some(client) = connected.get(rng.below(connected.len().max(1))) {
+            self.ask(*client, command);
         }
+    }
+
+    /// This client asks for something.
+    pub(crate) fn ask(&mut self, client: usize, command: Command) {
+        let (shard, connection) = {
+            let client = &self.clients.borrow()[client];
+            (client.shard, client.connection)
+        };
+        self.perform(shard, connection, command);
     }
 
     fn perform(&mut self, shard: usize, connection: ConnectionKey, command: Command) {
