@@ -129,6 +129,7 @@ test('a token goes in the body; what is done is done by /v2, and errors are thos
 	const first = await stream(streams, 0);
 	assert.equal(first.connect.token, 'tgt_secretsecret');
 	first.send('connected', { ...CONNECTED, token: { id: 'tok_1' } });
+	first.send('subscribed', entry('room', 'a-8'));
 	await connected;
 	assert.equal((await made.publish('room', 'said', 1, { id: 'x' })).position, 'a-9');
 	assert.equal((await made.history('room', { limit: 5 })).messages[0].position, 'a-1');
@@ -250,6 +251,7 @@ test('each stream has a ticket of its own, and nothing has a token', async () =>
 	for (const { connect } of streams) assert.match(connect.ticket, /^tkt_\d+$/);
 	assert.ok(streams.every(({ connect }) => !('token' in connect)));
 	fourth.send('connected', told);
+	for (const [channel, position] of [['room', 'a-4'], ['other', 'b-0']]) fourth.send('subscribed', entry(channel, position, { recovered: true }));
 	await until('it is back', () => made.state === 'connected');
 	await assert.rejects(made.publish('room', 'said', 1), { code: 'not_granted' });
 	assert.throws(() => new Client({ url: server.url, project: 'p', token: 'a', ticket: () => 'b' }), { code: 'invalid_input' });
@@ -313,4 +315,38 @@ test('what changes something is sent in the order in which it was asked for, eac
 		waiting[n - 1]();
 	}
 	assert.deepEqual((await Promise.all(publishing)).map(({ position }) => position), ['a-1', 'a-2', 'a-3']);
+});
+
+test('who subscribes and then publishes hears it: what is published goes when its channels are in, or are refused', async () => {
+	const published = [];
+	const { server, streams } = await streaming(({ method, url, body }) => {
+		if (method !== 'POST' || url.pathname === '/connect/sse') return url.pathname === '/connect/sse' ? null : [200, { messages: [], position: 'a-0' }];
+		published.push(body.data ?? body.messages.map(({ data }) => data));
+		return [200, body.messages ? { results: body.messages.map(() => ({ position: 'a-1' })) } : { position: 'a-1' }];
+	});
+	const made = client(server, { token: 'tgt_x' });
+	made.subscribe('room');
+	made.subscribe('hall').on('unsubscribed', () => {});
+	const connected = made.connect();
+	const first = await stream(streams, 0);
+	first.send('connected', CONNECTED);
+	await connected;
+	const message = (channel, data) => ({ channel, event: 'said', data });
+	const saying = [
+		made.publish('elsewhere', 'said', 1), made.publish('room', 'said', 2),
+		made.batch([message('room', 3), message('hall', 4)]), made.publish('hall', 'said', 5),
+	];
+	// When what only reads has its answer, what waits for nobody would have arrived.
+	const steps = [
+		[() => {}, [1]],
+		[() => first.send('subscribed', entry('room', 'a-0')), [1, 2]],
+		[() => first.send('refused', { channel: 'hall', error: { code: 'not_granted', message: 'no', retry: 'never' } }), [1, 2, [3, 4], 5]],
+	];
+	for (const [step, want] of steps) {
+		step();
+		await until(`${want.length}`, () => published.length === want.length);
+		await made.history('room');
+		assert.deepEqual(published, want);
+	}
+	await Promise.all(saying);
 });

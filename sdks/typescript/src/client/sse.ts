@@ -35,6 +35,9 @@ interface Carried {
 	told: Fields | null;
 	/** The machine knows that it is in, from this stream or one before. */
 	known: boolean;
+	/** Until then, or until it is sure that it will not be in. */
+	entered: Promise<void>;
+	enter: () => void;
 }
 
 /** What a stream needs of the client. */
@@ -87,11 +90,11 @@ class SseTransport implements Transport {
 		if (name === 'connect') return this.#connected(id, body);
 		if (name === 'subscribe') return this.#subscribe(id, body);
 		if (name === 'renew') return this.#renew(id, body);
-		if (name === 'unsubscribe') this.#carried.delete(String(body.channel));
+		if (name === 'unsubscribe') this.#drop(String(body.channel));
 		if (name === 'unsubscribe' || name === 'ping') return void queueMicrotask(() => this.#reply({ id, ok: {} }));
 		const way = { url: this.url, token: text(this.#connect?.body.token), fetch: this.means.fetch, signal: this.#requests.signal };
 		const doing = () => perform(way, name, body).then((outcome) => this.#reply({ id, ...outcome }));
-		if (CHANGES.has(name)) this.#changes = this.#changes.then(doing);
+		if (CHANGES.has(name)) this.#changes = this.#changes.then(() => this.#entered(body)).then(doing);
 		else void doing();
 	}
 
@@ -113,9 +116,22 @@ class SseTransport implements Transport {
 
 	#carry(channel: string, position: string | null, { rewind, presence, data }: Fields = {}): Carried {
 		const more = { ...(presence === true && { presence }), ...(data !== undefined && { data }) };
-		const carried = { position, rewind: isFields(rewind) ? rewind : null, more, asked: null, told: null, known: false };
+		let enter = () => {};
+		const entered = new Promise<void>((resolve) => (enter = resolve));
+		const carried = { position, rewind: isFields(rewind) ? rewind : null, more, asked: null, told: null, known: false, entered, enter };
 		this.#carried.set(channel, carried);
 		return carried;
+	}
+
+	#drop(channel: string): void {
+		this.#carried.get(channel)?.enter();
+		this.#carried.delete(channel);
+	}
+
+	/** Who subscribes and then publishes hears it: what is published goes when its channels, as far as the stream is to carry them, are in. */
+	async #entered({ channel, messages }: Fields): Promise<void> {
+		const named = [channel, ...list(messages).map((message) => message.channel)];
+		await Promise.all(named.map((one) => this.#carried.get(String(one))?.entered));
 	}
 
 	#connected(id: number, body: Fields): void {
@@ -253,7 +269,7 @@ class SseTransport implements Transport {
 			case 'subscribed':
 				return this.#subscribed(channel, body);
 			case 'unsubscribed':
-				this.#carried.delete(channel);
+				this.#drop(channel);
 				break;
 			case 'direct':
 				this.#heardDirect(number(body.offset));
@@ -277,8 +293,11 @@ class SseTransport implements Transport {
 			// What resumes, or begins in the past, has its own event to come.
 			const isToCome = fields.resuming === true || (carried?.rewind && carried.position === null);
 			if (!carried || isToCome) continue;
-			if (isFirst) Object.assign(carried, { known: true, told: fields, position: fields.position });
-			else this.#subscribed(channel, fields);
+			if (!isFirst) this.#subscribed(channel, fields);
+			else {
+				Object.assign(carried, { known: true, told: fields, position: fields.position });
+				carried.enter();
+			}
 		}
 		const isOther = !isFirst && this.#token !== before;
 		// It does not go on without a gap: the machine is to find that out when it comes back.
@@ -301,13 +320,14 @@ class SseTransport implements Transport {
 		// It does not go on without a gap: the machine is to find that out when it comes back.
 		if (known && asked === null && !whole) return this.#lost(1006, 'the stream cannot be taken up');
 		Object.assign(carried, { asked: null, known: true, told: fields, position: fields.position });
+		carried.enter();
 		if (asked !== null) this.#reply({ id: asked, ok: fields });
 		else if (!known) this.#reply({ ...fields, push: 'subscribed' });
 	}
 
 	#entryRefused(channel: string, error: Fields): void {
 		const carried = this.#carried.get(channel);
-		this.#carried.delete(channel);
+		this.#drop(channel);
 		if (carried?.asked != null) this.#reply({ id: carried.asked, error });
 		else if (carried) this.#reply({ push: 'unsubscribed', channel, reason: 'ended' });
 	}
