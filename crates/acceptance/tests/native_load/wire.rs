@@ -75,6 +75,19 @@ impl Wire {
         }
     }
 
+    /// What comes until the end, as fast as it can be taken off the socket: what it says is read afterwards. And the code of the end, if it has one.
+    pub(crate) async fn rest(&mut self) -> (Vec<Vec<u8>>, Option<u16>) {
+        let mut frames = Vec::new();
+        loop {
+            match self.whole() {
+                Some((TEXT, payload)) => frames.push(payload),
+                Some((_, payload)) => return (frames, payload.first_chunk().copied().map(u16::from_be_bytes)),
+                None if self.sip(FILL_BYTES).await.is_err() => return (frames, None),
+                None => {}
+            }
+        }
+    }
+
     /// What comes next, which is no end.
     pub(crate) async fn frame(&mut self) -> io::Result<Value> {
         match self.next().await? {

@@ -83,6 +83,15 @@ impl Shard {
             Request::SettleChannel(shard, channel, reply) => {
                 self.pass_on(shard, PeerWord::Settle(channel, reply), outlet);
             }
+            Request::SettleSubscribers(channel, reply) => {
+                let mut answers = Vec::new();
+                for shard in self.homes.interested(&channel) {
+                    let (settled, answer) = oneshot::channel();
+                    self.pass_on(shard, PeerWord::Settle(channel.clone(), settled), outlet);
+                    answers.push(answer);
+                }
+                let _caller_left = reply.send(answers);
+            }
         }
     }
 

@@ -76,6 +76,8 @@ pub enum Request {
     /// To a channel's home: answers once everything about the channel that was asked before has taken effect on that shard, joining included, and
     /// at the home what that shard told it then.
     SettleChannel(ShardIndex, ChannelKey, oneshot::Sender<()>),
+    /// To a channel's home: answers with what answers so for each shard that has subscribers.
+    SettleSubscribers(ChannelKey, oneshot::Sender<Vec<oneshot::Receiver<()>>>),
 }
 
 /// What a connection asks of a channel's home when it begins somewhere in the past.

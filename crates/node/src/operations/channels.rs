@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::error::{Error, Result};
-use tollgate_core::ids::{ChannelId, ProjectId};
+use tollgate_core::ids::{ChannelId, ChannelKey, ProjectId};
 use tollgate_core::limits::PAGE_ENTRIES_MAX;
 use tollgate_core::model::{Channel, ChannelType};
 
@@ -151,6 +151,7 @@ impl Node {
             .change_settings(entry.project.id, channel.clone(), capabilities, settings, Some(audit))
             .await
             .map_err(|error| refusal(error, channel))?;
+        self.settled_for_subscribers(&ChannelKey { project: entry.project.id, channel: channel.clone() }).await;
         let records = entry.read();
         records.channel(channel).map(|found| view(&entry, found)).ok_or_else(|| Error::not_found("channel", channel))
     }

@@ -213,11 +213,10 @@ impl Node {
                     Ok(named) => named,
                     Err(refused) => return Ok(Outcome::Reply(refused)),
                 };
-                let ChannelKey { project, channel } = named.key;
-                match self.store.change_state(project, channel.clone(), change, if_version).await {
+                match self.put_state(&named.key, change, if_version).await {
                     Ok((_, version)) => Ok(Outcome::Written(Reply::StateChanged(version))),
                     Err(StoreError::VersionMismatch { current }) => Ok(Outcome::Reply(Reply::VersionMismatch(current))),
-                    Err(error) => Err(refusal(error, &channel)),
+                    Err(error) => Err(refusal(error, &named.key.channel)),
                 }
             }),
             Command::History { channel, query } => {

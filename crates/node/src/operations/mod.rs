@@ -105,6 +105,14 @@ impl Node {
         let ask = |shard| (home, move |reply| Request::SettleChannel(shard, channel.clone(), reply));
         self.hub.ask_each(shards.into_iter().map(ask)).await;
     }
+
+    /// Waits until what was changed in a channel has reached all that are subscribed: so that who hears our answer finds it so, whoever it asks.
+    async fn settled_for_subscribers(&self, channel: &ChannelKey) {
+        let ask = |reply| Request::SettleSubscribers(channel.clone(), reply);
+        for answer in self.hub.ask_each([(self.hub.home(channel), ask)]).await.into_iter().flatten().flatten() {
+            let _shard_ended = answer.await;
+        }
+    }
 }
 
 fn shards_of(connections: &[ConnectionRef]) -> BTreeSet<ShardIndex> {

@@ -2,9 +2,9 @@
 
 use tollgate_core::authorize::{Action, Caller};
 use tollgate_core::error::{Error, Result};
-use tollgate_core::ids::ChannelId;
+use tollgate_core::ids::{ChannelId, ChannelKey};
 use tollgate_core::json::JsonObject;
-use tollgate_core::ports::store::StateChange;
+use tollgate_core::ports::store::{StateChange, StoreError};
 
 use super::bearers::Wish;
 use super::refusal;
@@ -41,9 +41,19 @@ impl Node {
             Caller::Token { project, token } => self.allow_token(project, token, channel, Wish::SetState)?,
             _ => self.authorize(caller, Action::UpdateChannelState)?,
         };
-        self.store
-            .change_state(entry.project.id, channel.clone(), change, if_version)
-            .await
-            .map_err(|error| refusal(error, channel))
+        let key = ChannelKey { project: entry.project.id, channel: channel.clone() };
+        self.put_state(&key, change, if_version).await.map_err(|error| refusal(error, channel))
+    }
+
+    /// Changes the state for a caller who may; all subscribers are on their way to being told when it is answered, and who comes next is given it.
+    pub(super) async fn put_state(
+        &self,
+        channel: &ChannelKey,
+        change: StateChange,
+        if_version: Option<u64>,
+    ) -> std::result::Result<(JsonObject, u64), StoreError> {
+        let changed = self.store.change_state(channel.project, channel.channel.clone(), change, if_version).await?;
+        self.settled_for_subscribers(channel).await;
+        Ok(changed)
     }
 }

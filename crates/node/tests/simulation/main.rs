@@ -12,7 +12,7 @@ use tollgate_core::authorize::Caller;
 use tollgate_core::command::{Command, MembersQuery, NewMessage, SubscribeWish};
 use tollgate_core::ids::ChannelId;
 use tollgate_core::json::{JsonObject, JsonValue};
-use tollgate_core::model::ChannelSettings;
+use tollgate_core::model::{Capabilities, ChannelSettings};
 use tollgate_core::ports::store::StateChange;
 use tollgate_node::NewChannel;
 use world::{World, new_channel};
@@ -142,6 +142,41 @@ fn who_subscribes_and_then_publishes_hears_it() {
         heard.retain(|line| line != "done");
         let all = ["connected", "subscribed open-hall", "m open-hall 1", "m open-hall 2"];
         assert_eq!(heard, all[..2 + said], "seed {seed}");
+    }
+}
+
+/// Hop behaviour 50: the state that a subscriber is given is fresh, also where the channel is near already and its home is far away.
+#[test]
+fn b50_who_comes_after_a_state_was_answered_is_given_it() {
+    for seed in 0..400 {
+        let mut rng = Rng::new(seed);
+        let mut world = World::new(1 + rng.below(3), &[]);
+        let hall = ChannelId::new("open-hall").unwrap();
+        let capabilities = Capabilities::from_bits(Capabilities::TOKEN_SET_STATE.into()).unwrap();
+        let new = NewChannel { capabilities, ..new_channel("open-hall") };
+        world.block_on(world.node.create_channel(&world.key, new)).unwrap();
+        (0..4).for_each(|token| world.open_with(token, &mut rng));
+        world.come_to_rest(&mut rng);
+        (1..4).for_each(|client| world.ask(client, Command::Subscribe { channel: "open-hall".into(), wish: None }));
+        world.come_to_rest(&mut rng);
+        let mut was_in = world.heard_by_client(1).len();
+        if rng.below(2) == 0 {
+            let (node, caller, state) = (world.node.clone(), world.key, world.next_state("open-hall"));
+            world.run_until_answered(&mut rng, async move {
+                node.change_state(&caller, &hall, StateChange::Replace(state), None).await.map(drop)
+            });
+        } else {
+            let change = StateChange::Replace(world.next_state("open-hall"));
+            world.ask(1, Command::SetState { channel: "open-hall".into(), change, if_version: None });
+            world.run_until_heard(1, ("changed", 1), &mut rng);
+            was_in += 1;
+        }
+        world.ask(0, Command::Subscribe { channel: "open-hall".into(), wish: None });
+        world.open_with(1, &mut rng);
+        world.come_to_rest(&mut rng);
+        assert_eq!(world.heard_by_client(1).len(), was_in + 1, "seed {seed}: who was in is told of the state");
+        assert_eq!(world.heard_by_client(0), ["connected", "subscribed open-hall", "done"], "seed {seed}");
+        assert_eq!(world.heard_by_client(4), ["connected"], "seed {seed}");
     }
 }
 

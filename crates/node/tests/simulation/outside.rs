@@ -18,6 +18,7 @@ use super::clients::{News, SimClient};
 pub(crate) fn answered(outlet: &SimOutlet, connection: ConnectionKey, reply: &Reply) {
     let line = match reply {
         Reply::Done => "done".to_owned(),
+        Reply::StateChanged(_) => "changed".to_owned(),
         Reply::Members(page) => page.members.iter().fold("members".to_owned(), |line, member| {
             format!("{line} {}", member.data.as_ref().map_or("nothing", |data| data.as_str()))
         }),

@@ -1,6 +1,6 @@
 //! The simulated world: a real node over the store in memory, its shards driven by hand, and clients at the ends of the outlets.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -414,6 +414,20 @@ impl World {
             self.set_blocked(client, false);
         }
         panic!("{line:?} was not heard: {:?}", self.heard_by_client(client));
+    }
+
+    /// Runs until an operation is answered, and no further.
+    pub(crate) fn run_until_answered(&mut self, rng: &mut Rng, work: impl Future<Output = Result<()>> + 'static) {
+        let answered = Rc::new(Cell::new(false));
+        let answer = Rc::clone(&answered);
+        self.spawn(async move {
+            work.await.unwrap();
+            answer.set(true);
+            Ok(())
+        });
+        while !answered.get() {
+            self.turn(rng);
+        }
     }
 
     pub(crate) fn run_a_while(&mut self, rng: &mut Rng) {
