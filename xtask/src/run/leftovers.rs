@@ -9,21 +9,23 @@ use rustix::process::{Pid, Signal};
 /// The variable by which descendants are found that were handed over to init.
 pub(crate) const MARK: &str = "XTASK_CALL";
 
-/// How long a process may take to end before it is killed.
+/// How long a process may take to end before it is killed, and after.
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Ends whatever runs of the call with this mark: descendants of `child`, and those that carry the mark. Gives how many there were.
 pub(crate) fn end(child: Option<u32>, mark: &str) -> usize {
-    let found = find(child, mark);
-    signal(&found, Signal::TERM);
-    let patience = Instant::now() + GRACE;
-    while found.iter().any(|&id| is_running(id)) && Instant::now() < patience {
-        std::thread::sleep(Duration::from_millis(20));
+    let mut ended = BTreeSet::new();
+    // Looked for again each time: some are started meanwhile, and who is just becoming another program carries nothing for a moment.
+    for how in [Signal::TERM, Signal::KILL, Signal::KILL] {
+        let found = find(child, mark);
+        signal(&found, how);
+        let patience = Instant::now() + GRACE;
+        while found.iter().any(|&id| is_running(id)) && Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        ended.extend(found);
     }
-    signal(&found, Signal::KILL);
-    // Whoever was started meanwhile.
-    signal(&find(child, mark), Signal::KILL);
-    found.len()
+    ended.len()
 }
 
 fn find(child: Option<u32>, mark: &str) -> BTreeSet<u32> {
