@@ -2,7 +2,7 @@
 //! again, and prints what the SDK said each time.
 
 import { execFileSync } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../../lib/wait.mjs';
@@ -11,6 +11,10 @@ import { Place, newUser } from '../lib/place.mjs';
 
 const disk = mkdtempSync(join(tmpdir(), 'tollgate-disk-'));
 execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=32m', 'tmpfs', disk]);
+process.on('exit', () => {
+	execFileSync('umount', ['--lazy', disk]);
+	rmdirSync(disk);
+});
 process.env.TMPDIR = disk; // where the data folder comes to be
 
 /** Takes all the room that is left. */
