@@ -85,8 +85,10 @@ pub(crate) fn machine() -> String {
     let value = |line: &str| line.split_once(':').map(|(_, value)| value.trim().to_owned());
     let model = info.lines().find(|line| line.starts_with("model name")).and_then(value);
     let cores = info.lines().filter(|line| line.starts_with("processor")).count();
-    let kernel = read("/proc/sys/kernel/osrelease");
-    format!("{cores} × {}, Linux {}", model.as_deref().unwrap_or("unknown processor"), kernel.trim())
+    let release = read("/proc/sys/kernel/osrelease");
+    // What follows the first two numbers is the builder's own, and names whose machine it is.
+    let kernel = release.trim().splitn(3, '.').take(2).collect::<Vec<_>>().join(".");
+    format!("{cores} × {}, Linux {kernel}", model.as_deref().unwrap_or("unknown processor"))
 }
 
 /// Load average of the last minute: what else was running.

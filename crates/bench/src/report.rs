@@ -336,13 +336,21 @@ pub(crate) fn table(settings: &Settings, rows: &[Row]) -> String {
     text
 }
 
-/// The command line, without the paths of this machine.
+/// The command line as whoever repeats it would write it.
 fn command() -> String {
-    let words = std::env::args().skip(1).map(|word| match word.rsplit_once('/') {
-        Some((_, last)) if !word.contains("://") => format!("…/{last}"),
-        _ => word,
-    });
-    format!("tollgate-bench {}", words.collect::<Vec<_>>().join(" "))
+    let words: Vec<String> = std::env::args().skip(1).map(|word| publishable(&word)).collect();
+    format!("tollgate-bench {}", words.join(" "))
+}
+
+/// A word of the command line without folders of this machine and without what stands behind a URL's `?`, a peer's key.
+/// A path inside of the folder it was run in stays.
+fn publishable(word: &str) -> String {
+    let leaves = word.starts_with('/') || word.contains("=/") || word.contains("../");
+    match (word.split_once('?'), word.rsplit_once('/')) {
+        (Some((address, _)), _) if word.contains("://") => format!("{address}?…"),
+        (_, Some((_, last))) if leaves && !word.contains("://") => format!("…/{last}"),
+        _ => word.to_owned(),
+    }
 }
 
 pub(crate) fn document(settings: &Settings, rows: &[Row]) -> Value {
@@ -377,5 +385,20 @@ mod tests {
         assert_eq!(Spread::of([4.0, 1.0]), spread(2.5, 1.0, 4.0));
         assert_eq!(Spread::of([7.0]), spread(7.0, 7.0, 7.0));
         assert!(Spread::of([]).median.is_nan());
+    }
+
+    #[test]
+    fn a_published_command_names_no_folder_of_its_machine_and_no_key() {
+        for (given, shown) in [
+            ("--rounds", "--rounds"),
+            ("docs/benchmarks.md", "docs/benchmarks.md"),
+            ("/somewhere/tollgate/docs/benchmarks.md", "…/benchmarks.md"),
+            ("--write=/somewhere/out.md", "…/out.md"),
+            ("../../someone/out.md", "…/out.md"),
+            ("centrifugo=http://127.0.0.1:8000", "centrifugo=http://127.0.0.1:8000"),
+            ("uws,centrifugo=http://127.0.0.1:8000?key=secret", "uws,centrifugo=http://127.0.0.1:8000?…"),
+        ] {
+            assert_eq!(publishable(given), shown);
+        }
     }
 }
