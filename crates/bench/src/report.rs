@@ -345,10 +345,14 @@ fn command() -> String {
 /// A word of the command line without folders of this machine and without what stands behind a URL's `?`, a peer's key.
 /// A path inside of the folder it was run in stays.
 fn publishable(word: &str) -> String {
+    if word.contains("://") {
+        let without_key =
+            |peer: &str| peer.split_once('?').map_or(peer.to_owned(), |(address, _)| format!("{address}?…"));
+        return word.split(',').map(without_key).collect::<Vec<_>>().join(",");
+    }
     let leaves = word.starts_with('/') || word.contains("=/") || word.contains("../");
-    match (word.split_once('?'), word.rsplit_once('/')) {
-        (Some((address, _)), _) if word.contains("://") => format!("{address}?…"),
-        (_, Some((_, last))) if leaves && !word.contains("://") => format!("…/{last}"),
+    match word.rsplit_once('/') {
+        Some((_, last)) if leaves => format!("…/{last}"),
         _ => word.to_owned(),
     }
 }
@@ -396,7 +400,7 @@ mod tests {
             ("--write=/somewhere/out.md", "…/out.md"),
             ("../../someone/out.md", "…/out.md"),
             ("centrifugo=http://127.0.0.1:8000", "centrifugo=http://127.0.0.1:8000"),
-            ("uws,centrifugo=http://127.0.0.1:8000?key=secret", "uws,centrifugo=http://127.0.0.1:8000?…"),
+            ("centrifugo=http://127.0.0.1:8000?key=secret,uws", "centrifugo=http://127.0.0.1:8000?…,uws"),
         ] {
             assert_eq!(publishable(given), shown);
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use tollgate_core::clock::Monotonic;
 use tollgate_core::command::{ChannelSnapshot, Connected, Notice};
+use tollgate_core::model::Capabilities;
 use tollgate_node::ConnectionKey;
 
 /// A subscription as the client saw it: from the news of it to its end.
@@ -13,6 +14,7 @@ pub(crate) struct Interval {
     /// The channel's incarnation cannot be seen by clients; the world's numbering of messages goes on across it.
     pub(crate) snapshot_version: u64,
     pub(crate) snapshot_state: String,
+    pub(crate) snapshot_capabilities: Capabilities,
     pub(crate) messages: Vec<u64>,
     pub(crate) states: Vec<u64>,
     pub(crate) open: bool,
@@ -112,6 +114,7 @@ impl SimClient {
         self.intervals.push(Interval {
             snapshot_version: snapshot.version,
             snapshot_state: snapshot.state.as_str().to_owned(),
+            snapshot_capabilities: snapshot.capabilities,
             messages: Vec::new(),
             states: Vec::new(),
             channel,

@@ -14,7 +14,7 @@ use tollgate_core::ids::ChannelId;
 use tollgate_core::json::{JsonObject, JsonValue};
 use tollgate_core::model::{Capabilities, ChannelSettings};
 use tollgate_core::ports::store::StateChange;
-use tollgate_node::NewChannel;
+use tollgate_node::{ChannelUpdate, NewChannel};
 use world::{World, new_channel};
 
 const CHANNELS: [&str; 3] = ["private-room", "public-room", "open-room"];
@@ -177,6 +177,27 @@ fn b50_who_comes_after_a_state_was_answered_is_given_it() {
         assert_eq!(world.heard_by_client(1).len(), was_in + 1, "seed {seed}: who was in is told of the state");
         assert_eq!(world.heard_by_client(0), ["connected", "subscribed open-hall", "done"], "seed {seed}");
         assert_eq!(world.heard_by_client(4), ["connected"], "seed {seed}");
+    }
+}
+
+#[test]
+fn who_comes_after_a_channel_was_changed_is_told_what_it_allows_now() {
+    for seed in 0..400 {
+        let mut rng = Rng::new(seed);
+        let mut world = World::new(1 + rng.below(3), &["open-hall"]);
+        (0..4).for_each(|token| world.open_with(token, &mut rng));
+        world.come_to_rest(&mut rng);
+        (1..4).for_each(|client| world.ask(client, Command::Subscribe { channel: "open-hall".into(), wish: None }));
+        world.come_to_rest(&mut rng);
+        let mute = Capabilities::from_bits(0).unwrap();
+        let (node, caller, hall) = (world.node.clone(), world.key, ChannelId::new("open-hall").unwrap());
+        let update = ChannelUpdate { capabilities: Some(mute), settings: None };
+        world.run_until_answered(&mut rng, async move { node.change_channel(&caller, &hall, update).await.map(drop) });
+        world.ask(0, Command::Subscribe { channel: "open-hall".into(), wish: None });
+        world.open_with(1, &mut rng);
+        world.come_to_rest(&mut rng);
+        let told = [0, 4].map(|client| world.capabilities_by_client(client, "open-hall"));
+        assert_eq!(told, [Some(mute); 2], "seed {seed}");
     }
 }
 

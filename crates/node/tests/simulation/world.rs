@@ -177,6 +177,13 @@ impl World {
         self.clients.borrow()[client].heard.clone()
     }
 
+    /// What a client was last told that a channel allows.
+    pub(crate) fn capabilities_by_client(&self, client: usize, channel: &str) -> Option<Capabilities> {
+        let clients = self.clients.borrow();
+        let told = clients[client].intervals.iter().rev().find(|interval| interval.channel == channel);
+        told.map(|interval| interval.snapshot_capabilities)
+    }
+
     /// Opens a connection and identifies it.
     pub(crate) fn open(&mut self, with_token: bool, rng: &mut Rng) {
         let token = with_token.then(|| rng.below(self.tokens.len()));
