@@ -5,12 +5,14 @@
 mod client;
 mod support;
 
+use std::io::Write;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use client::{Got, HANDSHAKE, connect, echo, eventually};
-use tollgate_gateway::Limits;
 use tollgate_gateway::frame::{FrameLimits, Opcode};
 use tollgate_gateway::gateway::Gateway;
+use tollgate_gateway::{Limits, Proxies};
 
 fn gateway(limits: Limits) -> Gateway {
     support::start("127.0.0.1:0".parse().unwrap(), 2, limits, None)
@@ -258,6 +260,31 @@ fn deadlines_of_dialects_are_kept_while_the_shard_is_busy() {
         // The median: single answers wait for this machine's other work, not for ours.
         assert!(waits[25] <= Duration::from_millis(20), "{waits:?}");
     });
+}
+
+#[test]
+fn what_is_due_is_counted_from_when_it_came_and_not_from_before() {
+    let clock = Arc::new(support::HeldUp::default());
+    let address = "127.0.0.1:0".parse().unwrap();
+    let gateway = support::start_by(clock.clone(), Proxies::default(), address, 1, Limits::default(), None);
+    let mut client = echo(gateway.address());
+    let mut frame = Vec::new();
+    tollgate_gateway::frame::encode_masked(true, Opcode::Text, b"later", [9; 4], &mut frame);
+    for round in 0..20 {
+        let ((tell, told), (begin, begun)) = (mpsc::channel(), mpsc::channel());
+        let (mut socket, rest) = (client.stream.try_clone().unwrap(), frame[1..].to_vec());
+        *clock.meanwhile.lock().unwrap() = Some(Box::new(move || {
+            begun.recv().unwrap();
+            std::thread::sleep(Duration::from_millis(30));
+            tell.send(Instant::now()).unwrap();
+            socket.write_all(&rest).unwrap();
+        }));
+        client.write(&frame[..1]);
+        begin.send(()).unwrap();
+        let sent = told.recv().unwrap();
+        assert_eq!(client.next(), Got::Text("later".to_owned()));
+        assert!(sent.elapsed() >= Duration::from_millis(9), "round {round}: after {:?}", sent.elapsed());
+    }
 }
 
 #[test]

@@ -87,8 +87,8 @@ impl Engine {
         })
     }
 
-    /// Reads the clock and does what is due. Called at the start of every entry, so that a flood of readable connections does not
-    /// delay anybody's acknowledgements.
+    /// Reads the clock and does what is due. Called whenever something came, before it is looked at: so a flood of readable connections
+    /// does not delay anybody's acknowledgements, and nothing is due earlier than it was asked for.
     pub(crate) fn tick(&mut self) {
         let now_us = self.clock.micros();
         self.now = Monotonic(now_us / 1_000);

@@ -29,7 +29,6 @@ impl Future for Reader {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut engine = self.engine.borrow_mut();
-        engine.tick();
         for _ in 0..READS_PER_TURN {
             match engine.poll_read(self.key, context) {
                 Poll::Pending => return Poll::Pending,
@@ -56,6 +55,10 @@ impl Engine {
             Some(connection) => connection.socket.poll_read(context, &mut scratch),
             None => Poll::Ready(Ok(0)),
         };
+        if read.is_ready() {
+            // Not before the read: what is read may have been sent later than that, and an ack is due so long after its heartbeat was sent.
+            self.tick();
+        }
         let goes_on = match read {
             Poll::Pending => {
                 self.return_scratch(scratch);

@@ -7,7 +7,7 @@ mod events;
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -50,6 +50,29 @@ impl Clock for SystemClock {
 
     fn unix(&self) -> UnixMillis {
         UnixMillis(std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis() as u64)
+    }
+}
+
+/// The real clock, whose reader is held up once before it can use what it read.
+#[derive(Default)]
+pub struct HeldUp {
+    clock: SystemClock,
+    /// What happens meanwhile.
+    pub meanwhile: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Clock for HeldUp {
+    fn monotonic(&self) -> Monotonic {
+        let now = self.clock.monotonic();
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        now
+    }
+
+    fn unix(&self) -> UnixMillis {
+        self.clock.unix()
     }
 }
 
@@ -219,7 +242,18 @@ pub fn start_behind(
     limits: Limits,
     certificate: Option<(&str, &str)>,
 ) -> Gateway {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::default());
+    start_by(Arc::new(SystemClock::default()), proxies, address, shards, limits, certificate)
+}
+
+/// The same by this clock.
+pub fn start_by(
+    clock: Arc<dyn Clock>,
+    proxies: Proxies,
+    address: SocketAddr,
+    shards: usize,
+    limits: Limits,
+    certificate: Option<(&str, &str)>,
+) -> Gateway {
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
     let parts = NodeParts {
         store: Arc::new(MemoryStore::default()),
