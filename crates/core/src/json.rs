@@ -13,6 +13,9 @@ use serde_json::value::RawValue;
 use crate::error::{Error, ErrorKind};
 use crate::limits::JSON_DEPTH_MAX;
 
+/// A number of so many digits, whatever they are, is within what a double holds.
+const DOUBLE_DIGITS_MAX: usize = 308;
+
 /// Checked text: a word of our own, or somebody's.
 #[derive(Clone)]
 enum Text {
@@ -52,10 +55,11 @@ impl JsonValue {
         Self(Text::Own("null"))
     }
 
-    /// Checks that `text` is one JSON value of at most `bytes_max` bytes, nested at most 128 deep.
+    /// Checks that `text` is one JSON value of at most `bytes_max` bytes, nested at most 128 deep, in which each string is whole
+    /// characters and each number is within what a double holds.
     ///
     /// # Errors
-    /// `invalid_body` when it is not JSON, `payload_too_large` when it is too long.
+    /// `invalid_body` when it is not such JSON, `payload_too_large` when it is too long.
     pub fn parse(text: &[u8], bytes_max: usize) -> Result<Self, Error> {
         let raw: &RawValue = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
         Self::from_raw(raw, bytes_max)
@@ -64,8 +68,19 @@ impl JsonValue {
     /// The same for a value that a parser has already cut out of a larger text.
     ///
     /// # Errors
-    /// `payload_too_large` when it is too long, `invalid_body` when it is nested too deep.
+    /// As [`JsonValue::parse`].
     pub fn from_raw(raw: &RawValue, bytes_max: usize) -> Result<Self, Error> {
+        check(raw.get(), bytes_max)?;
+        check_numbers(raw.get())?;
+        Ok(Self(Text::Shared(raw.get().into())))
+    }
+
+    /// Checks text that a store kept, which may have numbers beyond a double from before they were refused.
+    ///
+    /// # Errors
+    /// Otherwise as [`JsonValue::parse`].
+    pub fn parse_stored(text: &str, bytes_max: usize) -> Result<Self, Error> {
+        let raw: &RawValue = serde_json::from_str(text).map_err(|error| not_json(&error))?;
         check(raw.get(), bytes_max)?;
         Ok(Self(Text::Shared(raw.get().into())))
     }
@@ -84,10 +99,10 @@ impl JsonObject {
         Self(Text::Own("{}"))
     }
 
-    /// Checks that `text` is one JSON object of at most `bytes_max` bytes, nested at most 128 deep.
+    /// As [`JsonValue::parse`], of an object.
     ///
     /// # Errors
-    /// `invalid_body` when it is not a JSON object, `payload_too_large` when it is too long.
+    /// `invalid_body` when it is not such a JSON object, `payload_too_large` when it is too long.
     pub fn parse(text: &[u8], bytes_max: usize) -> Result<Self, Error> {
         let raw: &RawValue = serde_json::from_slice(text).map_err(|error| not_json(&error))?;
         Self::from_raw(raw, bytes_max)
@@ -98,11 +113,22 @@ impl JsonObject {
     /// # Errors
     /// As [`JsonObject::parse`].
     pub fn from_raw(raw: &RawValue, bytes_max: usize) -> Result<Self, Error> {
-        check(raw.get(), bytes_max)?;
-        if !raw.get().starts_with('{') {
+        Self::of(JsonValue::from_raw(raw, bytes_max)?)
+    }
+
+    /// Checks text that a store kept, as [`JsonValue::parse_stored`] does.
+    ///
+    /// # Errors
+    /// Otherwise as [`JsonObject::parse`].
+    pub fn parse_stored(text: &str, bytes_max: usize) -> Result<Self, Error> {
+        Self::of(JsonValue::parse_stored(text, bytes_max)?)
+    }
+
+    fn of(value: JsonValue) -> Result<Self, Error> {
+        if !value.as_str().starts_with('{') {
             return Err(Error::new(ErrorKind::InvalidBody, "A JSON object is needed here, like {\"key\": 1}."));
         }
-        Ok(Self(Text::Shared(raw.get().into())))
+        Ok(Self(value.0))
     }
 
     /// The text of an object that a store kept for us. Only for text that [`JsonObject::as_str`] gave.
@@ -188,7 +214,7 @@ impl JsonPart {
     }
 }
 
-/// `None` for what has a number that no double holds, as `1e999`: it is equal to nothing.
+/// `None` for what was kept with a number that no double holds, as `1e999`: it is equal to nothing.
 fn value_of(raw: &RawValue) -> Option<serde_json::Value> {
     serde_json::from_str(raw.get()).ok()
 }
@@ -296,6 +322,40 @@ fn check(text: &str, bytes_max: usize) -> Result<(), Error> {
     Ok(())
 }
 
+/// Of what comes in only: what was kept before this was checked must still be read, and be put right by a patch.
+fn check_numbers(text: &str) -> Result<(), Error> {
+    if has_endless_number(text) {
+        return Err(Error::new(
+            ErrorKind::InvalidBody,
+            "The JSON value has a number beyond ±1.8e308, the most that a double holds; many parsers refuse that. Send it as a string.",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a number in a text that is known to be JSON is more than a double holds, as `1e999`: JSON by its grammar, for which many
+/// parsers refuse the whole text (RFC 8259, section 6).
+fn has_endless_number(text: &str) -> bool {
+    // It takes an exponent, or more digits than most texts have bytes. Counted to the end, which is done many bytes at a time.
+    let bytes = text.as_bytes();
+    let exponents = bytes.iter().zip(bytes.iter().skip(1));
+    let exponents = exponents.fold(0_u8, |any, (digit, e)| any | u8::from(digit.is_ascii_digit() & (e | 0x20 == b'e')));
+    if exponents == 0 && text.len() <= DOUBLE_DIGITS_MAX {
+        return false;
+    }
+    let is_endless = |start: usize| {
+        let ends = |letter: char| !matches!(letter, '0'..='9' | '+' | '-' | '.' | 'e' | 'E');
+        let number = text[start..].split(ends).next().unwrap_or_default();
+        number.parse::<f64>().is_ok_and(f64::is_infinite)
+    };
+    let mut in_number = false;
+    outside_strings(text).any(|(place, byte)| {
+        let begins = !in_number && matches!(byte, b'-' | b'0'..=b'9');
+        in_number = (in_number || begins) && !matches!(byte, b',' | b']' | b'}' | b' ' | b'\n' | b'\r' | b'\t');
+        begins && is_endless(place)
+    })
+}
+
 /// Whether a string in a text that is known to be JSON has an escape that is half of a surrogate pair. JavaScript writes such
 /// escapes for strings cut within a character; they are JSON by its grammar, yet no Unicode text (RFC 8259, section 8.2).
 fn has_half_character(text: &str) -> bool {
@@ -326,24 +386,32 @@ fn has_half_character(text: &str) -> bool {
     awaits_second
 }
 
+/// The bytes of a text that is known to be JSON which no string has, and their places.
+fn outside_strings(text: &str) -> impl Iterator<Item = (usize, u8)> {
+    let (mut in_string, mut escaped) = (false, false);
+    text.bytes().enumerate().filter(move |&(_, byte)| {
+        if !in_string {
+            in_string = byte == b'"';
+            return !in_string;
+        }
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_string = false,
+            _ => {}
+        }
+        false
+    })
+}
+
 /// The deepest nesting of a text that is known to be JSON.
 fn depth(text: &str) -> usize {
     if !text.starts_with(['{', '[']) {
         return 0;
     }
-    let (mut now, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
-    for byte in text.bytes() {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
+    let (mut now, mut deepest) = (0_usize, 0);
+    for (_, byte) in outside_strings(text) {
         match byte {
-            b'"' => in_string = true,
             b'{' | b'[' => {
                 now += 1;
                 deepest = deepest.max(now);
@@ -383,6 +451,25 @@ impl<'de> serde::Deserialize<'de> for JsonValue {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         Self::from_raw(&raw, usize::MAX).map_err(serde::de::Error::custom)
     }
+}
+
+/// For a field of a record: an object, if there is one, that a store kept.
+///
+/// # Errors
+/// As [`JsonObject::parse_stored`].
+pub fn stored_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<JsonObject>, D::Error> {
+    let raw = <Option<Box<RawValue>> as serde::Deserialize>::deserialize(deserializer)?;
+    let parse = |raw: Box<RawValue>| JsonObject::parse_stored(raw.get(), usize::MAX);
+    raw.map(parse).transpose().map_err(serde::de::Error::custom)
+}
+
+/// For a field of a record: a value that a store kept.
+///
+/// # Errors
+/// As [`JsonValue::parse_stored`].
+pub fn stored_value<'de, D: Deserializer<'de>>(deserializer: D) -> Result<JsonValue, D::Error> {
+    let raw = <Box<RawValue> as serde::Deserialize>::deserialize(deserializer)?;
+    JsonValue::parse_stored(raw.get(), usize::MAX).map_err(serde::de::Error::custom)
 }
 
 macro_rules! show_size {
@@ -483,11 +570,38 @@ mod tests {
     }
 
     #[test]
+    fn numbers_fit_a_double() {
+        let digits = |count: usize| "9".repeat(count);
+        let table = [
+            (r#"{"a":1e308,"b":[-1.7976931348623157E+308, 1e-999, 0e999]}"#.to_owned(), true),
+            (r#"{"a":"1e999","1e999":"\" 1e999"}"#.to_owned(), true),
+            (format!(r#"{{"a":{}}}"#, digits(308)), true),
+            (format!(r#"{{"a":0.{}}}"#, digits(400)), true),
+            (format!(r#"{{"a":"{}"}}"#, digits(400)), true),
+            (r#"{"a":1e309}"#.to_owned(), false),
+            (r#"{"a":[true,{"b":-1.5E+400}]}"#.to_owned(), false),
+            (r#"{"a":"\\","b":[1, 2,1e999 ]}"#.to_owned(), false),
+            (format!(r#"{{"a":{}}}"#, digits(309)), false),
+        ];
+        for (text, good) in table {
+            assert_eq!(JsonObject::parse(text.as_bytes(), 1000).is_ok(), good, "{text}");
+            assert_eq!(serde_json::from_str::<JsonObject>(&text).is_ok(), good, "{text}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), good, "{text}, by a parser of many");
+            assert_eq!(JsonObject::parse_stored(&text, 1000).unwrap().as_str(), text, "what was kept is read");
+        }
+        assert!(JsonValue::parse(b"1e999", 1000).is_err());
+        assert!(JsonValue::parse(b"-1E5", 1000).is_ok());
+    }
+
+    #[test]
     fn a_number_that_no_double_holds_is_equal_to_nothing_and_in_nobodys_way() {
-        let kept = object(r#"{"a":1e999,"b":1}"#);
+        let kept = JsonObject::parse_stored(r#"{"a":1e999,"b":1}"#, 1000).unwrap();
         assert!(!JsonPart::new(&kept).is_part_of(&kept));
         assert!(JsonPart::new(&object(r#"{"b":1}"#)).is_part_of(&kept));
         assert!(!JsonPart::new(&object(r#"{"a":1}"#)).is_part_of(&kept));
+        let mended = r#"{"b":1,"c":2}"#;
+        assert_eq!(kept.merge_patch(&object(r#"{"a":null,"c":2}"#), 1000).unwrap().as_str(), mended);
+        assert_eq!(kept.merge(&object(r#"{"c":2}"#), 1000).unwrap().as_str(), r#"{"a":1e999,"b":1,"c":2}"#);
     }
 
     #[test]

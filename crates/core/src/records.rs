@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::UnixMillis;
 use crate::grants::Grant;
 use crate::ids::{DeliveryId, IssuerId, KeyId, TokenId, UserId, WebhookId};
-use crate::json::JsonObject;
+use crate::json::{JsonObject, stored_object};
 use crate::permissions::Permissions;
 
 pub use mailbox::{DirectMessageRecord, MailboxRecord, MailboxSettings, mailbox_epoch};
@@ -103,7 +103,7 @@ pub struct TokenTerms {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub origins: Vec<String>,
     /// The backend's own notes; matched by bulk operations.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stored_object")]
     pub metadata: Option<JsonObject>,
     /// The device that it was made for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -131,7 +131,7 @@ pub struct TokenRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<UserId>,
     /// Its state; `None` is `null`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stored_object")]
     pub state: Option<JsonObject>,
     /// Counts the changes of state, from 1.
     pub state_version: u64,
@@ -169,7 +169,7 @@ pub struct UserRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// The backend's own notes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "stored_object")]
     pub attributes: Option<JsonObject>,
     /// When it was created.
     pub created_at: UnixMillis,
@@ -650,4 +650,44 @@ pub struct JobRecord {
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::json::JsonValue;
+
+    #[test]
+    fn json_let_in_by_older_rules_is_read() {
+        let object = || JsonObject::parse_stored(r#"{"n":1e999}"#, 100).ok();
+        let terms = TokenTerms { metadata: object(), ..TokenTerms::default() };
+        let token = r#"{"generation":1,"state":{"n":1e999},"state_version":1,"created_at":5}"#;
+        let token: TokenRecord = from_bytes(token.as_bytes()).unwrap();
+        assert_eq!(token.state, object());
+        let token = TokenRecord { terms, ..token };
+        assert_eq!(from_bytes(&to_bytes(&token)), Some(token.clone()));
+        assert_eq!(
+            from_bytes(&to_bytes(&TokenRecord { state: None, ..token.clone() })),
+            Some(TokenRecord { state: None, ..token })
+        );
+        let user = UserRecord {
+            user_id: "ben".into(),
+            display_name: None,
+            attributes: object(),
+            created_at: UnixMillis(5),
+            updated_at: UnixMillis(5),
+            banned_at: None,
+        };
+        assert_eq!(from_bytes(&to_bytes(&user)), Some(user));
+        let message = DirectMessageRecord {
+            token: TokenId::new(1),
+            run: 1,
+            offset: 1,
+            event: "e".into(),
+            data: JsonValue::parse_stored("1e999", 100).unwrap(),
+            at: UnixMillis(5),
+        };
+        assert_eq!(from_bytes(&to_bytes(&message)), Some(message));
+    }
 }

@@ -102,7 +102,7 @@ pub(crate) fn settings(columns: &Columns<'_>, at: usize) -> rusqlite::Result<Cha
     })
 }
 
-/// A message with its offset, read as strictly as one that comes from outside: the books do not prove it.
+/// A message with its offset, read almost as strictly as one that comes from outside: the books do not prove it.
 pub(crate) fn message(columns: &Columns<'_>) -> rusqlite::Result<(u64, Publication)> {
     let extra = Extra {
         token: columns.get::<_, Option<i64>>(2)?.map(|id| TokenId::new(id.cast_unsigned())),
@@ -113,7 +113,7 @@ pub(crate) fn message(columns: &Columns<'_>) -> rusqlite::Result<(u64, Publicati
     let event = short_text(columns, 6, EVENT_BYTES_MAX)?;
     let event = event.ok_or_else(|| damaged(6, Type::Null, "a message has no event".into()))?;
     let data = columns.get_ref(7)?.as_str()?;
-    let data = JsonValue::parse(data.as_bytes(), MESSAGE_BYTES_MAX);
+    let data = JsonValue::parse_stored(data, MESSAGE_BYTES_MAX);
     let data = data.map_err(|error| damaged(7, Type::Text, error.detail))?;
     let extra = (extra != Extra::default()).then(|| Arc::new(extra));
     Ok((number(columns, 0)?, Publication { event, data, at: time(columns, 1)?, extra }))
@@ -127,10 +127,10 @@ fn short_text(columns: &Columns<'_>, at: usize, bytes_max: usize) -> rusqlite::R
     Ok(Some(text.into()))
 }
 
-/// A state, read as strictly as one that comes from outside: the books do not prove it.
+/// A state, read almost as strictly as one that comes from outside: the books do not prove it.
 fn state(columns: &Columns<'_>, at: usize) -> rusqlite::Result<JsonObject> {
     let text = columns.get_ref(at)?.as_str()?;
-    JsonObject::parse(text.as_bytes(), CHANNEL_STATE_BYTES_MAX).map_err(|error| damaged(at, Type::Text, error.detail))
+    JsonObject::parse_stored(text, CHANNEL_STATE_BYTES_MAX).map_err(|error| damaged(at, Type::Text, error.detail))
 }
 
 pub(crate) fn channel_id(columns: &Columns<'_>, at: usize) -> rusqlite::Result<ChannelId> {

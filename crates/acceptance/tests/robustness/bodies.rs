@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use tollgate_testkit::native::Native;
 use tollgate_testkit::{Http, Server, http};
 
 const CREATE: &[u8] = br#"{"type":"public","state":{}}"#;
@@ -142,4 +143,65 @@ fn a_body_that_never_arrives_is_given_up() {
         .into();
     assert!(waiting.into_iter().all(|waiting| waiting.join().unwrap()), "still open after {:?}", start.elapsed());
     server.api().get("/v1/channels/room").refused(404, "not_found");
+}
+
+#[test]
+fn a_number_that_no_double_holds_is_refused_at_every_door() {
+    let server = Server::start();
+    let api = server.api();
+    api.channel("room", "unprotected", json!({}));
+    let secret = api.token(json!({}));
+    let made = br#"{"user_id":"ben","metadata":{"team":1}}"#;
+    let made = api.try_call("POST", "/v2/tokens", Some(made)).unwrap().json();
+    let id = made["id"].as_str().unwrap();
+    let table = [
+        ("POST", "/v1/channels", r#"{"type":"public","state":{"n":1e999}}"#),
+        ("PUT", "/v1/channels/new", r#"{"type":"public","state":{"n":1e999}}"#),
+        ("PUT", "/v1/channels/room/state", r#"{"n":1e999}"#),
+        ("PATCH", "/v1/channels/room/state", r#"{"n":1e999}"#),
+        ("POST", "/v1/channels/room/messages", r#"{"e":"x","d":1e999}"#),
+        ("POST", "/v1/channels/tokens", r#"{"state":{"n":1e999}}"#),
+        ("PATCH", "/v1/channels/tokens/:secret", r#"{"state":{"n":1e999}}"#),
+        ("POST", "/v1/channels/tokens/:secret/messages", r#"{"e":"x","d":1e999}"#),
+        ("POST", "/v2/channels", r#"{"id":"new","type":"public","state":{"n":1e999}}"#),
+        ("PUT", "/v2/channels/room/state", r#"{"n":1e999}"#),
+        ("PATCH", "/v2/channels/room/state", r#"{"n":1e999}"#),
+        ("POST", "/v2/channels/room/messages", r#"{"event":"x","data":1e999}"#),
+        ("POST", "/v2/tokens", r#"{"state":{"n":1e999}}"#),
+        ("POST", "/v2/tokens", r#"{"metadata":{"n":1e999}}"#),
+        ("PATCH", "/v2/tokens/:id", r#"{"metadata":{"n":1e999}}"#),
+        ("PUT", "/v2/tokens/:id/state", r#"{"n":1e999}"#),
+        ("PATCH", "/v2/tokens/:id/state", r#"{"n":1e999}"#),
+        ("POST", "/v2/tokens/:id/messages", r#"{"event":"x","data":1e999}"#),
+        ("POST", "/v2/tokens/revoke", r#"{"metadata":{"n":1e999}}"#),
+        ("PATCH", "/v2/users/ben", r#"{"attributes":{"n":1e999}}"#),
+        ("POST", "/v2/users/ben/messages", r#"{"event":"x","data":1e999}"#),
+    ];
+    for (method, path, body) in table {
+        let path = path.replace(":secret", &secret).replace(":id", id);
+        let reply = api.try_call(method, &path, Some(body.as_bytes())).unwrap();
+        let status = if path.starts_with("/v1") { 400 } else { 422 };
+        assert!(
+            reply.status == status && reply.text().contains("1.8e308"),
+            "{method} {path} {body}: {} {}",
+            reply.status,
+            reply.text()
+        );
+    }
+    // Leap Edge has no word for a refusal; the native protocol has.
+    let (mut leap, _) = server.identified(Some(&secret));
+    leap.join("room");
+    leap.send_text(r#"{"op":0,"d":{"e":"MESSAGE","c":"room","d":{"e":"x","d":1e999}}}"#);
+    leap.send_text(r#"{"op":0,"d":{"e":"SET_CHANNEL_STATE","c":"room","d":{"n":1e999}}}"#);
+    leap.event("MESSAGE", "room", json!({"e": "x", "d": 1}));
+    assert_eq!(leap.expect("MESSAGE", "room"), json!({"e": "x", "d": 1}), "the first that was published");
+    let (mut native, _) = Native::connect(&server, &json!({"token": secret}));
+    native.ok("subscribe", &json!({"channel": "room"}));
+    native.send_text(r#"{"id":7,"publish":{"channel":"room","event":"x","data":1e999}}"#);
+    let refused = native.reply(7);
+    assert!(refused["error"]["message"].as_str().is_some_and(|said| said.contains("1.8e308")), "{refused}");
+    // Nothing of it was kept, and a revocation by metadata looks at all there is.
+    let revoked = api.try_call("POST", "/v2/tokens/revoke", Some(br#"{"metadata":{"team":1}}"#)).unwrap();
+    assert_eq!(revoked.json()["revoked"], 1, "{}", revoked.text());
+    assert_eq!(api.try_call("GET", &format!("/v2/tokens/{id}"), None).unwrap().json()["metadata"], json!({"team": 1}));
 }

@@ -37,6 +37,11 @@ async fn b15_types_states_and_settings_are_checked() {
         (r#"{"type":"public","state":[]}"#, "invalid_body", "Please specify a valid channel state."),
         (r#"{"type":"public","state":"{}"}"#, "invalid_body", "Please specify a valid channel state."),
         (r#"{"type":"public","state":7}"#, "invalid_body", "Please specify a valid channel state."),
+        (
+            r#"{"type":"public","state":{"n":[1e999]}}"#,
+            "invalid_body",
+            "The JSON value has a number beyond ±1.8e308, the most that a double holds; many parsers refuse that. Send it as a string.",
+        ),
         (r#"{"type":"public","capabilities":32}"#, "invalid_input", "`capabilities`"),
         (r#"{"type":"public","capabilities":"2"}"#, "invalid_body", "`capabilities`"),
         (r#"{"type":"public","capabilities":-1}"#, "invalid_body", "`capabilities`"),

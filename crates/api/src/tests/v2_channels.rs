@@ -151,5 +151,10 @@ async fn a_refused_change_of_state_says_at_which_version_it_is() {
         assert_eq!((refused.status, &refused.json["problem"]["version"]), (412, &json!(version)));
         door.call_with(method, path, &[authorized, ("If-Match", "1")], "{}").await.refused_v2("invalid_input");
         assert_eq!(door.call_with(method, path, &[authorized, ("If-Match", "*")], "{}").await.status, 200);
+        for bad in ["null", "[1]", "7"] {
+            let refused = door.call(method, path, bad).await;
+            refused.refused_v2("invalid_body");
+            assert_eq!(refused.message(), "A JSON object is needed here, like {\"key\": 1}.");
+        }
     }
 }

@@ -247,7 +247,13 @@ async fn a_tokens_state_is_read_replaced_and_merged() {
     assert_eq!(at("PATCH", "\"2\"", r#"{"b":{}}"#).await.json["state"], json!({"a": 1.50, "b": {}}));
     assert_eq!(at("PUT", "*", " null ").await.json, json!({"state": null, "version": 4}));
     for (method, body) in [("PUT", "1"), ("PUT", ""), ("PATCH", "null"), ("PATCH", "[]")] {
-        at(method, "*", body).await.refused_v2("invalid_body");
+        let refused = at(method, "*", body).await;
+        refused.refused_v2("invalid_body");
+        let said = refused.message();
+        assert!(
+            said.contains(if body.is_empty() { "not valid JSON" } else { "A JSON object is needed" }),
+            "{body}: {said}"
+        );
     }
     let large = format!(r#"{{"a":"{}"}}"#, "x".repeat(32 * 1024));
     at("PUT", "*", &large).await.refused_v2("payload_too_large");

@@ -9,7 +9,6 @@ use tollgate_core::ports::store::StateChange;
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::fields;
 
 #[derive(Serialize)]
 struct Shown {
@@ -34,7 +33,7 @@ pub(crate) async fn merge(call: &Call) -> Result<Answer> {
 }
 
 async fn change(call: &Call, how: fn(JsonObject) -> StateChange) -> Result<Answer> {
-    let given = fields::state(&call.body, "channel", CHANNEL_STATE_BYTES_MAX)?;
+    let given = JsonObject::parse(&call.body, CHANNEL_STATE_BYTES_MAX)?;
     let (state, version) =
         call.node.change_state(&call.caller, &call.channel()?, how(given), call.if_version()?).await?;
     Ok(show(state, version))

@@ -9,7 +9,6 @@ use tollgate_core::ports::store::StateChange;
 
 use crate::answer::Answer;
 use crate::call::Call;
-use crate::fields;
 
 #[derive(Serialize)]
 struct Shown {
@@ -39,7 +38,7 @@ pub(crate) async fn merge(call: &Call) -> Result<Answer> {
 }
 
 async fn change(call: &Call, how: fn(JsonObject) -> StateChange) -> Result<Answer> {
-    let given = fields::state(&call.body, "token", TOKEN_STATE_BYTES_MAX)?;
+    let given = JsonObject::parse(&call.body, TOKEN_STATE_BYTES_MAX)?;
     let (state, version) =
         call.node.change_token_state(&call.caller, &call.token()?, Some(how(given)), call.if_version()?).await?;
     Ok(show(state, version))

@@ -137,7 +137,10 @@ fn notes(raw: &RawValue) -> Result<JsonObject> {
     JsonObject::from_raw(raw, METADATA_BYTES_MAX).map_err(|error| {
         Error::new(
             error.kind,
-            format!("`attributes` must be a JSON object of at most {METADATA_BYTES_MAX} bytes, or null."),
+            format!(
+                "`attributes` must be a JSON object of at most {METADATA_BYTES_MAX} bytes, or null. {}",
+                error.detail
+            ),
         )
     })
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::UnixMillis;
 use crate::delivery::{Position, Publication};
 use crate::ids::TokenId;
-use crate::json::JsonValue;
+use crate::json::{JsonValue, stored_value};
 use crate::limits::MAILBOX_RUNS_MAX;
 
 /// How direct messages are kept until they are acknowledged.
@@ -41,6 +41,7 @@ pub struct DirectMessageRecord {
     /// The event name.
     pub event: String,
     /// The data.
+    #[serde(deserialize_with = "stored_value")]
     pub data: JsonValue,
     /// When it was accepted.
     pub at: UnixMillis,

@@ -6,7 +6,7 @@ use tollgate_core::clock::UnixMillis;
 use tollgate_core::credentials::TokenSecret;
 use tollgate_core::grants::Grant;
 use tollgate_core::ids::{ChannelId, IssuerId, ProjectId, TokenId};
-use tollgate_core::json::JsonObject;
+use tollgate_core::json::{JsonObject, stored_object};
 use tollgate_core::model::{Capabilities, ChannelSettings, ChannelType, HistorySettings};
 use tollgate_core::records::{TokenKind, TokenTerms};
 
@@ -161,6 +161,7 @@ pub struct NewToken {
     /// The registered issuer whose JWT it stands for.
     pub issuer: Option<IssuerId>,
     /// Its first state.
+    #[serde(deserialize_with = "stored_object")]
     pub state: Option<JsonObject>,
     /// When it ends by itself; must be in the future.
     pub expires_at: Option<UnixMillis>,

@@ -2,6 +2,7 @@
 
 use super::{Bench, Case, channel, id, object, subscription, token_with};
 use crate::ids::{ProjectId, TokenId};
+use crate::json::JsonObject;
 use crate::limits::{CHANNEL_STATE_BYTES_MAX, CONFLATE_PER_SECOND_MAX, HISTORY_SIZE_MAX, HISTORY_TTL_MS_MAX};
 use crate::model::{Capabilities, Channel, ChannelSettings, ChannelType, HistorySettings};
 use crate::ports::store::{Change, StateChange, StoreError, Subject};
@@ -14,6 +15,7 @@ pub(super) const CASES: &[Case] = &[
     ("sequences_are_never_given_out_twice", sequences_are_never_given_out_twice),
     ("state_is_replaced", state_is_replaced),
     ("state_is_merged", state_is_merged),
+    ("state_let_in_by_older_rules_is_read", state_let_in_by_older_rules_is_read),
     ("state_changes_only_at_the_version_expected", state_changes_only_at_the_version_expected),
     ("merged_state_has_a_limit", merged_state_has_a_limit),
     ("settings_change", settings_change),
@@ -121,6 +123,17 @@ fn state_is_merged(bench: &mut Bench) {
         let told = Change::ChannelState { project: ONE, channel: id("room"), state: object(merged), version };
         bench.step(bench.store.change_state(ONE, id("room"), change, None), &Ok((object(merged), version)), &[told]);
     }
+}
+
+fn state_let_in_by_older_rules_is_read(bench: &mut Bench) {
+    let state = JsonObject::parse_stored(r#"{"n":1e999}"#, CHANNEL_STATE_BYTES_MAX).unwrap();
+    let kept = bench.given(bench.store.insert_channel(Channel { state, ..channel(1, "room") }, None));
+    let replayed = bench.restart();
+    assert!(replayed.contains(&Change::ChannelCreated(kept)), "{replayed:?}");
+    let (patch, mended) = (object(r#"{"m":1}"#), JsonObject::parse_stored(r#"{"n":1e999,"m":1}"#, 100).unwrap());
+    let told = Change::ChannelState { project: ONE, channel: id("room"), state: mended.clone(), version: 2 };
+    let answer = bench.store.change_state(ONE, id("room"), StateChange::Merge(patch), None);
+    bench.step(answer, &Ok((mended, 2)), &[told]);
 }
 
 fn state_changes_only_at_the_version_expected(bench: &mut Bench) {

@@ -96,12 +96,14 @@ fn messages_are_kept_whole(bench: &mut Bench) {
         r#""é\u0000 \ud83d\ude00""#,
         "null",
         "12345678901234567890.10",
+        // No longer let in; what was is read.
+        "[1e999]",
         r#"{ "b":[1] , "a":{}}"#,
         &format!(r#""{long}""#),
     ];
     let mut expected = Vec::new();
     for value in values {
-        let data = JsonValue::parse(value.as_bytes(), MESSAGE_BYTES_MAX).unwrap();
+        let data = JsonValue::parse_stored(value, MESSAGE_BYTES_MAX).unwrap();
         expected.push(Publication::new("é'\"\0\n", data, UnixMillis(u64::MAX >> 1)));
     }
     let full = Extra {
