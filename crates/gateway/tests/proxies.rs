@@ -14,7 +14,14 @@ use tollgate_gateway::{ForwardedBy, Limits, Proxies};
 fn gateway(address: &str, trusted: &[&str], header: ForwardedBy) -> Gateway {
     let proxies = Proxies { trusted: trusted.iter().map(|network| network.parse().unwrap()).collect(), header };
     let limits = Limits { connections_per_address_max: 2, ..Limits::default() };
-    support::start_behind(proxies, address.parse().unwrap(), 1, limits, None)
+    support::start_with(
+        std::sync::Arc::new(support::SystemClock::default()),
+        proxies,
+        address.parse().unwrap(),
+        1,
+        limits,
+        None,
+    )
 }
 
 /// For whom the gateway takes a request with these headers.

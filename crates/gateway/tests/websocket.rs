@@ -266,7 +266,7 @@ fn deadlines_of_dialects_are_kept_while_the_shard_is_busy() {
 fn what_is_due_is_counted_from_when_it_came_and_not_from_before() {
     let clock = Arc::new(support::HeldUp::default());
     let address = "127.0.0.1:0".parse().unwrap();
-    let gateway = support::start_by(clock.clone(), Proxies::default(), address, 1, Limits::default(), None);
+    let gateway = support::start_with(clock.clone(), Proxies::default(), address, 1, Limits::default(), None);
     let mut client = echo(gateway.address());
     let mut frame = Vec::new();
     tollgate_gateway::frame::encode_masked(true, Opcode::Text, b"later", [9; 4], &mut frame);

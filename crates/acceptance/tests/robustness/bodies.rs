@@ -188,6 +188,13 @@ fn a_number_that_no_double_holds_is_refused_at_every_door() {
             reply.text()
         );
     }
+    let batch = r#"{"messages":[{"channel":"room","event":"x"},{"channel":"room","event":"x","data":1e999}]}"#;
+    let reply = api.try_call("POST", "/v2/publish", Some(batch.as_bytes())).unwrap();
+    assert!(
+        reply.status == 422 && reply.text().contains("`messages[1]`: The JSON value has a number"),
+        "{}",
+        reply.text()
+    );
     // Leap Edge has no word for a refusal; the native protocol has.
     let (mut leap, _) = server.identified(Some(&secret));
     leap.join("room");

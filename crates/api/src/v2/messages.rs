@@ -89,7 +89,8 @@ pub(crate) async fn publish_batch(call: &Call) -> Result<Answer> {
             .channel
             .take()
             .ok_or_else(|| Error::new(ErrorKind::InvalidBody, format!("`messages[{place}]` needs a `channel`.")))?;
-        message.0.into_new(channel)
+        let in_place = |error: Error| Error { detail: format!("`messages[{place}]`: {}", error.detail), ..error };
+        message.0.into_new(channel).map_err(in_place)
     });
     let outcomes = call.node.publish_batch(&call.caller, messages.collect::<Result<_>>()?).await?;
     let results = array(outcomes.into_iter().map(|outcome| outcome.map_or_else(refused, published)));

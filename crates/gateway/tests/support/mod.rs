@@ -231,22 +231,11 @@ fn formats() -> Vec<WireFormat> {
 
 /// Starts a gateway on `address`. `certificate` is a PEM chain and its key.
 pub fn start(address: SocketAddr, shards: usize, limits: Limits, certificate: Option<(&str, &str)>) -> Gateway {
-    start_behind(Proxies::default(), address, shards, limits, certificate)
+    start_with(Arc::new(SystemClock::default()), Proxies::default(), address, shards, limits, certificate)
 }
 
-/// The same behind proxies.
-pub fn start_behind(
-    proxies: Proxies,
-    address: SocketAddr,
-    shards: usize,
-    limits: Limits,
-    certificate: Option<(&str, &str)>,
-) -> Gateway {
-    start_by(Arc::new(SystemClock::default()), proxies, address, shards, limits, certificate)
-}
-
-/// The same by this clock.
-pub fn start_by(
+/// The same by this clock, behind these proxies.
+pub fn start_with(
     clock: Arc<dyn Clock>,
     proxies: Proxies,
     address: SocketAddr,
